@@ -1,0 +1,1 @@
+"""tinydream: train more with less, on microcontrollers."""
