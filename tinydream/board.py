@@ -87,7 +87,7 @@ def load_board(board: str | Path) -> Board:
     if isinstance(board, Path) or board.endswith(".toml"):
         return _parse(Path(board))
     if board not in list_boards():
-        near = difflib.get_close_matches(board, list_boards(), n=3, cutoff=0.4)
+        near = difflib.get_close_matches(board, list_boards(), n=3)
         guess = f"did you mean {' or '.join(near)}?" if near else "see `tinydream boards`"
         raise BoardError(f"board '{board}' is unknown; {guess}")
     return _parse(folder("boards") / f"{board}.toml")
