@@ -1,0 +1,69 @@
+"""From representatives, a network and a board to a plan that fits."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tinydream.board import Board
+from tinydream.budget import check_budget
+from tinydream.errors import InputError
+from tinydream.network import Network
+from tinydream.plan import Inputs, Plan, Rows
+
+__all__ = ["make_plan"]
+
+SLICE = 4  # rows in the arena at once: more buy nothing that a kernel could use
+
+
+class Record(Protocol):
+    """What the planner wants of representatives."""
+
+    @property
+    def inputs(self) -> Inputs: ...
+    @property
+    def rows(self) -> Rows: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+
+def make_plan(
+    codec: object,
+    network: Network,
+    *,
+    board: Board,
+    batch: int = 20,
+    features: Sequence[str] | None = None,
+    target: str = "target",
+) -> Plan:
+    """The plan for training `network` on `board` from a fitted codec, or from representatives.
+
+    Raises InputError when network and data contradict each other, BudgetError when the board is
+    too small.
+    """
+    record: Record = getattr(codec, "representatives_", codec)
+    if network.classes != len(record.classes):
+        raise InputError(
+            f"the network's last Dense has {network.classes} units and the data {len(record.classes)}"
+            " classes; they must be as many"
+        )
+    if not 1 <= batch <= 65535:
+        raise InputError(f"a batch is 1..65535 rows, not {batch}")
+    inputs = record.inputs
+    names = features if features is not None else getattr(codec, "feature_names_in_", None)
+    if names is None:
+        names = [f"x{j}" for j in range(inputs.raw_columns)]
+    if len(names) != inputs.raw_columns:
+        raise InputError(f"{len(names)} feature names were given for {inputs.raw_columns} features")
+    plan = Plan(
+        board=board.id,
+        features=tuple(map(str, names)),
+        classes=record.classes,
+        target=target,
+        inputs=inputs,
+        rows=record.rows,
+        layers=network.records(inputs.columns),
+        optimizer=network.optimizer.record(),
+        batch=batch,
+        slice=min(batch, SLICE),
+    )
+    check_budget(plan, board)
+    return plan
