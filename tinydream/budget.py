@@ -10,7 +10,7 @@ from tinydream.plan import Buffer, Plan
 __all__ = ["Use", "budget", "check_budget", "plan_struct_bytes"]
 
 # td_node_t (link buffers, training state) by bytes of a pointer; main.c asserts that it fits
-NODE_BYTES = {4: 1024, 8: 1280}
+NODE_BYTES = {4: 648, 8: 688}
 
 # fields of the C structs in td.h: bytes each, "p" for a pointer; main.c's assertion holds us to it
 INPUTS = [2, 2, "p", "p", "p", 1]
@@ -44,13 +44,11 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
     ram = [
         *plan.arena,
         Buffer("node", "ram", NODE_BYTES[board.pointer_bytes], 8, "always"),
-        Buffer("stack", "ram", board.stack, 8, "always"),
+        Buffer("stack", "ram", board.stack_bytes, 8, "always"),
     ]
     held = {"ram": ram, "flash": _flash(plan, board.pointer_bytes)}
     return tuple(
-        Use(region.name, tuple(held[region.name]), region.bytes - region.reserved)
-        for region in board.regions
-        if region.name in held
+        Use(region.name, tuple(held[region.name]), region.usable) for region in board.regions
     )
 
 

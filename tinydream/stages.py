@@ -144,7 +144,7 @@ class Port(Protocol):
 
     tick_unit: str
 
-    def train(self, knobs: Knobs, *, on_metrics: Callable[[Metrics], Any] | None = None) -> object: ...
+    def train(self, *, on_metrics: Callable[[Metrics], object] | None, **knobs: Any) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
 
 
@@ -211,7 +211,7 @@ def train(
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
-        device.train(knobs, on_metrics=heard)
+        device.train(**knobs.as_dict(), on_metrics=heard)
         weights = np.array(device.pull(), np.float32)
         unit = device.tick_unit
     if not last:

@@ -12,7 +12,7 @@ from tinydream.board import Board, load_board
 from tinydream.budget import NODE_BYTES, plan_struct_bytes
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT, Plan
-from tinydream.resources import firmware_folder
+from tinydream.resources import folder as resource
 
 __all__ = ["generate", "write_project"]
 
@@ -49,16 +49,17 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / "platformio.ini").exists():
         raise RunError(f"{folder} holds files that are not a firmware project; choose another folder")
     texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
-    with firmware_folder() as source:
-        copies = {
-            "lib/tinydream": source / "lib/tinydream",
-            "platform": source / "platform",
-            "src": source / "port" / board.port,
-        }
-        for place, origin in copies.items():
-            for file in sorted(p for p in origin.rglob("*") if p.is_file()):
+    source = resource("firmware")
+    copies = {
+        "lib/tinydream": source / "lib/tinydream",
+        "platform": source / "platform",
+        "src": source / "port" / board.port,
+    }
+    for place, origin in copies.items():
+        for file in sorted(p for p in origin.rglob("*") if p.is_file()):
+            if "__pycache__" not in file.parts:
                 texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
-        texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
+    texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
     _write(folder, texts)
 
 
