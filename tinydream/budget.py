@@ -44,7 +44,7 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
     ram = [
         *plan.arena,
         Buffer("node", "ram", NODE_BYTES[board.pointer_bytes], 8, "always"),
-        Buffer("stack", "ram", board.stack, 8, "always"),
+        Buffer("stack", "ram", board.stack_bytes, 8, "always"),
     ]
     held = {"ram": ram, "flash": _flash(plan, board.pointer_bytes)}
     return tuple(

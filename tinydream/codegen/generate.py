@@ -49,16 +49,16 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / "platformio.ini").exists():
         raise RunError(f"{folder} holds files that are not a firmware project; choose another folder")
     texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
-    with firmware_folder() as source:
-        copies = {
-            "lib/tinydream": source / "lib/tinydream",
-            "platform": source / "platform",
-            "src": source / "port" / board.port,
-        }
-        for place, origin in copies.items():
-            for file in sorted(p for p in origin.rglob("*") if p.is_file()):
-                texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
-        texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
+    source = firmware_folder()
+    copies = {
+        "lib/tinydream": source / "lib/tinydream",
+        "platform": source / "platform",
+        "src": source / "port" / board.port,
+    }
+    for place, origin in copies.items():
+        for file in sorted(p for p in origin.rglob("*") if p.is_file()):
+            texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
+    texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
     _write(folder, texts)
 
 
