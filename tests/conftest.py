@@ -15,10 +15,6 @@ PROGRAMS = {
 }
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(name): skipped when that tool or data is absent")
-
-
 def absent(name: str, why: str) -> None:
     """Skip with the reason; fail when TINYDREAM_REQUIRE (data,qemu,...) names it."""
     if name in os.environ.get("TINYDREAM_REQUIRE", "").split(","):

@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
+from tinydream import resources
 from tinydream.board import Board, list_boards, load_board
 from tinydream.errors import BoardError, TinydreamError
-from tinydream.resources import folder
+from tinydream.resources import boards_folder
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def damaged(tmp_path):
     """The QEMU board's file with one text in it replaced by another."""
 
     def damage(old: str, new: str):
-        text = (folder("boards") / "qemu_netduinoplus2.toml").read_text(encoding="utf-8")
+        text = (boards_folder() / "qemu_netduinoplus2.toml").read_text(encoding="utf-8")
         assert old in text
         path = tmp_path / "qemu_netduinoplus2.toml"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -39,7 +40,7 @@ def test_each_board_that_ships_loads_and_names_a_source_for_each_number(board_id
 @pytest.mark.parametrize("board_id", list_boards())
 def test_each_board_that_ships_has_a_port_and_a_line_in_the_list(board_id):
     assert load_board(board_id).port in ("native", "baremetal")
-    assert f"`{board_id}`" in (folder("boards") / "README.md").read_text(encoding="utf-8")
+    assert f"`{board_id}`" in (boards_folder() / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_emulated_board_is_the_machine_that_qemu_has():
@@ -51,7 +52,7 @@ def test_the_emulated_board_is_the_machine_that_qemu_has():
 
 
 def test_a_board_of_ones_own_is_loaded_by_its_path(tmp_path):
-    path = shutil.copy(folder("boards") / "native.toml", tmp_path / "native.toml")
+    path = shutil.copy(boards_folder() / "native.toml", tmp_path / "native.toml")
     assert load_board(path) == load_board(str(path)) == load_board("native")
 
 
@@ -127,7 +128,7 @@ def test_a_clock_written_as_a_plain_number_is_refused_with_the_form(damaged):
 
 
 def test_regions_that_are_no_tables_are_refused(tmp_path):
-    text = (folder("boards") / "native.toml").read_text().partition("[[region]]")[0]
+    text = (boards_folder() / "native.toml").read_text().partition("[[region]]")[0]
     path = tmp_path / "native.toml"
     path.write_text("region = [1]\n" + text)
     with pytest.raises(BoardError, match=r"'region' must be tables \[\[region\]\], not \[1\]"):
@@ -141,6 +142,9 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
         load_board(path)
 
 
-def test_a_folder_that_is_missing_from_the_package_is_named():
-    with pytest.raises(TinydreamError, match="folder 'nothing' is missing from tinydream in .* `pip install"):
-        folder("nothing")
+def test_a_folder_that_is_missing_from_the_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(resources, "__file__", str(tmp_path / "tinydream" / "resources.py"))
+    with pytest.raises(
+        TinydreamError, match="folder 'boards' is missing from tinydream in .* `pip install"
+    ):
+        boards_folder()

@@ -16,7 +16,7 @@ from tinydream import build as room
 from tinydream.board import load_board
 from tinydream.build import build, core_folder
 from tinydream.errors import BuildError
-from tinydream.resources import folder
+from tinydream.resources import firmware_folder
 
 HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n'
 BARE = '#include "td_port.h"\nint main(void) { td_port_init(); return 0; }\n'
@@ -33,15 +33,15 @@ def make(place: Path, board_id: str = "native", main: str = HELLO) -> Path:
     """A project as codegen lays it out, with a main of the test's own."""
     board = load_board(board_id)
     template = (TEMPLATES / "platformio.ini.j2").read_text()
-    shutil.copytree(folder("firmware") / "platform", place / "platform")
+    shutil.copytree(firmware_folder() / "platform", place / "platform")
     library = place / "lib" / "tinydream"
     (library / "src").mkdir(parents=True)
     for name in ("library.json", "src/td_port.h"):
-        shutil.copy(folder("firmware") / "lib" / "tinydream" / name, library / name)
+        shutil.copy(firmware_folder() / "lib" / "tinydream" / name, library / name)
     if board.port == "native":
         (place / "src").mkdir()
     else:
-        shutil.copytree(folder("firmware") / "port" / board.port, place / "src")
+        shutil.copytree(firmware_folder() / "port" / board.port, place / "src")
     (place / "src" / "main.c").write_text(main)
     jinja = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True

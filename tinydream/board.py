@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinydream.errors import BoardError
-from tinydream.resources import folder
+from tinydream.resources import boards_folder
 
 __all__ = ["Board", "Fact", "Region", "list_boards", "load_board"]
 
@@ -79,7 +79,7 @@ class Board:
 
 def list_boards() -> tuple[str, ...]:
     """Ids of the boards that ship with tinydream, sorted."""
-    return tuple(sorted(path.stem for path in folder("boards").glob("*.toml")))
+    return tuple(sorted(path.stem for path in boards_folder().glob("*.toml")))
 
 
 def load_board(board: str | Path) -> Board:
@@ -90,7 +90,7 @@ def load_board(board: str | Path) -> Board:
         near = difflib.get_close_matches(board, list_boards(), n=3)
         guess = f"did you mean {' or '.join(near)}?" if near else "see `tinydream boards`"
         raise BoardError(f"board '{board}' is unknown; {guess}")
-    return _parse(folder("boards") / f"{board}.toml")
+    return _parse(boards_folder() / f"{board}.toml")
 
 
 def _parse(path: Path) -> Board:

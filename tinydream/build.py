@@ -193,7 +193,7 @@ def _run(project: Path, log: Path, on_output: Callable[[str], None]) -> tuple[in
 
 def _reason(code: int, lines: list[str]) -> str:
     """What went wrong, from the output: the first cause, not its consequences."""
-    over = dict(match.groups() for match in map(OVERFLOW.search, lines) if match)
+    over = {match[1]: match[2] for match in map(OVERFLOW.search, lines) if match}
     if over:
         regions = " and ".join(f"{name} is over by {count} bytes" for name, count in over.items())
         return f"the program does not fit: {regions}; try fewer representatives or a smaller batch"

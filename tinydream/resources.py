@@ -4,14 +4,22 @@ from pathlib import Path
 
 from tinydream.errors import TinydreamError
 
-__all__ = ["folder"]
+__all__ = ["boards_folder", "firmware_folder"]
 
 
-def folder(name: str) -> Path:
-    """The folder `name`: inside an installed package, beside the package in a source checkout.
+def firmware_folder() -> Path:
+    """The core, the ports and the PlatformIO platform, as a project takes them along."""
+    return _folder("firmware")
 
-    The package has a compiled extension, so it always lies on a disk and never in a zip file.
-    """
+
+def boards_folder() -> Path:
+    """One TOML file a board."""
+    return _folder("boards")
+
+
+def _folder(name: str) -> Path:
+    # inside an installed package, beside the package in a source checkout; never in a zip
+    # file, because the package has a compiled extension
     package = Path(__file__).resolve().parent
     for place in (package / name, package.parent / name):
         if place.is_dir():

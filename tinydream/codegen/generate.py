@@ -12,7 +12,7 @@ from tinydream.board import Board, load_board
 from tinydream.budget import NODE_BYTES, plan_struct_bytes
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT, Plan
-from tinydream.resources import folder as resource
+from tinydream.resources import firmware_folder
 
 __all__ = ["generate", "write_project"]
 
@@ -49,7 +49,7 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / "platformio.ini").exists():
         raise RunError(f"{folder} holds files that are not a firmware project; choose another folder")
     texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
-    source = resource("firmware")
+    source = firmware_folder()
     copies = {
         "lib/tinydream": source / "lib/tinydream",
         "platform": source / "platform",
