@@ -21,7 +21,10 @@ def table(tmp_path):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 300)
     x = rng.normal(size=(300, 4)) + 3 * np.eye(3, 4)[y]
-    lines = [",".join([*(f"{v:.3f}" for v in row), "abc"[label]]) for row, label in zip(x, y, strict=True)]
+    lines = [
+        ",".join([*(f"{v:.3f}" for v in row), "abc"[label]])
+        for row, label in zip(x, y, strict=True)
+    ]
     path = tmp_path / "table.csv"
     path.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
     return path
@@ -49,7 +52,12 @@ def planned(verb, table):
 
 def test_every_verb_on_a_table_of_one_s_own(planned):
     verb = planned
-    for arguments in (["generate"], ["build"], ["train", "--port", "native"], ["pull", "--port", "native"]):
+    for arguments in (
+        ["generate"],
+        ["build"],
+        ["train", "--port", "native"],
+        ["pull", "--port", "native"],
+    ):
         code, out, err = verb(*arguments)
         assert (code, err) == (0, ""), (arguments, err)
     code, out, err = verb("report", "--json")
@@ -129,7 +137,12 @@ def test_a_plan_made_anew_makes_firmware_and_weights_stale(planned):
     verb = planned
     verb("generate"), verb("build"), verb("train", "--port", "native")
     verb("plan", "--board", "native", "--hidden", "5")
-    for arguments in (["build"], ["train", "--port", "native"], ["report"], ["pull", "--port", "sim"]):
+    for arguments in (
+        ["build"],
+        ["train", "--port", "native"],
+        ["report"],
+        ["pull", "--port", "sim"],
+    ):
         code, out, err = verb(*arguments)
         assert code == 2 and "again" in err, arguments
 

@@ -19,7 +19,9 @@ from tinydream.errors import RunError
 from tinydream.plan import FORMAT
 from tinydream.simulator import Simulator
 
-STRICT = "-std=c99 -O1 -ffp-contract=off -Wall -Wextra -Wconversion -Wdouble-promotion -Wvla -Werror"
+STRICT = (
+    "-std=c99 -O1 -ffp-contract=off -Wall -Wextra -Wconversion -Wdouble-promotion -Wvla -Werror"
+)
 
 
 def compiled(plan, folder, *flags):
@@ -27,7 +29,16 @@ def compiled(plan, folder, *flags):
     write_project(plan, folder)
     sources = sorted(folder.glob("src/*.c")) + sorted(folder.glob("lib/tinydream/src/*.c"))
     program = folder / "by-hand"
-    command = ["cc", *STRICT.split(), *flags, "-Ilib/tinydream/src", "-Isrc", *sources, "-o", program]
+    command = [
+        "cc",
+        *STRICT.split(),
+        *flags,
+        "-Ilib/tinydream/src",
+        "-Isrc",
+        *sources,
+        "-o",
+        program,
+    ]
     done = subprocess.run(list(map(str, command)), cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return program

@@ -70,7 +70,22 @@ def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, rows = _struct(INPUTS, pointer), _struct(ROWS, pointer)
     return _struct(
-        [2, *[1] * 8, (inputs, pointer), (rows, pointer), "p", 1, 1, 1, 2, 2, *[4] * 4, 4, "p", "p"],
+        [
+            2,
+            *[1] * 8,
+            (inputs, pointer),
+            (rows, pointer),
+            "p",
+            1,
+            1,
+            1,
+            2,
+            2,
+            *[4] * 4,
+            4,
+            "p",
+            "p",
+        ],
         pointer,
     )
 

@@ -134,7 +134,9 @@ class Rows:
         if len(sizes) > 1 or sizes.pop() not in (1, self.columns):
             raise PlanError(f"rows: width, low and step need 1 or {self.columns} entries each")
         if self.width.min() < 1 or self.width.max() > 16:
-            raise PlanError(f"rows: a width is 1..16 bits, not {self.width.min()}..{self.width.max()}")
+            raise PlanError(
+                f"rows: a width is 1..16 bits, not {self.width.min()}..{self.width.max()}"
+            )
         if len(self.sigma) not in (0, self.columns):
             raise PlanError(f"rows: sigma has {len(self.sigma)} entries; none or {self.columns}")
         if not self.levels or any(w < 1 or c < 1 for w, c in self.levels) or len(self.levels) > 255:
@@ -312,19 +314,28 @@ class Plan:
         except KeyError as missing:
             raise PlanError(f"the plan has no section {missing}; make it again") from None
         if plan.to_bytes() != data:
-            raise PlanError("the plan's bytes are not canonical; make it again with `tinydream plan`")
+            raise PlanError(
+                "the plan's bytes are not canonical; make it again with `tinydream plan`"
+            )
         return plan
 
     @cached_property
     def arena(self) -> tuple[Buffer, ...]:
         """The pieces of the arena in their order, with offsets; td_train.c lays out the same."""
         dense = [layer for layer in self.layers if layer.kind == "dense"]
-        pieces = [("weights", self.parameters, "always"), ("gradients", self.parameters, "training")]
+        pieces = [
+            ("weights", self.parameters, "always"),
+            ("gradients", self.parameters, "training"),
+        ]
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
-        pieces += [("draws", 2 * self.slice, "batch"), ("inputs", self.slice * dense[0].inputs, "batch")]
         pieces += [
-            (f"outputs {i}", self.slice * layer.outputs, "batch") for i, layer in enumerate(dense, 1)
+            ("draws", 2 * self.slice, "batch"),
+            ("inputs", self.slice * dense[0].inputs, "batch"),
+        ]
+        pieces += [
+            (f"outputs {i}", self.slice * layer.outputs, "batch")
+            for i, layer in enumerate(dense, 1)
         ]
         buffers, offset = [], 0
         for name, words, life in pieces:

@@ -47,7 +47,9 @@ class Simulator:
         knobs = knobs or Knobs(**changes)
         if fresh:
             _check(_core.sim_init(self._device, knobs.weights_seed))
-        _check(_core.sim_start(self._device, knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate))
+        _check(
+            _core.sim_start(self._device, knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate)
+        )
         history: list[Metrics] = []
         running = 1
         while running:
