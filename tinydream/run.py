@@ -136,9 +136,8 @@ class Run:
         )
 
     def stale(self, name: str, because: str) -> RunError:
-        return RunError(
-            f"{self.path(name)} is stale: {because}; run `tinydream {WRITERS[name]}` again{self._where()}"
-        )
+        again = f"run `tinydream {WRITERS[name]}` again{self._where()}"
+        return RunError(f"{self.path(name)} is stale: {because}; {again}")
 
     def _where(self) -> str:
         return "" if self.folder == Path("run") else f" with -o {self.folder}"

@@ -155,9 +155,18 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
 class Port(Protocol):
     """What a device offers, in this process or on a wire."""
 
-    tick_unit: str
-
-    def train(self, *, on_metrics: Callable[[Metrics], object] | None, **knobs: Any) -> object: ...
+    @property
+    def tick_unit(self) -> str: ...
+    def train(
+        self,
+        *,
+        epochs: int,
+        rate: float,
+        seed: int,
+        weights_seed: int,
+        epoch_rows: int,
+        on_metrics: Callable[[Metrics], object] | None,
+    ) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
 
 
@@ -235,8 +244,8 @@ def train(
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
     run.append("log.jsonl", {"event": "done", "crc32": crc})
     run.write_weights(made, weights)
-    facts |= {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
-    run.write_json("train.json", facts)
+    told = {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
+    run.write_json("train.json", facts | told)
     return Trained(made, port, knobs, last[0], weights, seconds)
 
 
@@ -271,7 +280,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     knobs, weights, test = Knobs(**trained["knobs"]), run.weights(made), run.heldout()
     board = load_board(made.board)
     simulator = Simulator(made)
-    simulator.train(knobs)
+    simulator.train(**knobs.as_dict())
     accuracy = {
         "device": [accuracy_of(made, weights, test.X, test.y)],
         "all_rows": [],

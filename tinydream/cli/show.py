@@ -81,7 +81,7 @@ def training(silent: bool) -> Iterator[Callable[[Metrics], None]]:
         return
     with watched.status("train") as status:
         yield lambda m: status.update(
-            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}  updates {m.step}"
+            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}"
         )
 
 
@@ -181,6 +181,7 @@ def _spread(values: list[float]) -> str:
 def report(made: Report, place: Path, as_json: bool) -> None:
     if as_json:
         return _json(made.as_dict())
+    equal = "yes" if made.weights_equal else "NO"
     ratio = made.raw_bytes / made.representative_bytes
     rows = [
         ("board, port", f"{made.board}, {made.port}"),
@@ -196,7 +197,7 @@ def report(made: Report, place: Path, as_json: bool) -> None:
         ("constants in flash", _bytes(made.flash_bytes)),
         (
             "weights",
-            f"CRC-32 {made.weights_crc32}, device == simulator: {'yes' if made.weights_equal else 'NO'}",
+            f"CRC-32 {made.weights_crc32}, device == simulator: {equal}",
         ),
         ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
     ]

@@ -18,7 +18,7 @@ from tinydream.training import Knobs
 
 __all__ = ["verbs"]
 
-COMMON = {"context_settings": {"help_option_names": ["-h", "--help"], "show_default": True}}
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 out = click.option(
     "-o", "--out", "folder", default="run", metavar="RUN", help="The run folder of every verb."
@@ -33,7 +33,7 @@ a_port = click.option(
 )
 
 
-@click.group(**COMMON)
+@click.group(context_settings=CONTEXT)
 @click.version_option(package_name="tinydream", prog_name="tinydream")
 def verbs() -> None:
     """Train more with less, on microcontrollers.
@@ -48,7 +48,7 @@ def verbs() -> None:
     """
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.argument("table", metavar="DATA")
 @click.option("--target", help="The column to predict; the last one of a CSV if not given.")
 @click.option(
@@ -101,7 +101,7 @@ def _bits(text: str) -> str | int:
     return int(text)
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.option("--board", "-b", required=True, metavar="B", help="A board's id, or its TOML file.")
 @click.option(
     "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
@@ -143,7 +143,7 @@ def plan(
     show.planned(made, load_board(board), as_json)
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @out
 def generate(folder: str) -> None:
     """Write the plan's firmware as a complete PlatformIO project into RUN/firmware.
@@ -154,7 +154,7 @@ def generate(folder: str) -> None:
     show.line(f"{place} is a PlatformIO project; `tinydream build` or `pio run` builds it")
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.option("--verbose", "-v", is_flag=True, help="Show PlatformIO's output.")
 @out
 def build(verbose: bool, folder: str) -> None:
@@ -167,7 +167,7 @@ def build(verbose: bool, folder: str) -> None:
     show.line(f"{program} is ready; `tinydream train` runs it")
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @a_port
 @click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
@@ -190,7 +190,7 @@ def train(
     show.trained(trained, run.path("weights.npz"), as_json)
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @a_port
 @out
 def pull(port: str, folder: str) -> None:
@@ -203,7 +203,7 @@ def pull(port: str, folder: str) -> None:
     show.line(f"{run.path('weights.npz')} holds {len(weights)} weights")
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.option(
     "--baselines/--no-baselines", default=True, help="Train all rows and random rows, too."
 )
@@ -220,7 +220,7 @@ def report(baselines: bool, folder: str, as_json: bool) -> None:
     show.report(made, run.path("report.json"), as_json)
 
 
-@verbs.command("demo", **COMMON)
+@verbs.command("demo", context_settings=CONTEXT)
 @click.option(
     "--port", "-p", type=click.Choice(["native", "sim"]), default="native", help="Where it trains."
 )
