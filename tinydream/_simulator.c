@@ -1,5 +1,311 @@
 // SPDX-License-Identifier: MIT
-// _simulator.c - the firmware's core as an in-process device.
+// _simulator.c - the firmware's core as an in-process device, for simulator.py.
+//
+// A device is a capsule. Errors of the core come back as its negative codes; Python words them.
 #include "_core.h"
 
-PyMethodDef simulator_methods[] = {{NULL, NULL, 0, NULL}};
+#include <stdlib.h>
+#include <string.h>
+
+#include "_planbytes.h"
+#include "td_internal.h"
+
+float td_sqrt_portable(float x);
+
+typedef struct {
+    plan_bytes_t plan;
+    td_train_t train;
+    void *arena;
+} device_t;
+
+static const char capsule_name[] = "tinydream.device";
+
+static void device_free(device_t *device)
+{
+    if (device == NULL)
+        return;
+    plan_bytes_free(&device->plan);
+    free(device->arena);
+    free(device);
+}
+
+static void capsule_free(PyObject *capsule)
+{
+    device_free(PyCapsule_GetPointer(capsule, capsule_name));
+}
+
+static device_t *device_of(PyObject *capsule)
+{
+    return PyCapsule_GetPointer(capsule, capsule_name);
+}
+
+static int device_init(device_t *device, const Py_buffer *bytes, uint32_t seed)
+{
+    int code = plan_bytes_parse(&device->plan, bytes->buf, (size_t)bytes->len);
+    size_t size;
+    if (code != 0)
+        return code;
+    size = td_train_arena_bytes(&device->plan.plan);
+    device->arena = calloc(size / 4 + 1, 4);
+    if (device->arena == NULL)
+        return TD_EARENA;
+    return td_train_init(&device->train, &device->plan.plan, device->arena, size, seed);
+}
+
+// sim_new(plan: bytes, seed: int) -> capsule | int
+static PyObject *sim_new(PyObject *self, PyObject *args)
+{
+    Py_buffer bytes;
+    unsigned int seed;
+    device_t *device;
+    int code;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*I", &bytes, &seed))
+        return NULL;
+    device = calloc(1, sizeof *device);
+    code = device == NULL ? TD_EARENA : device_init(device, &bytes, seed);
+    PyBuffer_Release(&bytes);
+    if (code != 0) {
+        device_free(device);
+        return PyLong_FromLong(code);
+    }
+    return PyCapsule_New(device, capsule_name, capsule_free);
+}
+
+// sim_init(device, seed: int) -> int: new initial weights
+static PyObject *sim_init(PyObject *self, PyObject *args)
+{
+    PyObject *capsule;
+    unsigned int seed;
+    device_t *d;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OI", &capsule, &seed) || !(d = device_of(capsule)))
+        return NULL;
+    return PyLong_FromLong(td_train_init(&d->train, &d->plan.plan, d->arena,
+                                         td_train_arena_bytes(&d->plan.plan), seed));
+}
+
+// sim_start(device, seed, epochs, epoch_rows, rate) -> int
+static PyObject *sim_start(PyObject *self, PyObject *args)
+{
+    PyObject *capsule;
+    unsigned int seed, epochs, epoch_rows;
+    td_knobs_t knobs;
+    device_t *d;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OIIIf", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate) ||
+        !(d = device_of(capsule)))
+        return NULL;
+    knobs.seed = seed;
+    knobs.epochs = epochs;
+    knobs.epoch_rows = epoch_rows;
+    return PyLong_FromLong(td_train_start(&d->train, &knobs));
+}
+
+// sim_steps(device, most: int) -> (code, epoch, step, rows, correct, loss, running)
+// At most that many steps, fewer when an epoch ends; metrics are valid when code is 1.
+static PyObject *sim_steps(PyObject *self, PyObject *args)
+{
+    PyObject *capsule;
+    unsigned int most;
+    td_metrics_t m = {0, 0, 0, 0, 0.0f};
+    device_t *d;
+    int code = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OI", &capsule, &most) || !(d = device_of(capsule)))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    while (code == 0 && most-- > 0)
+        code = td_train_step(&d->train, &m);
+    Py_END_ALLOW_THREADS
+    return Py_BuildValue("iIIIIfi", code, m.epoch, m.step, m.rows, m.correct, m.loss,
+                         (int)d->train.running);
+}
+
+// sim_weights(device) -> bytes of float32 (parameters,)
+static PyObject *sim_weights(PyObject *self, PyObject *args)
+{
+    PyObject *capsule;
+    device_t *d;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "O", &capsule) || !(d = device_of(capsule)))
+        return NULL;
+    return PyBytes_FromStringAndSize((const char *)d->train.weights,
+                                     4 * (Py_ssize_t)d->plan.plan.parameters);
+}
+
+// sim_set_weights(device, bytes) -> int
+static PyObject *sim_set_weights(PyObject *self, PyObject *args)
+{
+    PyObject *capsule;
+    Py_buffer bytes;
+    device_t *d;
+    int code = TD_EARG;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*", &capsule, &bytes))
+        return NULL;
+    d = device_of(capsule);
+    if (d != NULL && (size_t)bytes.len == 4 * (size_t)d->plan.plan.parameters) {
+        memcpy(d->train.weights, bytes.buf, (size_t)bytes.len);
+        code = 0;
+    }
+    PyBuffer_Release(&bytes);
+    return d == NULL ? NULL : PyLong_FromLong(code);
+}
+
+// sim_predict(device, raw: float32 (n, raw_columns)) -> (int32 (n,), float32 (n, classes)) as bytes
+static PyObject *sim_predict(PyObject *self, PyObject *args)
+{
+    PyObject *capsule, *labels = NULL, *shares = NULL, *result = NULL;
+    Py_buffer raw;
+    device_t *d;
+    Py_ssize_t n, i, width, classes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*", &capsule, &raw))
+        return NULL;
+    if (!(d = device_of(capsule)))
+        goto done;
+    width = d->plan.plan.inputs.raw_columns;
+    classes = (Py_ssize_t)td_net_classes(&d->plan.plan);
+    n = raw.len / (4 * width);
+    labels = PyBytes_FromStringAndSize(NULL, 4 * n);
+    shares = PyBytes_FromStringAndSize(NULL, 4 * n * classes);
+    if (labels && shares) {
+        int32_t *y = (int32_t *)(void *)PyBytes_AsString(labels);
+        float *p = (float *)(void *)PyBytes_AsString(shares);
+        Py_BEGIN_ALLOW_THREADS
+        for (i = 0; i < n; i++)
+            y[i] = td_predict(&d->train, (const float *)raw.buf + i * width, p + i * classes);
+        Py_END_ALLOW_THREADS
+        result = PyTuple_Pack(2, labels, shares);
+    }
+done:
+    Py_XDECREF(labels);
+    Py_XDECREF(shares);
+    PyBuffer_Release(&raw);
+    return result;
+}
+
+// arena_bytes(plan: bytes) -> int: what td_train_arena_bytes says, 0 when the plan is not valid
+static PyObject *arena_bytes(PyObject *self, PyObject *args)
+{
+    Py_buffer bytes;
+    plan_bytes_t plan;
+    size_t size = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*", &bytes))
+        return NULL;
+    if (plan_bytes_parse(&plan, bytes.buf, (size_t)bytes.len) == 0) {
+        size = td_train_arena_bytes(&plan.plan);
+        plan_bytes_free(&plan);
+    }
+    PyBuffer_Release(&bytes);
+    return PyLong_FromSize_t(size);
+}
+
+static void draw_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssize_t n, float *x,
+                     uint32_t *y)
+{
+    uint32_t order[8], position = 0;
+    Py_ssize_t i;
+    td_rows_order(seed, pass, order);
+    for (i = 0; i < n; i++) {
+        td_rows_draw(rows, seed, pass, position, order, x + i * rows->columns, y + i);
+        if (++position == rows->rows) {
+            position = 0;
+            td_rows_order(seed, ++pass, order);
+        }
+    }
+}
+
+// rows_draw(rows: bytes, seed, first_pass, n) -> (float32 (n, columns), int32 (n,)) as bytes, or int
+static PyObject *rows_draw(PyObject *self, PyObject *args)
+{
+    Py_buffer bytes;
+    unsigned int seed, pass;
+    Py_ssize_t n;
+    plan_bytes_t plan;
+    PyObject *x, *y, *result = NULL;
+    int code;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*IIn", &bytes, &seed, &pass, &n))
+        return NULL;
+    code = n < 0 ? TD_EARG : plan_bytes_parse_rows(&plan, bytes.buf, (size_t)bytes.len);
+    PyBuffer_Release(&bytes);
+    if (code != 0)
+        return PyLong_FromLong(code);
+    code = td_rows_check(&plan.plan.rows, 65536);
+    if (code != 0) {
+        plan_bytes_free(&plan);
+        return PyLong_FromLong(code);
+    }
+    x = PyBytes_FromStringAndSize(NULL, 4 * n * plan.plan.rows.columns);
+    y = PyBytes_FromStringAndSize(NULL, 4 * n);
+    if (x && y) {
+        float *xs = (float *)(void *)PyBytes_AsString(x);
+        uint32_t *ys = (uint32_t *)(void *)PyBytes_AsString(y);
+        Py_BEGIN_ALLOW_THREADS
+        draw_all(&plan.plan.rows, seed, pass, n, xs, ys);
+        Py_END_ALLOW_THREADS
+        result = PyTuple_Pack(2, x, y);
+    }
+    Py_XDECREF(x);
+    Py_XDECREF(y);
+    plan_bytes_free(&plan);
+    return result;
+}
+
+// math(name, values: float32) -> bytes of float32: one of the core's own functions, for tests
+static PyObject *math(PyObject *self, PyObject *args)
+{
+    const char *name;
+    Py_buffer in;
+    PyObject *out = NULL;
+    float (*function)(float);
+    (void)self;
+    if (!PyArg_ParseTuple(args, "sy*", &name, &in))
+        return NULL;
+    function = strcmp(name, "exp") == 0             ? td_exp
+               : strcmp(name, "log") == 0           ? td_log
+               : strcmp(name, "sqrt") == 0          ? td_sqrt
+               : strcmp(name, "sqrt_portable") == 0 ? td_sqrt_portable
+                                                    : NULL;
+    if (function == NULL)
+        PyErr_SetString(PyExc_ValueError, "no such function");
+    else
+        out = PyBytes_FromStringAndSize(NULL, in.len);
+    if (out != NULL) {
+        const float *x = in.buf;
+        float *y = (float *)(void *)PyBytes_AsString(out);
+        Py_ssize_t i;
+        for (i = 0; i < in.len / 4; i++)
+            y[i] = function(x[i]);
+    }
+    PyBuffer_Release(&in);
+    return out;
+}
+
+// error_text(code) -> str
+static PyObject *error_text(PyObject *self, PyObject *args)
+{
+    int code;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "i", &code))
+        return NULL;
+    return PyUnicode_FromString(td_error_text(code));
+}
+
+PyMethodDef simulator_methods[] = {
+    {"sim_new", sim_new, METH_VARARGS, NULL},
+    {"sim_init", sim_init, METH_VARARGS, NULL},
+    {"sim_start", sim_start, METH_VARARGS, NULL},
+    {"sim_steps", sim_steps, METH_VARARGS, NULL},
+    {"sim_weights", sim_weights, METH_VARARGS, NULL},
+    {"sim_set_weights", sim_set_weights, METH_VARARGS, NULL},
+    {"sim_predict", sim_predict, METH_VARARGS, NULL},
+    {"arena_bytes", arena_bytes, METH_VARARGS, NULL},
+    {"rows_draw", rows_draw, METH_VARARGS, NULL},
+    {"math", math, METH_VARARGS, NULL},
+    {"error_text", error_text, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,1 +1,49 @@
-"""cli"""
+"""The command line: verbs, tables, exit codes."""
+
+import os
+import sys
+import tempfile
+import traceback
+
+import click
+
+from tinydream.cli.verbs import verbs
+from tinydream.errors import TinydreamError
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run one verb; exit codes: 0 done, 1 no, 2 refused, 3 no device, 70 our bug, 130 Ctrl-C."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        verbs.main(arguments, prog_name="tinydream", standalone_mode=False)
+    except TinydreamError as error:
+        return _say(str(error), error.exit_code)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _say("interrupted", 130)
+    except BrokenPipeError:  # `tinydream ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _say(f"{type(error).__name__}, a bug of tinydream; please report {_log()}", 70)
+    return 0
+
+
+def _say(text: str, code: int) -> int:
+    print(f"tinydream: {text}", file=sys.stderr)
+    return code
+
+
+def _log() -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="tinydream-", suffix=".log", delete=False) as file:
+        traceback.print_exc(file=file)
+    return file.name

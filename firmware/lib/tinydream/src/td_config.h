@@ -14,10 +14,15 @@
 #error "TD_PAYLOAD_MAX must lie in 64..1024"
 #endif
 
-// kernels: td_plan.h sets those a plan needs; without it all are built
-#ifndef TD_PLAN_KERNELS
+// kernels: a generated platformio.ini turns off those its plan does not ask for; a plan that asks for one
+// left out is refused with TD_ENOKERNEL
+#ifndef TD_WITH_SGD
 #define TD_WITH_SGD 1
+#endif
+#ifndef TD_WITH_ADAM
 #define TD_WITH_ADAM 1
+#endif
+#ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif
 

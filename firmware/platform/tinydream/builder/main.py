@@ -1,0 +1,40 @@
+"""How PlatformIO compiles and links: every board's facts come from its environment.
+
+    custom_prefix     what stands before `gcc`; empty for the host's own compiler
+    custom_cpu_flags  compiler and linker flags that choose the core
+    custom_memory     linker symbols: where flash and ram start, their bytes, the stack's bytes
+
+A prefix means bare metal: no C library, start-up code and linker script in src/.
+"""
+
+from pathlib import Path
+
+from SCons.Script import Default, DefaultEnvironment
+
+FLAGS = ["-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections"]
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Wvla"]
+
+env = DefaultEnvironment()
+prefix = env.GetProjectOption("custom_prefix", "")
+cpu_flags = env.GetProjectOption("custom_cpu_flags", "").split()
+memory = env.GetProjectOption("custom_memory", "").split()
+
+
+def bare_metal():
+    script = Path(env.subst("$PROJECT_SRC_DIR")) / "link.ld"
+    env.Replace(PROGNAME="firmware", PROGSUFFIX=".elf")
+    env.Append(
+        CCFLAGS=["-ffreestanding"],
+        LINKFLAGS=["-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-T", str(script)],
+        LIBS=["gcc"],
+    )
+    env.Append(LINKFLAGS=[f"-Wl,--defsym={symbol}" for symbol in memory])
+    env.Depends("$PROGPATH", str(script))
+
+
+compiler = f"{prefix}gcc" if prefix else "cc"
+env.Replace(CC=compiler, LINK=compiler, AR=f"{prefix}ar", RANLIB=f"{prefix}ranlib", ARFLAGS=["rc"])
+env.Append(CFLAGS=["-std=c99"], CCFLAGS=cpu_flags + FLAGS + WARNINGS, LINKFLAGS=cpu_flags)
+if prefix:
+    bare_metal()
+Default(env.Alias("buildprog", env.BuildProgram()))

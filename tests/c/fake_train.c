@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// fake_train.c - a stand-in for the training core with no learning in it: deterministic, quick, and able to fail
+// on request, so that the bridge can be tested alone. An epoch has FAKE_BATCHES batches of 10 rows.
+#define _POSIX_C_SOURCE 200809L
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "td_plan.h"
+
+#ifndef FAKE_DIGEST
+#define FAKE_DIGEST 1, 2, 3, 4, 5, 6, 7, 8
+#endif
+enum { FAKE_BATCHES = 5, FAKE_ROWS = 50 };
+
+// seeds that ask for trouble; all others are well
+enum { SEED_CRASH = 666, SEED_NOT_FINITE = 667, SEED_SLOW = 668 };
+
+const td_plan_t td_plan = {
+    .format = TD_FORMAT, .digest = {FAKE_DIGEST}, .parameters = FAKE_PARAMETERS, .board = "native", .batch = 10};
+
+size_t td_train_arena_bytes(const td_plan_t *plan) {
+    return 4 * (size_t)plan->parameters;
+}
+
+static float draw(uint32_t a, uint32_t b, uint32_t c) {
+    uint32_t x = a * 2654435761u ^ b * 2246822519u ^ c * 3266489917u;
+    x ^= x >> 15;
+    x *= 2654435761u;
+    return (float)(int32_t)(x >> 8) * 0x1p-24f;
+}
+
+int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t arena_bytes, uint32_t seed) {
+    static const td_train_t nothing;
+    *train = nothing;
+    if (arena_bytes < td_train_arena_bytes(plan))
+        return TD_EARENA;
+#ifdef FAKE_REFUSES
+    return TD_ENUMERIC;
+#endif
+    train->plan = plan;
+    train->weights = arena;
+    for (uint32_t i = 0; i < plan->parameters; i++)
+        train->weights[i] = draw(seed, i, 0);
+    return 0;
+}
+
+int td_train_start(td_train_t *train, const td_knobs_t *knobs) {
+    if (knobs->epochs == 0 || !(knobs->rate > 0 && knobs->rate < 3e38f))
+        return TD_EARG;
+    train->knobs = *knobs;
+    train->epoch = train->step = train->row = 0;
+    train->running = 1;
+    return 0;
+}
+
+static int make_trouble(const td_train_t *train) {
+    struct timespec pause = {0, 2000000};
+    if (train->knobs.seed == SEED_CRASH && train->epoch == 3)
+        abort();
+    if (train->knobs.seed == SEED_SLOW)
+        nanosleep(&pause, 0);
+    return train->knobs.seed == SEED_NOT_FINITE && train->epoch == 3 ? TD_ENUMERIC : 0;
+}
+
+int td_train_step(td_train_t *train, td_metrics_t *metrics) {
+    if (!train->running)
+        return TD_ESTATE;
+    int trouble = make_trouble(train);
+    if (trouble < 0) {
+        train->running = 0;
+        return trouble;
+    }
+    train->step++;
+    for (uint32_t i = 0; i < train->plan->parameters; i++)
+        train->weights[i] = 0.5f * train->weights[i] + draw(train->knobs.seed, i, train->step) * train->knobs.rate;
+    if (train->step % FAKE_BATCHES != 0)
+        return 0;
+    train->epoch++;
+    td_metrics_t filled = {train->epoch, train->step, FAKE_ROWS, train->epoch % FAKE_ROWS, 1.0f / (float)train->epoch};
+    *metrics = filled;
+    train->running = train->epoch < train->knobs.epochs;
+    return 1;
+}
+
+void td_train_stop(td_train_t *train) {
+    train->running = 0;
+}

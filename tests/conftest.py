@@ -1,0 +1,49 @@
+"""What every test may use: tools that must be there, and the folder of data sets."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = {
+    "cc": ["cc"],
+    "arm": ["arm-none-eabi-gcc"],
+    "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
+}
+
+
+def absent(name: str, why: str) -> None:
+    """Skip with the reason; fail when TINYDREAM_REQUIRE (data,qemu,...) names it."""
+    if name in os.environ.get("TINYDREAM_REQUIRE", "").split(","):
+        pytest.fail(f"{why}, and TINYDREAM_REQUIRE names '{name}'", pytrace=False)
+    pytest.skip(why)
+
+
+def need(name: str) -> None:
+    """The tool `name` is there, or the test ends here."""
+    missing = [program for program in PROGRAMS[name] if not shutil.which(program)]
+    if missing:
+        absent(name, f"{' and '.join(missing)} not on PATH")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        need(mark.args[0])
+
+
+@pytest.fixture
+def require() -> Callable[[str], None]:
+    """For a test that learns only while it runs what it needs: require("qemu")."""
+    return need
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of data sets: $TINYDREAM_DATA, or shared/data beside the checkout."""
+    folder = Path(os.environ.get("TINYDREAM_DATA") or ROOT.parent / "shared" / "data")
+    if not folder.is_dir():
+        absent("data", f"the data sets are not in {folder}")
+    return folder

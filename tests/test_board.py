@@ -1,0 +1,150 @@
+"""Boards: what ships is complete, and a damaged file is refused with the key that is wrong."""
+
+import shutil
+
+import pytest
+
+from tinydream import resources
+from tinydream.board import Board, list_boards, load_board
+from tinydream.errors import BoardError, TinydreamError
+from tinydream.resources import boards_folder
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """The QEMU board's file with one text in it replaced by another."""
+
+    def damage(old: str, new: str):
+        text = (boards_folder() / "qemu_netduinoplus2.toml").read_text(encoding="utf-8")
+        assert old in text
+        path = tmp_path / "qemu_netduinoplus2.toml"
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        return path
+
+    return damage
+
+
+def test_the_boards_that_ship_are_listed():
+    assert list_boards() == ("native", "qemu_netduinoplus2")
+
+
+@pytest.mark.parametrize("board_id", list_boards())
+def test_each_board_that_ships_loads_and_names_a_source_for_each_number(board_id):
+    board = load_board(board_id)
+    assert isinstance(board, Board) and board.id == board_id
+    assert all(fact.source for fact in board.facts)
+    numbers = 2 + (board.clock_hz is not None) + 3 * len(board.regions)
+    assert len({fact.field for fact in board.facts}) == len(board.facts) == numbers
+
+
+@pytest.mark.parametrize("board_id", list_boards())
+def test_each_board_that_ships_has_a_port_and_a_line_in_the_list(board_id):
+    assert load_board(board_id).port in ("native", "baremetal")
+    assert f"`{board_id}`" in (boards_folder() / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_emulated_board_is_the_machine_that_qemu_has():
+    board = load_board("qemu_netduinoplus2")
+    ram, flash = board.region("ram"), board.region("flash")
+    assert (flash.start, flash.usable) == (0x08000000, 1 << 20)
+    assert (ram.start, ram.usable) == (0x20000000, 128 << 10)
+    assert (board.machine, board.prefix) == ("netduinoplus2", "arm-none-eabi-")
+
+
+def test_a_board_of_ones_own_is_loaded_by_its_path(tmp_path):
+    path = shutil.copy(boards_folder() / "native.toml", tmp_path / "native.toml")
+    assert load_board(path) == load_board(str(path)) == load_board("native")
+
+
+def test_reserved_bytes_are_not_usable(damaged):
+    path = damaged("reserved = { value = 0,", "reserved = { value = 16_384,")
+    assert load_board(path).region("flash").usable == (1 << 20) - 16384
+
+
+def test_a_number_from_memory_is_marked_so(damaged):
+    facts = {fact.field: fact for fact in load_board("qemu_netduinoplus2").facts}
+    assert facts["stack_bytes"].unverified and not facts["region ram, bytes"].unverified
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("qemu_netduino", r"board 'qemu_netduino' is unknown; did you mean qemu_netduinoplus2\?"),
+        ("arduino", "board 'arduino' is unknown; see `tinydream boards`"),
+        ("no/such.toml", "board file no/such.toml cannot be read: No such file"),
+    ],
+)
+def test_an_unknown_board_is_refused_with_what_is_near(name, why):
+    with pytest.raises(BoardError, match=why):
+        load_board(name)
+
+
+def test_an_unknown_region_is_refused():
+    with pytest.raises(BoardError, match="'native' has no region 'psram'; it has flash, ram"):
+        load_board("native").region("psram")
+
+
+SOURCE = ', source = "QEMU hw/arm/netduinoplus2.c, SYSCLK_FRQ"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('mcu = "', "mcu = ", r"is not TOML: .*line 4.*; mend that line"),
+        ('id = "qemu_', 'id = "', "its id is 'netduinoplus2'; the id is the file's name"),
+        ('mcu = "STM32F405"\n', "", "key 'mcu' is missing; add a text"),
+        ('mcu = "STM32F405"', "mcu = 405", "'mcu' must be a text, not 405"),
+        ('fpu = "single"', 'fpu = "half"', "'fpu' must be one of none, single, double, not 'half'"),
+        ('port = "bare', 'port = "bear', "'port' must be one of native, baremetal, not 'bearm"),
+        ("[build]", "[built]", r"key 'build' is missing; add a table \[build\]"),
+        ('["-mcpu=cortex-m4"', '[4, "-mcpu=cortex-m4"', "build: 'cpu_flags' must be a list of t"),
+        ('machine = "', 'machines = "', "qemu: key 'machine' is missing; add a text"),
+        ('mcu = "', 'cpu = ""\nmcu = "', "key 'cpu' is unknown; did you mean 'mcu'"),
+        ('mcu = "', 'xyz = ""\nmcu = "', "key 'xyz' is unknown; remove it"),
+        ("168_000_000", "-1", "clock_hz: 'value' must be 0 or more, not -1"),
+        ("168_000_000", "1e6", "clock_hz: 'value' must be a whole number, not 1000000.0"),
+        ("168_000_000", "true", "clock_hz: 'value' must be a whole number, not True"),
+        (SOURCE, "", "clock_hz: key 'source' is missing; add a text"),
+        (SOURCE, SOURCE + ", page = 3", "clock_hz: key 'page' is unknown; remove it"),
+        (SOURCE, SOURCE + ", unverified = 1", "'unverified' must be true or false, not 1"),
+        ("1_048_576", "-5", "region flash, bytes: 'value' must be 0 or more, not -5"),
+        ("{ value = 1_048_576", "{ valu = 1", "region flash, bytes: key 'value' is missing"),
+        ("reserved = { value = 0,", "reserved = { value = 2_000_000,", "region flash: 2000000 byt"),
+        ('name = "ram"', 'name = "psram"', "its regions are flash, psram; it needs flash and ram"),
+        ('name = "ram"', "", "region 2: key 'name' is missing; add a text"),
+        ("[[region]]", "[[region]]\nwidth = 8", "region flash: key 'width' is unknown"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_what_is_wrong(damaged, old, new, why):
+    with pytest.raises(BoardError, match=why) as error:
+        load_board(damaged(old, new))
+    assert "qemu_netduinoplus2.toml" in str(error.value)
+
+
+def test_a_clock_written_as_a_plain_number_is_refused_with_the_form(damaged):
+    path = damaged("{ value = 168_000_000" + SOURCE + " }", "168_000_000")
+    with pytest.raises(BoardError, match="'clock_hz' must be { value = a number, source = where"):
+        load_board(path)
+
+
+def test_regions_that_are_no_tables_are_refused(tmp_path):
+    text = (boards_folder() / "native.toml").read_text().partition("[[region]]")[0]
+    path = tmp_path / "native.toml"
+    path.write_text("region = [1]\n" + text)
+    with pytest.raises(BoardError, match=r"'region' must be tables \[\[region\]\], not \[1\]"):
+        load_board(path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "native.toml"
+    path.write_bytes(b"\xff")
+    with pytest.raises(BoardError, match="is not TOML"):
+        load_board(path)
+
+
+def test_a_folder_that_is_missing_from_the_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(resources, "__file__", str(tmp_path / "tinydream" / "resources.py"))
+    with pytest.raises(
+        TinydreamError, match="folder 'boards' is missing from tinydream in .* `pip install"
+    ):
+        boards_folder()

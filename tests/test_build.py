@@ -1,0 +1,255 @@
+"""Building: a project becomes a program that runs, and each way to fail says what to do."""
+
+import importlib.metadata
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from tinydream import build as room
+from tinydream.board import load_board
+from tinydream.build import build, core_folder
+from tinydream.errors import BuildError
+from tinydream.resources import firmware_folder
+
+HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n'
+BARE = '#include "td_port.h"\nint main(void) { td_port_init(); return 0; }\n'
+TEMPLATES = Path(room.__file__).parent / "codegen" / "templates"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "tinydream"
+
+
+def make(place: Path, board_id: str = "native", main: str = HELLO) -> Path:
+    """A project as codegen lays it out, with a main of the test's own."""
+    board = load_board(board_id)
+    template = (TEMPLATES / "platformio.ini.j2").read_text()
+    shutil.copytree(firmware_folder() / "platform", place / "platform")
+    library = place / "lib" / "tinydream"
+    (library / "src").mkdir(parents=True)
+    for name in ("library.json", "src/td_port.h"):
+        shutil.copy(firmware_folder() / "lib" / "tinydream" / name, library / name)
+    if board.port == "native":
+        (place / "src").mkdir()
+    else:
+        shutil.copytree(firmware_folder() / "port" / board.port, place / "src")
+    (place / "src" / "main.c").write_text(main)
+    jinja = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    text = jinja.from_string(template).render(
+        board=board, command="tinydream generate", kernels={"TD_WITH_ADAM": 1}
+    )
+    (place / "platformio.ini").write_text(text)
+    return place
+
+
+def run(program: Path) -> str:
+    return subprocess.run([program], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.needs("cc")
+def test_a_native_project_becomes_a_program_that_runs(tmp_path, cache):
+    heard = []
+    program = build(make(tmp_path / "a b"), on_output=heard.append)
+    assert program.name == "program" and run(program) == "hello\n"
+    assert any("Compiling" in line for line in heard)
+    assert "Compiling" in (tmp_path / "a b" / ".pio" / "build.log").read_text()
+
+
+@pytest.mark.needs("cc")
+def test_a_second_build_sees_what_has_changed(tmp_path, cache):
+    project = make(tmp_path / "p")
+    build(project)
+    (project / "src" / "main.c").write_text(HELLO.replace("hello", "again"))
+    assert run(build(project)) == "again\n"
+
+
+@pytest.mark.needs("cc")
+def test_a_project_that_was_moved_builds_again(tmp_path, cache):
+    project = make(tmp_path / "p")
+    build(project)
+    assert run(build(project.rename(tmp_path / "q"))) == "hello\n"
+
+
+@pytest.mark.needs("cc")
+def test_builds_that_start_together_in_an_empty_cache_all_succeed(tmp_path, cache):
+    projects = [make(tmp_path / str(i)) for i in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        assert [run(program) for program in pool.map(build, projects)] == ["hello\n"] * 3
+    assert [path.name.split("-")[0] for path in cache.iterdir()] == ["platformio"]
+
+
+@pytest.mark.needs("cc")
+def test_the_users_own_platformio_is_neither_used_nor_written(tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(tmp_path / "theirs"))
+    monkeypatch.setenv("PLATFORMIO_SRC_DIR", str(tmp_path / "elsewhere"))
+    assert run(build(make(tmp_path / "p"))) == "hello\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "p"]
+
+
+@pytest.mark.needs("cc")
+def test_a_build_opens_no_connection(tmp_path, cache, monkeypatch):
+    # a proxy that nobody listens at: a look-up would fail the build or make it wait
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    heard = []
+    assert run(build(make(tmp_path / "p"), on_output=heard.append)) == "hello\n"
+    assert not [line for line in heard if "nstalling" in line or "onnection" in line]
+
+
+@pytest.mark.needs("arm")
+def test_a_bare_metal_project_becomes_an_elf_file_without_a_warning(tmp_path, cache, monkeypatch):
+    monkeypatch.setenv("PLATFORMIO_BUILD_FLAGS", "-Werror")
+    program = build(make(tmp_path / "p", "qemu_netduinoplus2", BARE))
+    assert program.name == "firmware.elf" and program.read_bytes()[:4] == b"\x7fELF"
+
+
+@pytest.mark.needs("arm")
+@pytest.mark.parametrize(
+    ("array", "why"),
+    [
+        ("char big[200000]; char *use(void); char *use(void) { return big; }", "ram is over by"),
+        ("const char big[2000000] = {1};", "flash is over by"),
+    ],
+)
+def test_a_program_that_does_not_fit_says_where_and_by_how_much(tmp_path, cache, array, why):
+    main = f"{array}\nint main(void) {{ return ((volatile const char *)big)[1]; }}\n"
+    project = make(tmp_path / "p", "qemu_netduinoplus2", main)
+    with pytest.raises(BuildError, match=rf"does not fit: {why} \d+ bytes; try fewer") as error:
+        build(project)
+    assert str(project / ".pio" / "build.log") in str(error.value)
+
+
+@pytest.mark.needs("cc")
+def test_a_compile_error_is_named_with_its_line_and_the_log(tmp_path, cache):
+    project = make(tmp_path / "p", main="int main(void)\n{\n    return nothing;\n}\n")
+    with pytest.raises(BuildError, match=r"build failed: src/main\.c:3:12: error: .*nothing") as e:
+        build(project)
+    assert str(project / ".pio" / "build.log") in str(e.value)
+
+
+@pytest.mark.needs("cc")
+def test_a_missing_function_is_named(tmp_path, cache):
+    project = make(tmp_path / "p", main="int f(void);\nint main(void) { return f(); }\n")
+    with pytest.raises(BuildError, match="build failed: .*undefined reference to `f'"):
+        build(project)
+
+
+@pytest.mark.needs("cc")
+def test_a_failed_build_does_not_hand_back_the_program_of_an_earlier_one(tmp_path, cache):
+    project = make(tmp_path / "p")
+    build(project)
+    (project / "src" / "main.c").write_text("#error no\n")
+    with pytest.raises(BuildError, match="error: #error no"):
+        build(project)
+
+
+@pytest.mark.needs("cc")
+def test_what_else_platformio_says_is_passed_on(tmp_path, cache):
+    project = make(tmp_path / "p")
+    (project / "platform" / "tinydream" / "builder" / "main.py").write_text("raise KeyError('x')")
+    with pytest.raises(BuildError, match=r"PlatformIO ended with code 1 and last said '.+'"):
+        build(project)
+
+
+@pytest.mark.parametrize("text", [None, "[platformio]\n", "no ini"])
+def test_a_folder_without_a_project_is_refused(tmp_path, text):
+    if text is not None:
+        (tmp_path / "platformio.ini").write_text(text)
+    with pytest.raises(BuildError, match="holds no project .* run `tinydream generate`"):
+        build(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("board", "why"),
+    [
+        ("native", "compiler cc is not on PATH; run `apt-get install gcc`"),
+        ("qemu_netduinoplus2", "arm-none-eabi-gcc .* `apt-get install gcc-arm-none-eabi`"),
+    ],
+)
+def test_a_missing_compiler_is_named_with_its_package(tmp_path, monkeypatch, board, why):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BuildError, match=why):
+        build(make(tmp_path / "p", board))
+
+
+def test_a_compiler_that_no_package_is_known_for_is_named(tmp_path):
+    project = make(tmp_path / "p", "qemu_netduinoplus2")
+    ini = project / "platformio.ini"
+    ini.write_text(ini.read_text().replace("arm-none-eabi-", "pdp11-"))
+    with pytest.raises(BuildError, match="pdp11-gcc is not on PATH; install it"):
+        build(project)
+
+
+def pretend(monkeypatch, **versions):
+    """As if these versions were installed; None: not installed."""
+
+    def version(name):
+        if versions.get(name, "") is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return versions.get(name) or importlib.metadata.version(name)
+
+    monkeypatch.setattr(room, "version", version)
+
+
+@pytest.mark.parametrize("name", ["platformio", "scons"])
+def test_a_missing_python_package_is_named_with_the_line_that_installs_it(monkeypatch, name):
+    pretend(monkeypatch, **{name: None})
+    with pytest.raises(BuildError, match=f"^{name} is not installed .* `pip install {name}`"):
+        core_folder()
+
+
+def test_another_scons_than_platformio_wants_is_refused(cache, monkeypatch):
+    pretend(monkeypatch, scons="4.10.1")
+    with pytest.raises(BuildError, match=r"wants SCons 4\.11\.1 and 4\.10\.1 .*scons==4\.11\.1"):
+        core_folder()
+
+
+def test_a_platformio_with_another_scheme_is_refused(cache, monkeypatch):
+    from platformio import dependencies
+
+    monkeypatch.setattr(dependencies, "get_core_dependencies", lambda: {"tool-scons": "^9"})
+    with pytest.raises(BuildError, match=r"wants SCons another .*platformio==6\.2\.\*"):
+        core_folder()
+
+
+def test_the_cache_falls_back_from_xdg_to_home_to_a_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert core_folder().parent == tmp_path / "home" / ".cache" / "tinydream"
+    monkeypatch.setenv("HOME", "")
+    ours = core_folder().parent
+    assert ours.parent == tmp_path and stat.S_IMODE(ours.stat().st_mode) == 0o700
+
+
+def test_a_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    block = tmp_path / "file"
+    block.touch()
+    monkeypatch.setattr("tempfile.tempdir", str(block))
+    monkeypatch.setenv("HOME", str(block))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(BuildError, match="no folder can be written .* set XDG_CACHE_HOME"):
+        core_folder()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no owners of this kind")
+def test_a_temporary_folder_of_somebody_else_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    owner = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    with pytest.raises(BuildError, match="no folder can be written"):
+        core_folder()

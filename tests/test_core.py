@@ -1,0 +1,201 @@
+"""The C core against the oracle, with ==, and against finite differences."""
+
+import dataclasses
+
+import numpy as np
+import oracle
+import pytest
+from plans import random_plan
+
+from tinydream import _core
+from tinydream.errors import FirmwareError, InputError
+from tinydream.plan import Optimizer
+from tinydream.simulator import Simulator
+from tinydream.training import Knobs
+
+F = np.float32
+
+
+def core_math(name, x):
+    return np.frombuffer(_core.math(name, np.ascontiguousarray(x, F)), F)
+
+
+def drawer(plan, seed):
+    """The stream of drawn rows, from the C core; test_rows.py holds that against the oracle."""
+    at = 0
+
+    def draw(n):
+        nonlocal at
+        x, y = _core.rows_draw(plan.rows.to_bytes(), seed, 0, at + n)
+        x = np.frombuffer(x, F).reshape(-1, plan.rows.columns)[at:]
+        at += n
+        return x, np.frombuffer(y, np.int32)[-n:]
+
+    return draw
+
+
+@pytest.mark.parametrize("name", ["exp", "log"])
+def test_exp_and_log_equal_the_oracle_and_stay_within_two_ulp(name):
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-90, 90, 200_000).astype(F)
+    if name == "log":
+        x = np.exp(np.clip(x.astype(float), -87, 88))
+        x = np.concatenate([x, rng.uniform(0.5, 2, 200_000)]).astype(F)
+    got = core_math(name, x)
+    assert np.array_equal(got, getattr(oracle, name)(x))
+    inside = (x > -87) & (x < 88) if name == "exp" else x > 0
+    truth = getattr(np, name)(x[inside].astype(float))
+    assert (np.abs(got[inside] - truth) / np.spacing(np.abs(truth).astype(F))).max() < 2
+
+
+def test_exp_of_extremes_is_zero_or_stays_no_number():
+    got = core_math("exp", [-np.inf, -88, np.nan, 0])
+    assert got[0] == 0 and got[1] == 0 and np.isnan(got[2]) and got[3] == 1
+
+
+@pytest.mark.parametrize("name", ["sqrt", "sqrt_portable"])
+def test_square_root_is_correctly_rounded_for_every_kind_of_float(name):
+    bits = np.random.default_rng(2).integers(0, 0x7F800001, 500_000, dtype=np.uint32)
+    edges = np.array([0, 1, 2, 0x7FFFFF, 0x800000, 0x7F7FFFFF, 0x7F800000], np.uint32)
+    x = np.concatenate([bits, edges, np.arange(0x3F800000, 0x3F900000, 7, np.uint32)]).view(F)
+    assert np.array_equal(core_math(name, x), np.sqrt(x))
+    assert np.array_equal(core_math(name, [-1, -0.0]), [0, 0])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_training_equals_the_oracle_bit_for_bit(seed):
+    plan = random_plan(seed)
+    rng = np.random.default_rng(seed)
+    knobs = Knobs(
+        epochs=2,
+        rate=float(F(rng.uniform(0.001, 0.05))),
+        seed=int(rng.integers(2**32)),
+        weights_seed=int(rng.integers(2**32)),
+        epoch_rows=int(rng.choice([0, 7, 61])),
+    )
+    simulator = Simulator(plan)
+    history = simulator.train(**knobs.as_dict())
+    trainer = oracle.Trainer(plan.layers, plan.optimizer, knobs.weights_seed)
+    draw = drawer(plan, knobs.seed)
+    rows = knobs.epoch_rows or plan.rows.rows
+    for metrics in history:
+        loss, right = trainer.epoch(draw, rows, plan.batch, knobs.rate)
+        assert (metrics.loss, metrics.correct, metrics.rows) == (loss, right, rows)
+    assert simulator.weights.tobytes() == trainer.weights.tobytes()
+
+
+def test_initial_weights_equal_the_oracle_and_their_bounds():
+    plan = random_plan(3)
+    pairs = oracle.initial_weights(plan.layers, 99)
+    expected = np.concatenate([p.ravel() for pair in pairs for p in pair])
+    got = Simulator(plan, weights_seed=99).weights
+    assert got.tobytes() == expected.astype(F).tobytes()
+    assert np.abs(got).max() <= max(layer.limit for layer in plan.layers)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_the_arena_that_python_plans_is_the_arena_that_c_uses(seed):
+    plan = random_plan(seed)
+    assert _core.arena_bytes(plan.to_bytes()) == plan.arena_bytes
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_slice_is_a_matter_of_memory_and_never_of_bits(seed):
+    plan = dataclasses.replace(random_plan(seed), batch=13, slice=1)
+    weights = set()
+    for rows in (1, 2, 5, 13):
+        simulator = Simulator(dataclasses.replace(plan, slice=rows))
+        simulator.train(epochs=2, rate=0.01)
+        weights.add(simulator.weights.tobytes())
+    assert len(weights) == 1
+
+
+def loss64(pairs, x, y):
+    """Mean cross-entropy in float64: nothing but the formula."""
+    for i, (w, b) in enumerate(pairs):
+        x = x @ w.T + b
+        if i + 1 < len(pairs):
+            x = np.maximum(x, 0)
+    x = x - x.max(1, keepdims=True)
+    return float(np.mean(np.log(np.exp(x).sum(1)) - x[np.arange(len(y)), y]))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 5, 8])
+def test_gradients_agree_with_finite_differences(seed):
+    plan = random_plan(seed)
+    rows = plan.rows.rows
+    plan = dataclasses.replace(plan, optimizer=Optimizer("sgd"), batch=rows, slice=1)
+    simulator = Simulator(plan)
+    # biases that are not 0, so that no unit sits on the kink of its ReLU
+    simulator.push(np.random.default_rng(seed).normal(0, 0.4, plan.parameters))
+    before = simulator.weights.astype(float)
+    x, y = drawer(plan, 0)(rows)
+    rate = 2.0**-6
+    simulator.train(epochs=1, rate=rate, seed=0, fresh=False)
+    gradient = (before - simulator.weights.astype(float)) / rate
+    dense = [layer for layer in plan.layers if layer.kind == "dense"]
+
+    def loss_at(flat):
+        pairs, at = [], 0
+        for layer in dense:
+            n = layer.outputs * layer.inputs
+            w = flat[at : at + n].reshape(layer.outputs, layer.inputs)
+            pairs.append((w, flat[at + n : at + n + layer.outputs]))
+            at += n + layer.outputs
+        return loss64(pairs, x.astype(float), y)
+
+    scale = max(1.0, np.abs(gradient).max())
+    for i in np.random.default_rng(seed).choice(len(before), min(60, len(before)), False):
+        step = np.zeros_like(before)
+        step[i] = 1e-6
+        slope = (loss_at(before + step) - loss_at(before - step)) / 2e-6
+        assert abs(slope - gradient[i]) < 2e-4 * scale
+
+
+def test_prediction_equals_the_oracle_for_rows_in_raw_units():
+    plan = random_plan(11)
+    simulator = Simulator(plan)
+    simulator.train(epochs=3, rate=0.01, weights_seed=4)
+    trainer = oracle.Trainer(plan.layers, plan.optimizer, 4)
+    draw = drawer(plan, 0)
+    for _ in range(3):
+        trainer.epoch(draw, plan.rows.rows, plan.batch, 0.01)
+    raw = np.random.default_rng(0).normal(size=(50, plan.inputs.raw_columns)).astype(F)
+    z = oracle.forward(trainer.pairs, plan.inputs.apply(raw))[1]
+    assert np.array_equal(simulator.predict(raw), z.argmax(1))
+    p = oracle.softmax_loss(z, np.zeros(50, int))[0]
+    p[:, 0] += F(1)
+    assert np.allclose(simulator.predict_proba(raw), p, atol=1e-6)
+
+
+def test_weights_pushed_are_the_weights_pulled():
+    plan = random_plan(4)
+    simulator = Simulator(plan)
+    weights = np.arange(plan.parameters, dtype=F)
+    simulator.push(weights)
+    assert np.array_equal(simulator.pull(), weights)
+    with pytest.raises(InputError, match=f"{plan.parameters} parameters"):
+        simulator.push(weights[:-1])
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights():
+    plan = dataclasses.replace(random_plan(6), optimizer=Optimizer("sgd"))
+    simulator = Simulator(plan)
+    with pytest.raises(FirmwareError, match="not finite"):
+        simulator.train(epochs=50, rate=1e30)
+    assert np.isfinite(simulator.weights).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_damaged_plan_is_refused_or_harmless_never_a_crash(seed):
+    good = random_plan(seed, most_rows=6).to_bytes()
+    rng = np.random.default_rng(seed)
+    for at in range(len(good)):
+        bad = bytearray(good)
+        bad[at] ^= 1 << rng.integers(8)
+        device = _core.sim_new(bytes(bad), 0)
+        if not isinstance(device, int):
+            _core.sim_start(device, 0, 1, 5, 0.01)
+            _core.sim_steps(device, 3)
+    for size in range(len(good)):
+        assert _core.sim_new(good[:size], 0) < 0

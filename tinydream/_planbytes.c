@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// _planbytes.c - a td_plan_t filled from the plan's canonical bytes; every read is length-checked.
+#include "_planbytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const uint8_t *at, *end;
+    int bad;
+} reader_t;
+
+static const uint8_t *take(reader_t *r, uint64_t count)
+{
+    const uint8_t *start = r->at;
+    static const uint8_t zeros[16];
+    if (count > (uint64_t)(r->end - r->at)) {
+        r->bad = 1;
+        r->at = r->end;
+        return count <= sizeof zeros ? zeros : NULL;
+    }
+    r->at += count;
+    return start;
+}
+
+static uint8_t take_u8(reader_t *r)
+{
+    return *take(r, 1);
+}
+
+static uint16_t take_u16(reader_t *r)
+{
+    const uint8_t *p = take(r, 2);
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static uint32_t take_u32(reader_t *r)
+{
+    const uint8_t *p = take(r, 4);
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static float take_f32(reader_t *r)
+{
+    uint32_t u = take_u32(r);
+    float f;
+    memcpy(&f, &u, sizeof f);
+    return f;
+}
+
+static void parse_inputs(plan_bytes_t *out, reader_t *r)
+{
+    td_inputs_t *inputs = &out->plan.inputs;
+    uint32_t i, entries;
+    uint8_t some;
+    inputs->raw_columns = take_u16(r);
+    inputs->columns = take_u16(r);
+    inputs->scale_stride = take_u8(r);
+    some = take_u8(r);
+    if (some)
+        inputs->kept = take(r, ((uint64_t)inputs->raw_columns + 7) / 8);
+    entries = inputs->scale_stride ? inputs->columns : 1;
+    out->shift = calloc(entries + 1, sizeof *out->shift);
+    for (i = 0; out->shift && i < entries; i++)
+        out->shift[i] = take_f32(r);
+    inputs->shift = out->shift;
+    inputs->gain = (const int8_t *)take(r, entries);
+}
+
+static void parse_rows(plan_bytes_t *out, reader_t *r)
+{
+    td_rows_t *rows = &out->plan.rows;
+    uint32_t i, entries;
+    uint8_t dreamt;
+    rows->count = take_u32(r);
+    rows->row_bits = take_u32(r);
+    rows->columns = take_u16(r);
+    rows->label_bits = take_u8(r);
+    rows->grid_stride = take_u8(r);
+    dreamt = take_u8(r);
+    rows->levels_count = take_u8(r);
+    entries = rows->grid_stride ? rows->columns : 1;
+    rows->width = take(r, (entries + 1) / 2);
+    rows->low = (const int8_t *)take(r, entries);
+    rows->step = take(r, entries);
+    rows->sigma = dreamt ? take(r, rows->columns) : NULL;
+    out->levels = calloc((size_t)rows->levels_count + 1, sizeof *out->levels);
+    for (i = 0; out->levels && i < rows->levels_count; i++) {
+        out->levels[i].weight = take_u32(r);
+        out->levels[i].count = take_u32(r);
+        rows->rows += out->levels[i].weight * out->levels[i].count;
+    }
+    rows->levels = out->levels;
+    rows->bits = take(r, ((uint64_t)rows->count * rows->row_bits + 7) / 8);
+}
+
+static void parse_network(plan_bytes_t *out, reader_t *r)
+{
+    uint32_t i;
+    out->plan.layers_count = take_u8(r);
+    out->plan.loss = take_u8(r);
+    out->layers = calloc((size_t)out->plan.layers_count + 1, sizeof *out->layers);
+    for (i = 0; out->layers && i < out->plan.layers_count; i++) {
+        td_layer_t *layer = &out->layers[i];
+        layer->kind = take_u8(r);
+        layer->in = take_u16(r);
+        layer->out = take_u16(r);
+        layer->limit = take_f32(r);
+        if (layer->kind == TD_DENSE)
+            out->plan.parameters += (uint32_t)layer->out * (layer->in + 1u);
+    }
+    out->plan.layers = out->layers;
+}
+
+static void parse_training(plan_bytes_t *out, reader_t *r)
+{
+    float a, b, c;
+    out->plan.optimizer = take_u8(r);
+    a = take_f32(r);
+    b = take_f32(r);
+    c = take_f32(r);
+    if (out->plan.optimizer == TD_ADAM) {
+        out->plan.beta1 = a;
+        out->plan.beta2 = b;
+        out->plan.epsilon = c;
+    } else {
+        out->plan.momentum = a;
+    }
+    out->plan.batch = take_u16(r);
+    out->plan.slice = take_u16(r);
+}
+
+static void parse_nothing(plan_bytes_t *out, reader_t *r)
+{
+    (void)out;
+    r->at = r->end;
+}
+
+static int parse_section(plan_bytes_t *out, const uint8_t *body, size_t size,
+                         void (*parse)(plan_bytes_t *, reader_t *))
+{
+    reader_t r = {body, body + size, 0};
+    parse(out, &r);
+    return r.bad || r.at != r.end ? TD_EPLAN : 0;
+}
+
+static int parse_sections(plan_bytes_t *out, reader_t *r)
+{
+    static const struct {
+        char tag[5];
+        void (*parse)(plan_bytes_t *, reader_t *);
+    } sections[] = {{"BORD", parse_nothing}, {"NAME", parse_nothing}, {"INPT", parse_inputs},
+                    {"ROWS", parse_rows},    {"NETW", parse_network}, {"TRAN", parse_training}};
+    size_t i, count = sizeof sections / sizeof *sections;
+    if (memcmp(take(r, 4), "TDPL", 4) != 0)
+        return TD_EPLAN;
+    out->plan.format = take_u16(r);
+    if (out->plan.format != TD_FORMAT)
+        return TD_EFORMAT;
+    if (take_u16(r) != count)
+        return TD_EPLAN;
+    for (i = 0; i < count; i++) {
+        const uint8_t *tag = take(r, 4);
+        uint32_t size = take_u32(r);
+        const uint8_t *body = take(r, size);
+        if (r->bad || memcmp(tag, sections[i].tag, 4) != 0)
+            return TD_EPLAN;
+        if (parse_section(out, body, size, sections[i].parse) != 0)
+            return TD_EPLAN;
+    }
+    if (out->shift == NULL || out->levels == NULL || out->layers == NULL)
+        return TD_EARG;
+    return r->at == r->end ? 0 : TD_EPLAN;
+}
+
+static int copy(plan_bytes_t *out, const uint8_t *bytes, size_t size)
+{
+    memset(out, 0, sizeof *out);
+    out->bytes = malloc(size + 1);
+    if (out->bytes == NULL)
+        return TD_EARG;
+    memcpy(out->bytes, bytes, size);
+    return 0;
+}
+
+int plan_bytes_parse(plan_bytes_t *out, const uint8_t *bytes, size_t size)
+{
+    int code = copy(out, bytes, size);
+    reader_t r = {out->bytes, out->bytes + size, 0};
+    if (code == 0)
+        code = parse_sections(out, &r);
+    if (code != 0)
+        plan_bytes_free(out);
+    return code;
+}
+
+int plan_bytes_parse_rows(plan_bytes_t *out, const uint8_t *bytes, size_t size)
+{
+    int code = copy(out, bytes, size);
+    if (code == 0)
+        code = parse_section(out, out->bytes, size, parse_rows);
+    if (code == 0 && out->levels == NULL)
+        code = TD_EARG;
+    if (code != 0)
+        plan_bytes_free(out);
+    return code;
+}
+
+void plan_bytes_free(plan_bytes_t *plan)
+{
+    free(plan->bytes);
+    free(plan->shift);
+    free(plan->levels);
+    free(plan->layers);
+    memset(plan, 0, sizeof *plan);
+}

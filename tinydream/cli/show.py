@@ -1,0 +1,205 @@
+"""Tables, progress and JSON; silent where there is no terminal to watch."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tinydream.board import Board
+from tinydream.budget import budget
+from tinydream.plan import Plan
+from tinydream.report import Report
+from tinydream.stages import Trained
+from tinydream.training import Metrics
+
+__all__ = [
+    "compressed",
+    "line",
+    "planned",
+    "report",
+    "stages",
+    "trained",
+    "training",
+    "working",
+]
+
+console = Console(highlight=False, soft_wrap=True)
+watched = Console(stderr=True, highlight=False)
+
+
+def line(text: str) -> None:
+    console.print(escape(text))
+
+
+def _json(content: Any) -> None:
+    print(json.dumps(content, indent=2))
+
+
+def _facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", show_header=False, box=None
+    )
+    table.add_column(style="dim")
+    table.add_column()
+    for name, value in rows:
+        table.add_row(name, escape(value))
+    return table
+
+
+def _bytes(count: int) -> str:
+    return f"{count:,} B"
+
+
+# ---- progress: on standard error, and only where somebody looks ----
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner while something takes long."""
+    with watched.status(what) if watched.is_terminal else _nothing():
+        yield
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def training(silent: bool) -> Iterator[Callable[[Metrics], None]]:
+    """One line that follows the epochs."""
+    if silent or not watched.is_terminal:
+        yield lambda metrics: None
+        return
+    with watched.status("train") as status:
+        yield lambda m: status.update(
+            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}"
+        )
+
+
+@contextmanager
+def stages(seeds: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar of stages done, over all seeds."""
+    if not watched.is_terminal:
+        yield lambda seed, stage: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=watched, transient=True) as progress:
+        tasks = [progress.add_task(f"seed {seed}", total=None) for seed in range(seeds)]
+
+        def tell(seed: int, stage: str) -> None:
+            done = stage == "done"
+            total = 1 if done else None
+            progress.update(
+                tasks[seed], description=f"seed {seed}  {stage}", total=total, completed=int(done)
+            )
+
+        yield tell
+
+
+# ---- tables ----
+
+
+def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        return _json(facts)
+    size, raw = facts["representative_bytes"], facts["raw_bytes"]
+    dropped = facts["features"] - facts["kept"]
+    constant = f", {dropped} constant ones dropped" if dropped else ""
+    rows = [
+        ("rows", f"{facts['rows']:,} to train on, {facts['heldout']:,} held out"),
+        ("features", f"{facts['features']}{constant}"),
+        (
+            "classes",
+            ", ".join(facts["classes"][:12]) + (" ..." if len(facts["classes"]) > 12 else ""),
+        ),
+        ("raw", f"{_bytes(raw)} as {facts['raw_dtype']}"),
+        ("representatives", f"{facts['representatives']:,} of {facts['row_bits']} bits"),
+        ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
+    ]
+    console.print(_facts("compressed", rows))
+    for note in notes:
+        line(f"note: {note}")
+
+
+def planned(plan: Plan, board: Board, as_json: bool) -> None:
+    uses = budget(plan, board)
+    if as_json:
+        regions = {
+            use.region: {
+                "need": use.need,
+                "have": use.have,
+                "buffers": [asdict(b) for b in use.buffers],
+            }
+            for use in uses
+        }
+        return _json({"digest": plan.digest.hex(), "board": board.id, "memory": regions})
+    for use in uses:
+        table = Table(
+            title=f"{board.id}: {use.region}", title_justify="left", title_style="bold", box=None
+        )
+        table.add_column("buffer")
+        table.add_column("bytes", justify="right")
+        table.add_column("life", style="dim")
+        for buffer in use.buffers:
+            table.add_row(buffer.name, f"{buffer.bytes:,}", buffer.life)
+        share = f"{use.need / use.have:.1%} of {use.have:,}"
+        table.add_row("[bold]in all", f"[bold]{use.need:,}", share)
+        console.print(table)
+    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {_bytes(plan.arena_bytes)}")
+
+
+def trained(result: Trained, place: Path, as_json: bool) -> None:
+    metrics = result.metrics
+    if as_json:
+        return _json({"port": result.port, "seconds": result.seconds, **asdict(metrics)})
+    rows = [
+        ("port", result.port),
+        ("epochs", f"{metrics.epoch}, {metrics.step:,} updates"),
+        ("loss", f"{metrics.loss:.4f} over the drawn rows of the last epoch"),
+        ("seconds", f"{result.seconds:.2f}"),
+        ("weights", f"{place}, CRC verified"),
+    ]
+    console.print(_facts("trained", rows))
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return "not trained: the table is gone or has changed"
+    text = f"{mean(values):.2%}"
+    return text + (f" +- {stdev(values):.2%} over {len(values)} seeds" if len(values) > 1 else "")
+
+
+def report(made: Report, place: Path, as_json: bool) -> None:
+    if as_json:
+        return _json(made.as_dict())
+    equal = "yes" if made.weights_equal else "NO"
+    ratio = made.raw_bytes / made.representative_bytes
+    rows = [
+        ("board, port", f"{made.board}, {made.port}"),
+        ("rows", f"{made.rows:,} x {made.features}, {_bytes(made.raw_bytes)} as {made.raw_dtype}"),
+        (
+            "representatives",
+            f"{made.representatives:,}, {_bytes(made.representative_bytes)}: 1/{ratio:.1f}",
+        ),
+        ("accuracy, device", _spread(made.accuracy["device"])),
+        ("  all rows", _spread(made.accuracy["all_rows"])),
+        ("  random rows, same bytes", _spread(made.accuracy["random_rows"])),
+        ("arena", _bytes(made.arena_bytes)),
+        ("constants in flash", _bytes(made.flash_bytes)),
+        (
+            "weights",
+            f"CRC-32 {made.weights_crc32}, device == simulator: {equal}",
+        ),
+        ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
+    ]
+    console.print(_facts("tinydream", rows))
+    line(f"report: {place}")

@@ -1,0 +1,195 @@
+"""Printing a plan: data only, no algorithm, no time, no path; the same plan, the same text."""
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from tinydream.board import Board, load_board
+from tinydream.budget import NODE_BYTES, plan_struct_bytes
+from tinydream.errors import RunError
+from tinydream.plan import FORMAT, Plan
+from tinydream.resources import firmware_folder
+
+__all__ = ["generate", "write_project"]
+
+COMMAND = "tinydream generate"
+
+
+def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
+    """The files that turn the core into this plan's firmware: text by path in the project."""
+    board = board or load_board(plan.board)
+    facts = {
+        "plan": plan,
+        "board": board,
+        "command": COMMAND,
+        "format": FORMAT,
+        "digest": plan.digest.hex(),
+        "digest_bytes": ", ".join(f"0x{byte:02x}" for byte in plan.digest),
+        "tables": _tables(plan, board.pointer_bytes),
+        "struct_bytes": plan_struct_bytes(board.pointer_bytes),
+        "node_bytes": NODE_BYTES[board.pointer_bytes],
+        "kernels": _kernels(plan),
+    }
+    places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
+    places["platformio.ini"] = "platformio.ini.j2"
+    return {
+        place: _environment().get_template(name).render(facts) for place, name in places.items()
+    }
+
+
+def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
+    """Write a complete PlatformIO project, which may be taken away and built anywhere.
+
+    Files whose text is as it was are left untouched, so that a build only does what is new.
+    Raises RunError when the folder holds something that is not such a project.
+    """
+    board = board or load_board(plan.board)
+    if folder.exists() and any(folder.iterdir()) and not (folder / "platformio.ini").exists():
+        raise RunError(
+            f"{folder} holds files that are not a firmware project; choose another folder"
+        )
+    texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
+    source = firmware_folder()
+    copies = {
+        "lib/tinydream": source / "lib/tinydream",
+        "platform": source / "platform",
+        "src": source / "port" / board.port,
+    }
+    for place, origin in copies.items():
+        for file in sorted(p for p in origin.rglob("*") if p.is_file()):
+            if "__pycache__" not in file.parts:
+                texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
+    texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
+    _write(folder, texts)
+
+
+def _write(folder: Path, texts: dict[Path, bytes]) -> None:
+    for name in ("src", "lib", "platform"):  # what another plan or board left behind
+        for old in sorted((folder / name).rglob("*")):
+            if old.is_file() and old.relative_to(folder) not in texts:
+                old.unlink()
+    for place, data in texts.items():
+        file = folder / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists() or file.read_bytes() != data:
+            file.write_bytes(data)
+    for name in ("src", "lib", "platform"):
+        for empty in sorted((folder / name).rglob("*"), reverse=True):
+            if empty.is_dir() and not any(empty.iterdir()):
+                shutil.rmtree(empty)
+
+
+# ---- tables ----
+
+
+@dataclass(frozen=True)
+class Table:
+    """One constant array of td_plan.c."""
+
+    name: str
+    type: str
+    note: str
+    count: int
+    bytes: int
+    text: str
+
+
+def _tables(plan: Plan, pointer: int) -> list[Table]:
+    rows, inputs = plan.rows, plan.inputs
+    numbers = {
+        "kept": ("uint8_t", "raw columns that are kept, a bit each"),
+        "shift": ("float", "raw units"),
+        "gain": ("int8_t", "exponents of two"),
+        "width": ("uint8_t", "bits of a stored number, less one, 4 bits each"),
+        "low": ("int8_t", "lowest value, in steps"),
+        "step": ("uint8_t", "8-bit floats"),
+        "sigma": ("uint8_t", "8-bit floats: spread of the rows around their representatives"),
+        "bits": ("uint8_t", f"{rows.count} representatives of {rows.row_bits} bits"),
+    }
+    tables = []
+    for name, (kind, note) in numbers.items():
+        data = plan.constants.get(name)
+        if data is None:
+            continue
+        if name == "shift":
+            items: Iterable[str] = map(_f32, inputs.shift)
+        else:
+            items = map(str, np.frombuffer(data, np.int8 if kind == "int8_t" else np.uint8))
+        text = list(items)
+        tables.append(Table(name, kind, note, len(text), len(data), _wrapped(text)))
+    tables.append(_levels(plan))
+    tables.append(_layers(plan))
+    tables.append(_names(plan, pointer))
+    return tables
+
+
+def _levels(plan: Plan) -> Table:
+    items = [f"{{{weight}u, {count}u}}" for weight, count in plan.rows.levels]
+    note = "weight, and how many representatives in a row have it"
+    return Table("levels", "td_level_t", note, len(items), 8 * len(items), _wrapped(items))
+
+
+def _layers(plan: Plan) -> Table:
+    items = [
+        f"{{TD_{layer.kind.upper()}, {layer.inputs}, {layer.outputs}, {_f32(layer.limit)}}}"
+        for layer in plan.layers
+    ]
+    note = "kind, in, out, limit of initial weights"
+    return Table("layers", "td_layer_t", note, len(items), 12 * len(items), _wrapped(items))
+
+
+def _names(plan: Plan, pointer: int) -> Table:
+    items = list(map(_quoted, plan.classes))
+    size = pointer * len(items)
+    return Table("class_names", "char *const", "classes", len(items), size, _wrapped(items))
+
+
+def _kernels(plan: Plan) -> dict[str, int]:
+    """Compile-time switches: what this plan does not ask for is not linked."""
+    return {
+        "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
+        "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
+        "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
+    }
+
+
+# ---- text ----
+
+
+def _wrapped(items: list[str], width: int = 96) -> str:
+    lines, line = [], ""
+    for item in items:
+        if line and len(line) + len(item) + 2 > width:
+            lines.append(line)
+            line = ""
+        line += (" " if line else "    ") + item + ","
+    return "\n".join([*lines, line])
+
+
+def _f32(value: float) -> str:
+    """A float literal that reads back as the same bits."""
+    text = f"{np.float32(value):.9g}"
+    return text + ("f" if "." in text or "e" in text else ".0f")
+
+
+def _quoted(text: str) -> str:
+    """A C string literal; anything but plain ASCII becomes octal bytes, which C never joins on."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinydream.codegen"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters.update(f32=_f32, quoted=_quoted)
+    return environment

@@ -1,0 +1,122 @@
+"""Layers, losses and optimisers as plain records; the arithmetic is the C core's."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinydream.errors import InputError
+from tinydream.plan import Layer, Optimizer
+
+__all__ = ["SGD", "Adam", "Dense", "Network", "Relu", "Softmax"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Weighted sums of all inputs plus a bias, `units` of them."""
+
+    units: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.units <= 65535:
+            raise InputError(f"Dense needs 1..65535 units, not {self.units}")
+
+
+@dataclass(frozen=True)
+class Relu:
+    """The positive part."""
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Probabilities of the classes; trained with cross-entropy. Always the last layer."""
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with Keras' momentum. rate: the default of `train --rate`."""
+
+    rate: float = 0.05
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum < 1:
+            raise InputError(f"momentum must lie in 0..1, 1 excluded, not {self.momentum}")
+
+    def record(self) -> Optimizer:
+        return Optimizer("sgd", _f32(self.momentum))
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam with Keras' conventions (Kingma and Ba 2015). rate: the default of `train --rate`."""
+
+    rate: float = 3e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must lie in 0..1, 1 excluded, not {getattr(self, name)}")
+        if not self.epsilon > 0:
+            raise InputError(f"epsilon must be above 0, not {self.epsilon}")
+
+    def record(self) -> Optimizer:
+        return Optimizer("adam", _f32(self.beta1), _f32(self.beta2), _f32(self.epsilon))
+
+
+AnyLayer = Dense | Relu | Softmax
+
+
+@dataclass(frozen=True)
+class Network:
+    """A stack of layers: Dense, then (Relu, Dense) any number of times, then Softmax.
+
+    The last Dense has as many units as there are classes. Raises InputError for any other stack.
+    """
+
+    layers: Sequence[AnyLayer]
+    optimizer: SGD | Adam = Adam()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        names = [type(layer).__name__ for layer in self.layers]
+        hidden = max(0, len(names) - 2) // 2
+        if names != ["Dense", "Relu"] * hidden + ["Dense", "Softmax"]:
+            raise InputError(
+                "a network is Dense, then (Relu, Dense) any number of times, then Softmax,"
+                f" not {', '.join(names) or 'empty'}"
+            )
+
+    @classmethod
+    def mlp(
+        cls, hidden: Sequence[int], classes: int, optimizer: SGD | Adam | None = None
+    ) -> "Network":
+        """Hidden layers of these sizes with ReLU, then one output a class."""
+        layers: list[AnyLayer] = []
+        for units in hidden:
+            layers += [Dense(units), Relu()]
+        return cls([*layers, Dense(classes), Softmax()], optimizer or Adam())
+
+    @property
+    def classes(self) -> int:
+        return self.layers[-2].units  # type: ignore[union-attr]
+
+    def records(self, inputs: int) -> tuple[Layer, ...]:
+        """The plan's layers for that many inputs; initial weights are Glorot's uniform ones."""
+        records, width = [], inputs
+        for layer in self.layers:
+            if isinstance(layer, Dense):
+                limit = _f32(math.sqrt(6 / (width + layer.units)))
+                records.append(Layer("dense", width, layer.units, limit))
+                width = layer.units
+            else:
+                records.append(Layer(type(layer).__name__.lower(), width, width))
+        return tuple(records)
+
+
+def _f32(value: float) -> float:
+    return float(np.float32(value))

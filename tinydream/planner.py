@@ -1,0 +1,72 @@
+"""From representatives, a network and a board to a plan that fits."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, cast
+
+from tinydream.board import Board
+from tinydream.budget import check_budget
+from tinydream.errors import InputError
+from tinydream.network import Network
+from tinydream.plan import Inputs, Plan, Rows
+
+__all__ = ["make_plan"]
+
+SLICE = 4  # rows in the arena at once: more buy nothing that a kernel could use
+
+
+class Record(Protocol):
+    """What the planner wants of representatives."""
+
+    @property
+    def inputs(self) -> Inputs: ...
+    @property
+    def rows(self) -> Rows: ...
+    @property
+    def classes(self) -> Iterable[object]: ...
+
+
+def make_plan(
+    codec: object,
+    network: Network,
+    *,
+    board: Board,
+    batch: int = 20,
+    features: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    target: str = "target",
+) -> Plan:
+    """The plan for training `network` on `board` from a fitted codec, or from representatives.
+
+    features, classes: their names, by default the codec's own.
+    Raises InputError when network and data contradict each other, BudgetError when the board is
+    too small.
+    """
+    record = cast(Record, getattr(codec, "representatives_", codec))
+    labels = tuple(map(str, record.classes if classes is None else classes))
+    if network.classes != len(labels):
+        raise InputError(
+            f"the network's last Dense has {network.classes} units and the data {len(labels)}"
+            " classes; they must be as many"
+        )
+    if not 1 <= batch <= 65535:
+        raise InputError(f"a batch is 1..65535 rows, not {batch}")
+    inputs = record.inputs
+    names = features if features is not None else getattr(codec, "feature_names_in_", None)
+    if names is None:
+        names = [f"x{j}" for j in range(inputs.raw_columns)]
+    if len(names) != inputs.raw_columns:
+        raise InputError(f"{len(names)} feature names were given for {inputs.raw_columns} features")
+    plan = Plan(
+        board=board.id,
+        features=tuple(map(str, names)),
+        classes=labels,
+        target=target,
+        inputs=inputs,
+        rows=record.rows,
+        layers=network.records(inputs.columns),
+        optimizer=network.optimizer.record(),
+        batch=batch,
+        slice=min(batch, SLICE),
+    )
+    check_budget(plan, board)
+    return plan

@@ -1,0 +1,34 @@
+"""The fair comparison: the same network, the same number of updates, other rows."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinydream.plan import Plan
+from tinydream.planner import Record
+from tinydream.simulator import Simulator
+from tinydream.training import Knobs
+
+__all__ = ["accuracy_of", "baseline_accuracy"]
+
+
+def accuracy_of(plan: Plan, weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> float:
+    """Share of rows (n, features), in raw units, that these weights predict right."""
+    simulator = Simulator(plan)
+    simulator.push(weights)
+    return simulator.score(X, y)
+
+
+def baseline_accuracy(
+    plan: Plan, record: Record, knobs: Knobs, X: ArrayLike, y: NDArray[np.int32]
+) -> float:
+    """Accuracy after training `plan`'s network on `record`'s rows instead of its own.
+
+    As many rows are drawn in each epoch, in batches of the same size: as many updates.
+    """
+    other = replace(plan, inputs=record.inputs, rows=record.rows)
+    rows = knobs.epoch_rows or plan.rows.rows
+    simulator = Simulator(other)
+    simulator.train(**(asdict(knobs) | {"epoch_rows": rows}))
+    return simulator.score(X, y)

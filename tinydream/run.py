@@ -1,0 +1,197 @@
+"""The run folder: fixed file names, atomic writes, and which file is stale."""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.errors import RunError, TinydreamError
+from tinydream.plan import Plan
+
+__all__ = ["Run", "RunData"]
+
+# who writes a file: the verb that renews it
+WRITERS = {
+    "compress.json": "compress",
+    "representatives.npz": "compress",
+    "heldout.npz": "compress",
+    "plan.bin": "plan",
+    "plan.json": "plan",
+    "build.json": "build",
+    "train.json": "train",
+    "log.jsonl": "train",
+    "weights.npz": "train",
+    "report.json": "report",
+}
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The held-out rows of a run: X (n, features) in raw units, y (n,) class indices."""
+
+    X: NDArray[Any]
+    y: NDArray[np.int32]
+
+
+class Run:
+    """One folder that every verb reads and writes. Nothing is written before there is something.
+
+    Every reader raises RunError when a file is absent, damaged, or made from something that has
+    changed since; the message names the verb that renews it.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] = "run") -> None:
+        self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RunError(f"{self.folder} is a file; a run needs a folder, so choose another -o")
+
+    @property
+    def firmware(self) -> Path:
+        return self.folder / "firmware"
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        return self.path(name).is_file()
+
+    # ---- writing ----
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file under a temporary name, then rename it: readers see all of it or nothing."""
+        target = self.path(name)
+        temporary = target.with_name(target.name + ".new")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise RunError(f"{target} cannot be written: {error.strerror or error}") from None
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        self.write(name, (json.dumps(content, indent=2) + "\n").encode())
+
+    def write_arrays(self, name: str, **arrays: Any) -> None:
+        """A compressed .npz without pickles."""
+        memory = io.BytesIO()
+        np.savez_compressed(memory, allow_pickle=False, **arrays)
+        self.write(name, memory.getvalue())
+
+    def append(self, name: str, line: Mapping[str, Any]) -> None:
+        """Add one line of JSON, which is on its way to the disk when this returns."""
+        try:
+            with open(self.path(name), "a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise RunError(
+                f"{self.path(name)} cannot be written: {error.strerror or error}"
+            ) from None
+
+    # ---- reading ----
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self.path(name).read_bytes()
+        except FileNotFoundError:
+            raise RunError(
+                f"{self.folder} has no {name}; run `tinydream {WRITERS[name]}` first{self._where()}"
+            ) from None
+        except OSError as error:
+            raise RunError(f"{self.path(name)} cannot be read: {error.strerror or error}") from None
+
+    def read_json(self, name: str, *keys: str) -> dict[str, Any]:
+        try:
+            content = json.loads(self.read(name))
+        except ValueError:
+            raise self.damaged(name, "it is not JSON") from None
+        missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+        if missing:
+            raise self.damaged(name, f"it has no {missing[0]!r}")
+        return content  # type: ignore[no-any-return]
+
+    def read_arrays(self, name: str, *keys: str) -> dict[str, NDArray[Any]]:
+        data = self.read(name)
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as file:
+                return {key: file[key] for key in (keys or file.files)}
+        except KeyError as missing:
+            raise self.damaged(name, f"it has no array {missing}") from None
+        except Exception as error:  # zipfile, zlib and NumPy each raise their own
+            raise self.damaged(name, str(error) or type(error).__name__) from None
+
+    def damaged(self, name: str, why: str) -> RunError:
+        return RunError(
+            f"{self.path(name)} is damaged ({why}); run `tinydream {WRITERS[name]}` again"
+            f"{self._where()}"
+        )
+
+    def stale(self, name: str, because: str) -> RunError:
+        again = f"run `tinydream {WRITERS[name]}` again{self._where()}"
+        return RunError(f"{self.path(name)} is stale: {because}; {again}")
+
+    def _where(self) -> str:
+        return "" if self.folder == Path("run") else f" with -o {self.folder}"
+
+    # ---- what a run holds ----
+
+    def plan(self) -> Plan:
+        """The plan, which must stand for the representatives that lie beside it."""
+        data = self.read("plan.bin")
+        try:
+            plan = Plan.from_bytes(data)
+        except TinydreamError as error:
+            raise self.damaged("plan.bin", str(error).split(";")[0]) from None
+        arrays = self.read_arrays("representatives.npz", "inputs", "rows")
+        rows, inputs = arrays["rows"].tobytes(), arrays["inputs"].tobytes()
+        if rows != plan.rows.to_bytes() or inputs != plan.inputs.to_bytes():
+            raise self.stale("plan.bin", "the representatives were made anew after it")
+        return plan
+
+    def heldout(self) -> RunData:
+        arrays = self.read_arrays("heldout.npz", "x", "y")
+        return RunData(arrays["x"], arrays["y"].astype(np.int32))
+
+    def program(self, plan: Plan) -> Path:
+        """The firmware that `build` made for this very plan."""
+        built = self.read_json("build.json", "digest", "program")
+        program = self.folder / str(built["program"])
+        if built["digest"] != plan.digest.hex():
+            raise self.stale(
+                "build.json", f"it was built from plan {built['digest']}, not {plan.digest.hex()}"
+            )
+        if not program.is_file():
+            raise self.stale("build.json", f"{program} is gone")
+        return program
+
+    def weights(self, plan: Plan) -> NDArray[np.float32]:
+        """The weights that were pulled from a device built from this plan: (parameters,)."""
+        arrays = self.read_arrays("weights.npz", "weights", "digest")
+        if str(arrays["digest"]) != plan.digest.hex():
+            raise self.stale(
+                "weights.npz", f"it belongs to plan {arrays['digest']}, not {plan.digest.hex()}"
+            )
+        weights = arrays["weights"]
+        if weights.dtype != np.float32 or weights.shape != (plan.parameters,):
+            raise self.damaged("weights.npz", f"it needs {plan.parameters} float32 weights")
+        return weights
+
+    def write_weights(self, plan: Plan, weights: NDArray[np.float32]) -> None:
+        """All parameters in one row, and each layer's W (out, in) and b (out) by name."""
+        arrays: dict[str, Any] = {"weights": weights, "digest": plan.digest.hex()}
+        at = 0
+        for i, layer in enumerate((x for x in plan.layers if x.kind == "dense"), 1):
+            size = layer.inputs * layer.outputs
+            arrays[f"W{i}"] = weights[at : at + size].reshape(layer.outputs, layer.inputs)
+            arrays[f"b{i}"] = weights[at + size : at + size + layer.outputs]
+            at += size + layer.outputs
+        self.write_arrays("weights.npz", **arrays)

@@ -1,0 +1,112 @@
+"""The C core as a device in this process: the very code that will be flashed."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinydream import _core
+from tinydream.errors import FirmwareError, InputError
+from tinydream.plan import Plan
+from tinydream.training import Knobs, Metrics
+
+__all__ = ["Simulator"]
+
+STEPS_A_CALL = 256  # so that Ctrl-C is heard within milliseconds
+
+
+class Simulator:
+    """A device built from `plan`, without a board: same weights, same numbers, bit for bit.
+
+    Raises FirmwareError when the core refuses the plan.
+    """
+
+    tick_unit = ""
+
+    def __init__(self, plan: Plan, weights_seed: int = 0) -> None:
+        self.plan = plan
+        device = _core.sim_new(plan.to_bytes(), weights_seed)
+        if isinstance(device, int):
+            _check(device)
+        self._device = device
+
+    def train(
+        self,
+        *,
+        epochs: int = 20,
+        rate: float = 3e-3,
+        seed: int = 0,
+        weights_seed: int = 0,
+        fresh: bool = True,
+        epoch_rows: int = 0,
+        on_metrics: Callable[[Metrics], object] | None = None,
+    ) -> list[Metrics]:
+        """Train as `Device.train` does and return the metrics of each epoch.
+
+        Raises FirmwareError when a loss is not finite; weights then stay as they were.
+        """
+        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows)
+        if fresh:
+            _check(_core.sim_init(self._device, knobs.weights_seed))
+        _check(
+            _core.sim_start(self._device, knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate)
+        )
+        history: list[Metrics] = []
+        running = 1
+        while running:
+            code, *numbers, running = _core.sim_steps(self._device, STEPS_A_CALL)
+            _check(code)
+            if code == 1:
+                history.append(Metrics(*numbers))
+                if on_metrics:
+                    on_metrics(history[-1])
+        return history
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """All parameters, (parameters,): layer by layer W (out, in) row-major, then b."""
+        return np.frombuffer(_core.sim_weights(self._device), np.float32)
+
+    def pull(self) -> NDArray[np.float32]:
+        """The same, under the name that devices on a wire have for it."""
+        return self.weights
+
+    def push(self, weights: ArrayLike) -> None:
+        """Replace all parameters."""
+        weights = np.ascontiguousarray(weights, np.float32)
+        if weights.shape != (self.plan.parameters,):
+            raise InputError(
+                f"this plan has {self.plan.parameters} parameters; the array given has shape"
+                f" {weights.shape}"
+            )
+        _check(_core.sim_set_weights(self._device, weights.tobytes()))
+
+    def predict_proba(self, raw: ArrayLike) -> NDArray[np.float32]:
+        """Class probabilities (n, classes) of rows in raw units (n, features)."""
+        return self._predict(raw)[1]
+
+    def predict(self, raw: ArrayLike) -> NDArray[np.int32]:
+        """Class indices (n,) of rows in raw units (n, features)."""
+        return self._predict(raw)[0]
+
+    def score(self, raw: ArrayLike, labels: ArrayLike) -> float:
+        """Share of rows whose class index is predicted right."""
+        return float(np.mean(self.predict(raw) == np.asarray(labels)))
+
+    def _predict(self, raw: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        rows = np.ascontiguousarray(raw, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != self.plan.inputs.raw_columns:
+            raise InputError(
+                f"rows need {self.plan.inputs.raw_columns} features; the array given has shape"
+                f" {rows.shape}"
+            )
+        labels, shares = _core.sim_predict(self._device, rows)
+        return (
+            np.frombuffer(labels, np.int32),
+            np.frombuffer(shares, np.float32).reshape(len(rows), -1),
+        )
+
+
+def _check(code: int) -> None:
+    if code < 0:
+        raise FirmwareError(f"the core answers {code}: {_core.error_text(code)}")

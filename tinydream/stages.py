@@ -1,0 +1,330 @@
+"""What each verb does to a run folder; the command line only asks and prints."""
+
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.board import Board, load_board
+from tinydream.bridge import Device, ProcessLink
+from tinydream.budget import budget
+from tinydream.build import build as build_project
+from tinydream.codec import EntroGeDe, Representatives
+from tinydream.codec.baseline import all_rows, random_rows
+from tinydream.codegen import write_project
+from tinydream.data import Data, load_data, raw_dtype
+from tinydream.errors import InputError, LinkError, RunError
+from tinydream.network import SGD, Adam, Network
+from tinydream.plan import Inputs, Plan, Rows
+from tinydream.planner import make_plan
+from tinydream.report import Report, accuracy_of, baseline_accuracy, make_report
+from tinydream.run import Run
+from tinydream.simulator import Simulator
+from tinydream.training import Knobs, Metrics
+
+__all__ = ["Trained", "build", "compress", "generate", "plan", "pull", "report", "train"]
+
+
+# ---- compress ----
+
+
+def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str, Any]:
+    """Fit `codec` on the training rows; write representatives, held-out rows and the facts.
+
+    seed: of the split that `data` came with, noted for those who want to repeat it.
+    """
+    started = time.perf_counter()
+    reps = codec.fit(data.X, data.y).representatives_
+    dtype, width = raw_dtype(data.X)
+    facts = {
+        "source": _source(data, seed),
+        "rows": len(data.X),
+        "heldout": len(data.X_test),
+        "features": data.X.shape[1],
+        "kept": reps.inputs.columns,
+        "classes": list(data.classes),
+        "raw_dtype": dtype,
+        "raw_bytes": data.X.size * width,
+        "representatives": reps.rows.count,
+        "representative_bytes": reps.nbytes,
+        "row_bits": reps.rows.row_bits,
+        "options": codec.get_params(),
+        "seconds": time.perf_counter() - started,
+    }
+    run.write_arrays(
+        "representatives.npz",
+        inputs=np.frombuffer(reps.inputs.to_bytes(), np.uint8),
+        rows=np.frombuffer(reps.rows.to_bytes(), np.uint8),
+        features=np.array(data.features),
+        classes=np.array(data.classes),
+        target=np.array(data.target),
+    )
+    run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
+    run.write_json("compress.json", facts)
+    return facts
+
+
+def _source(data: Data, seed: int) -> dict[str, Any]:
+    path = Path(data.path)
+    return {
+        "path": str(path.resolve()),
+        "blake2b": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "target": data.target,
+        "test": data.share,
+        "seed": seed,
+    }
+
+
+def _representatives(run: Run) -> tuple[Representatives, tuple[str, ...], str]:
+    arrays = run.read_arrays(
+        "representatives.npz", "inputs", "rows", "features", "classes", "target"
+    )
+    try:
+        reps = Representatives(
+            Inputs.from_bytes(arrays["inputs"].tobytes()),
+            Rows.from_bytes(arrays["rows"].tobytes()),
+            arrays["classes"],
+        )
+    except InputError as error:
+        raise run.damaged("representatives.npz", str(error).split(";")[0]) from None
+    return reps, tuple(map(str, arrays["features"])), str(arrays["target"])
+
+
+# ---- plan, generate, build ----
+
+
+def plan(
+    run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
+) -> Plan:
+    """Plan the training of a network with these hidden sizes; write the plan and its memory."""
+    reps, features, target = _representatives(run)
+    network = Network.mlp(hidden, len(reps.classes), optimizer)
+    made = make_plan(reps, network, board=board, batch=batch, features=features, target=target)
+    uses = {
+        use.region: {
+            "need": use.need,
+            "have": use.have,
+            "buffers": [asdict(b) for b in use.buffers],
+        }
+        for use in budget(made, board)
+    }
+    facts = {
+        "digest": made.digest.hex(),
+        "board": board.id,
+        "knobs": knobs.as_dict(),
+        "memory": uses,
+    }
+    run.write("plan.bin", made.to_bytes())
+    run.write_json("plan.json", facts)
+    return made
+
+
+def generate(run: Run) -> Path:
+    """Write the PlatformIO project of the run's plan."""
+    made = run.plan()
+    try:
+        write_project(made, run.firmware)
+    except OSError as error:
+        raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
+    return run.firmware
+
+
+def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
+    """Build the generated project; it must be the plan's."""
+    made = run.plan()
+    header = run.firmware / "src" / "td_plan.h"
+    if not header.is_file():
+        raise RunError(f"{run.firmware} holds no firmware project; run `tinydream generate` first")
+    if made.digest.hex() not in header.read_text(encoding="utf-8", errors="replace"):
+        raise RunError(
+            f"{run.firmware} was generated from another plan; run `tinydream generate` again"
+        )
+    program = build_project(run.firmware, on_output=on_output)
+    place = program.resolve().relative_to(run.folder.resolve())
+    run.write_json("build.json", {"digest": made.digest.hex(), "program": str(place)})
+    return program
+
+
+# ---- train, pull ----
+
+
+class Port(Protocol):
+    """What a device offers, in this process or on a wire."""
+
+    @property
+    def tick_unit(self) -> str: ...
+    def train(
+        self,
+        *,
+        epochs: int,
+        rate: float,
+        seed: int,
+        weights_seed: int,
+        epoch_rows: int,
+        on_metrics: Callable[[Metrics], object] | None,
+    ) -> object: ...
+    def pull(self) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `train` came to; `weights` are on the host and verified against the device's CRC."""
+
+    plan: Plan
+    port: str
+    knobs: Knobs
+    metrics: Metrics
+    weights: NDArray[np.float32]
+    seconds: float
+
+
+@contextlib.contextmanager
+def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
+    """The device behind a port name: 'sim', 'native', or anything pyserial can open."""
+    if port == "sim":
+        yield Simulator(made)
+        return
+    if port == "native":
+        native = load_board("native").id
+        if made.board != native:
+            raise InputError(
+                f"port 'native' runs plans for board 'native' and this one is for {made.board!r};"
+                " run `tinydream plan --board native`, or train with --port sim"
+            )
+        device = Device.open(ProcessLink([str(run.program(made))]))
+    else:
+        device = Device.open(port)
+    with device:
+        device.expect(made)
+        yield device
+
+
+def train(
+    run: Run,
+    port: str,
+    on_metrics: Callable[[Metrics], Any] | None = None,
+    **changes: Any,
+) -> Trained:
+    """Train on a port, log each epoch as it comes, and pull the weights.
+
+    changes: knobs that differ from the plan's defaults. The files of an earlier training are
+    replaced only when this one is done.
+    """
+    made = run.plan()
+    given = run.read_json("plan.json", "knobs", "digest")
+    try:
+        knobs = replace(Knobs(**given["knobs"]), **changes)
+    except TypeError:
+        raise run.damaged("plan.json", "its knobs are not those of this version") from None
+    last: list[Metrics] = []
+    started = time.perf_counter()
+
+    def heard(metrics: Metrics) -> None:
+        last[:] = [metrics]
+        run.append("log.jsonl", {"event": "epoch", **asdict(metrics)})
+        if on_metrics:
+            on_metrics(metrics)
+
+    with open_port(run, made, port) as device:
+        facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
+        run.write("log.jsonl", b"")
+        run.append("log.jsonl", {"event": "start", **facts})
+        device.train(**knobs.as_dict(), on_metrics=heard)
+        weights = np.array(device.pull(), np.float32)
+        unit = device.tick_unit
+    if not last:
+        raise LinkError(
+            f"training on {port} ended without any metrics; look at the cable and try again"
+        )
+    seconds = time.perf_counter() - started
+    crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
+    run.append("log.jsonl", {"event": "done", "crc32": crc})
+    run.write_weights(made, weights)
+    told = {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
+    run.write_json("train.json", facts | told)
+    return Trained(made, port, knobs, last[0], weights, seconds)
+
+
+def pull(run: Run, port: str) -> NDArray[np.float32]:
+    """Fetch the weights of a device that is still there.
+
+    The 'sim' and 'native' devices end with the verb that trained them, which pulled their weights
+    itself: for these the pulled weights are checked and returned.
+    """
+    made = run.plan()
+    if port in ("sim", "native"):
+        return run.weights(made)
+    with open_port(run, made, port) as device:
+        weights = np.array(device.pull(), np.float32)
+    run.write_weights(made, weights)
+    return weights
+
+
+# ---- report ----
+
+
+def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None = None) -> Report:
+    """Compare device and simulator, score the held-out rows, and train the baselines.
+
+    Baselines need the table that was compressed; without it their lists are empty.
+    """
+    made, board = run.plan(), None
+    trained = run.read_json("train.json", "digest", "port", "knobs", "seconds")
+    if trained["digest"] != made.digest.hex():
+        raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
+    facts = run.read_json("compress.json", "source", "rows", "raw_dtype", "raw_bytes", "seconds")
+    knobs, weights, test = Knobs(**trained["knobs"]), run.weights(made), run.heldout()
+    board = load_board(made.board)
+    simulator = Simulator(made)
+    simulator.train(**knobs.as_dict())
+    accuracy = {
+        "device": [accuracy_of(made, weights, test.X, test.y)],
+        "all_rows": [],
+        "random_rows": [],
+    }
+    data = _source_data(facts["source"]) if baselines else None
+    if data is not None:
+        for name, value in compare(made, _representatives(run)[0], knobs, data).items():
+            accuracy[name].append(value)
+    made_report = make_report(
+        made,
+        board,
+        port=trained["port"],
+        data=facts,
+        weights=weights,
+        weights_equal=simulator.weights.tobytes() == weights.tobytes(),
+        seeds=[knobs.seed],
+        accuracy=accuracy,
+        seconds={"compress": facts["seconds"], "train": trained["seconds"], **(seconds or {})},
+    )
+    run.write("report.json", made_report.to_json().encode())
+    return made_report
+
+
+def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict[str, float]:
+    """Held-out accuracy of the plan's network on all rows, and on random rows of as many bytes."""
+    rivals = {
+        "all_rows": all_rows(reps, data.X, data.y),
+        "random_rows": random_rows(reps, data.X, data.y, seed=knobs.seed),
+    }
+    return {
+        name: baseline_accuracy(made, rival, knobs, data.X_test, data.y_test)
+        for name, rival in rivals.items()
+    }
+
+
+def _source_data(source: dict[str, Any]) -> Data | None:
+    """The table that was compressed, if it is still the same."""
+    path = Path(source["path"])
+    if not path.is_file():
+        return None
+    if hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() != source["blake2b"]:
+        return None
+    return load_data(path, target=source["target"], test=source["test"], seed=source["seed"])
