@@ -11,10 +11,10 @@ import tty
 import numpy as np
 import pytest
 import serial
-from bridge_double import FAST, FaultyLink, MuteLink, node_program, small_plan
+from bridge_double import FAST, FaultyLink, MuteLink, compile_c, node_program, small_plan
 
 from tinydream.bridge import Device, FakeLink, ProcessLink, SerialLink, link
-from tinydream.bridge.frame import Decoder, Frame, encode
+from tinydream.bridge.frame import Damage, Decoder, Frame, Text, encode
 from tinydream.bridge.message import Done, Info, Started, State, Train
 from tinydream.errors import FirmwareError, InputError, LinkError, VerifyError
 
@@ -394,6 +394,26 @@ def test_the_node_survives_noise_and_still_says_hello(seed):
     device.stop()
     assert device.train(epochs=2).epoch == 2 and device.pull().shape == (150,)
     device.close()
+
+
+# ---- a port with little room ----
+
+
+def test_a_port_that_moves_a_byte_at_a_time_gets_whole_frames_and_log_lines_between_them():
+    core = "firmware/lib/tinydream/src/"
+    files = ("tests/c/node_test.c", "tests/c/fake_train.c", core + "td_frame.c", core + "td_node.c")
+    sent = [(1, 1, b"\1\0"), (2, 2, TRAIN), (5, 3, b""), (4, 4, pull(91, 59))]
+    data = b"".join(encode(*frame) for frame in sent)
+    run = subprocess.run([compile_c("node_test", *files)], input=data, capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()
+    items = Decoder(240).feed(run.stdout)
+    answers = [i for i in items if isinstance(i, Frame) and i.type < 0xC0]
+    assert [(a.type - 0x80, a.sequence) for a in answers] == [(t, s) for t, s, _ in sent]
+    assert len(Info.unpack(answers[0].body).tick_unit) == (240 - 25) // 2
+    assert 0xC2 in [i.type for i in items if isinstance(i, Frame)]
+    logs = [i.text for i in items if isinstance(i, Text)]
+    assert logs[:3] == ["line 0", "line 1", "line 2"] and "".join(logs[3:]) == "x" * 246
+    assert not [i for i in items if isinstance(i, Damage)]
 
 
 # ---- serial ports ----

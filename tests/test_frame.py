@@ -147,6 +147,19 @@ def test_c_reads_from_a_bad_line_what_python_reads(payload, seed):
     assert python.count("-") > 20 and len(set(python)) > 20
 
 
+@pytest.mark.parametrize("more, found", [(0, 1), (1, 0), (9, 0)])
+def test_a_good_frame_that_goes_on_beyond_the_longest_is_damage(more, found):
+    good = bytearray(next(f for f in map(longest, range(99)) if 0 not in f[1:-1]))
+    good[1] += more  # one COBS block: its code, and what it stands for, grow together
+    data = bytes(good[:-1]) + b"x" * more + b"\0"
+    assert sum(isinstance(i, Frame) for i in Decoder(240).feed(data)) == found
+    assert sum(line != "-" for line in frame_c("decode", data)) == found
+
+
+def longest(seed):
+    return encode(1, 2, bytes(random.Random(seed).choices(range(1, 256), k=240)))
+
+
 def bad_line(rng, payload):
     parts = []
     for _ in range(300):
