@@ -83,6 +83,11 @@ class Device:
             raise
         return device
 
+    @property
+    def tick_unit(self) -> str:
+        """What `Metrics.ticks` count: "ns", "us", "instructions (emulated)"."""
+        return self._known().tick_unit
+
     def close(self) -> None:
         self.link.close()
 
