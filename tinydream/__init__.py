@@ -7,7 +7,6 @@ The names below are the public ones; DESIGN.md says what each room does.
 
 from tinydream.board import Board, list_boards, load_board
 from tinydream.bridge import Device
-from tinydream.build import build
 from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codegen import generate, write_project
 from tinydream.data import Data, load_data
@@ -65,7 +64,6 @@ __all__ = [
     "Softmax",
     "TinydreamError",
     "VerifyError",
-    "build",
     "generate",
     "list_boards",
     "load_board",

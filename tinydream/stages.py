@@ -32,6 +32,10 @@ from tinydream.training import Knobs, Metrics
 __all__ = ["Trained", "build", "compress", "generate", "plan", "pull", "report", "train"]
 
 
+# what a program is built from, in a generated project
+PROJECT = ("platformio.ini", "src/*", "lib/**/*", "platform/**/*")
+
+
 # ---- compress ----
 
 
@@ -156,10 +160,23 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
         raise RunError(
             f"{run.firmware} was generated from another plan; run `tinydream generate` again"
         )
+    if program := _up_to_date(run, made):
+        return program
     program = build_project(run.firmware, on_output=on_output)
     place = program.resolve().relative_to(run.folder.resolve())
     run.write_json("build.json", {"digest": made.digest.hex(), "program": str(place)})
     return program
+
+
+def _up_to_date(run: Run, made: Plan) -> Path | None:
+    """The program, when it was built from this plan and nothing has been touched since."""
+    try:
+        program = run.program(made)
+        built = program.stat().st_mtime_ns
+        sources = [p for name in PROJECT for p in run.firmware.glob(name)]
+        return program if all(p.stat().st_mtime_ns < built for p in sources) else None
+    except (RunError, OSError):
+        return None
 
 
 # ---- train, pull ----
