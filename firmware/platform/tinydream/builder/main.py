@@ -42,6 +42,7 @@ if prefix:
     bare_metal()
 plan = env.GetProjectOption("custom_plan", "")
 if plan:
-    env.Append(CPPPATH=[plan])
+    library = Path(env.GetProjectConfig().get("platformio", "lib_dir"), "tinydream", "src")
+    env.Append(CPPPATH=[plan, str(library)])
     env.BuildSources("$BUILD_DIR/plan", plan, "+<td_plan.c>")
 Default(env.Alias("buildprog", env.BuildProgram()))
