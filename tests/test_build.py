@@ -47,7 +47,9 @@ def make(place: Path, board_id: str = "native", main: str = HELLO) -> Path:
     jinja = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    text = jinja.from_string(template).render(board=board, command="tinydream generate")
+    text = jinja.from_string(template).render(
+        board=board, command="tinydream generate", kernels={"TD_WITH_ADAM": 1}
+    )
     (place / "platformio.ini").write_text(text)
     return place
 

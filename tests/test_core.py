@@ -74,7 +74,7 @@ def test_training_equals_the_oracle_bit_for_bit(seed):
         epoch_rows=int(rng.choice([0, 7, 61])),
     )
     simulator = Simulator(plan)
-    history = simulator.train(knobs)
+    history = simulator.train(**knobs.as_dict())
     trainer = oracle.Trainer(plan.layers, plan.optimizer, knobs.weights_seed)
     draw = drawer(plan, knobs.seed)
     rows = knobs.epoch_rows or plan.rows.rows

@@ -16,7 +16,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # a room may import from the rows above its own and, within its own row, nothing but itself
 ROWS = (
     ("errors",),
-    ("_core", "resources"),
+    ("_core", "reader", "resources"),
+    ("rows",),
     ("board", "data", "plan", "training"),
     ("codec", "network"),
     ("budget",),

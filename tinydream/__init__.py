@@ -1,1 +1,76 @@
-"""tinydream: train more with less, on microcontrollers."""
+"""tinydream: train more with less, on microcontrollers.
+
+    data -> codec -> network -> planner -> PLAN -> codegen -> firmware -> bridge -> report
+
+The names below are the public ones; DESIGN.md says what each room does.
+"""
+
+from tinydream.board import Board, list_boards, load_board
+from tinydream.bridge import Device
+from tinydream.build import build
+from tinydream.codec import EntroGeDe, Representatives
+from tinydream.codegen import generate, write_project
+from tinydream.data import Data, load_data
+from tinydream.errors import (
+    BoardError,
+    BudgetError,
+    BuildError,
+    DataError,
+    DeviceError,
+    FirmwareError,
+    InputError,
+    LinkError,
+    PlanError,
+    RunError,
+    TinydreamError,
+    VerifyError,
+)
+from tinydream.network import SGD, Adam, Dense, Network, Relu, Softmax
+from tinydream.plan import Plan
+from tinydream.planner import make_plan
+from tinydream.report import Report, make_report
+from tinydream.run import Run
+from tinydream.simulator import Simulator
+from tinydream.training import Knobs, Metrics
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Board",
+    "BoardError",
+    "BudgetError",
+    "BuildError",
+    "Data",
+    "DataError",
+    "Dense",
+    "Device",
+    "DeviceError",
+    "EntroGeDe",
+    "FirmwareError",
+    "InputError",
+    "Knobs",
+    "LinkError",
+    "Metrics",
+    "Network",
+    "Plan",
+    "PlanError",
+    "Relu",
+    "Report",
+    "Representatives",
+    "Run",
+    "RunError",
+    "Simulator",
+    "Softmax",
+    "TinydreamError",
+    "VerifyError",
+    "build",
+    "generate",
+    "list_boards",
+    "load_board",
+    "load_data",
+    "make_plan",
+    "make_report",
+    "write_project",
+]

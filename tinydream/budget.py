@@ -9,12 +9,15 @@ from tinydream.plan import Buffer, Plan
 
 __all__ = ["Use", "budget", "check_budget", "plan_struct_bytes"]
 
-# td_node_t (link buffers, training state) by bytes of a pointer; main.c asserts that it fits
-NODE_BYTES = {4: 1024, 8: 1280}
+# a field of a C struct: its bytes, "p" for a pointer, or (bytes, alignment) of a struct
+Field = int | str | tuple[int, int]
 
-# fields of the C structs in td.h: bytes each, "p" for a pointer; main.c's assertion holds us to it
-INPUTS = [2, 2, "p", "p", "p", 1]
-ROWS = [4, 4, 4, 2, 1, 1, 1, *["p"] * 6]
+# td_node_t (link buffers, training state) by bytes of a pointer; main.c asserts that it fits
+NODE_BYTES = {4: 648, 8: 688}
+
+# the structs of td.h; td_plan.c asserts what comes of them
+INPUTS: list[Field] = [2, 2, "p", "p", "p", 1]
+ROWS: list[Field] = [4, 4, 4, 2, 1, 1, 1, *["p"] * 6]
 LAYER_BYTES = 12
 
 
@@ -48,9 +51,7 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
     ]
     held = {"ram": ram, "flash": _flash(plan, board.pointer_bytes)}
     return tuple(
-        Use(region.name, tuple(held[region.name]), region.bytes - region.reserved)
-        for region in board.regions
-        if region.name in held
+        Use(region.name, tuple(held[region.name]), region.usable) for region in board.regions
     )
 
 
@@ -72,12 +73,27 @@ def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, rows = _struct(INPUTS, pointer), _struct(ROWS, pointer)
     return _struct(
-        [2, *[1] * 8, (inputs, pointer), (rows, pointer), "p", 1, 1, 1, 2, 2, *[4] * 4, 4, "p", "p"],
+        [
+            2,
+            *[1] * 8,
+            (inputs, pointer),
+            (rows, pointer),
+            "p",
+            1,
+            1,
+            1,
+            2,
+            2,
+            *[4] * 4,
+            4,
+            "p",
+            "p",
+        ],
         pointer,
     )
 
 
-def _struct(fields: Sequence[int | str | tuple[int, int]], pointer: int) -> int:
+def _struct(fields: Sequence[Field], pointer: int) -> int:
     """C's sizeof: each field at a multiple of its alignment, the whole one of the largest."""
     at, most = 0, 1
     for field in fields:

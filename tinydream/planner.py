@@ -1,7 +1,7 @@
 """From representatives, a network and a board to a plan that fits."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from tinydream.board import Board
 from tinydream.budget import check_budget
@@ -39,11 +39,11 @@ def make_plan(
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
-    record: Record = getattr(codec, "representatives_", codec)
+    record = cast(Record, getattr(codec, "representatives_", codec))
     if network.classes != len(record.classes):
         raise InputError(
-            f"the network's last Dense has {network.classes} units and the data {len(record.classes)}"
-            " classes; they must be as many"
+            f"the network's last Dense has {network.classes} units and the data"
+            f" {len(record.classes)} classes; they must be as many"
         )
     if not 1 <= batch <= 65535:
         raise InputError(f"a batch is 1..65535 rows, not {batch}")

@@ -93,7 +93,9 @@ class Run:
             with open(self.path(name), "a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         except OSError as error:
-            raise RunError(f"{self.path(name)} cannot be written: {error.strerror or error}") from None
+            raise RunError(
+                f"{self.path(name)} cannot be written: {error.strerror or error}"
+            ) from None
 
     # ---- reading ----
 
@@ -134,9 +136,8 @@ class Run:
         )
 
     def stale(self, name: str, because: str) -> RunError:
-        return RunError(
-            f"{self.path(name)} is stale: {because}; run `tinydream {WRITERS[name]}` again{self._where()}"
-        )
+        again = f"run `tinydream {WRITERS[name]}` again{self._where()}"
+        return RunError(f"{self.path(name)} is stale: {because}; {again}")
 
     def _where(self) -> str:
         return "" if self.folder == Path("run") else f" with -o {self.folder}"
@@ -165,7 +166,9 @@ class Run:
         built = self.read_json("build.json", "digest", "program")
         program = self.folder / str(built["program"])
         if built["digest"] != plan.digest.hex():
-            raise self.stale("build.json", f"it was built from plan {built['digest']}, not {plan.digest.hex()}")
+            raise self.stale(
+                "build.json", f"it was built from plan {built['digest']}, not {plan.digest.hex()}"
+            )
         if not program.is_file():
             raise self.stale("build.json", f"{program} is gone")
         return program
@@ -174,7 +177,9 @@ class Run:
         """The weights that were pulled from a device built from this plan: (parameters,)."""
         arrays = self.read_arrays("weights.npz", "weights", "digest")
         if str(arrays["digest"]) != plan.digest.hex():
-            raise self.stale("weights.npz", f"it belongs to plan {arrays['digest']}, not {plan.digest.hex()}")
+            raise self.stale(
+                "weights.npz", f"it belongs to plan {arrays['digest']}, not {plan.digest.hex()}"
+            )
         weights = arrays["weights"]
         if weights.dtype != np.float32 or weights.shape != (plan.parameters,):
             raise self.damaged("weights.npz", f"it needs {plan.parameters} float32 weights")

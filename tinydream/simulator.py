@@ -1,7 +1,6 @@
 """The C core as a device in this process: the very code that will be flashed."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,21 +32,25 @@ class Simulator:
 
     def train(
         self,
-        knobs: Knobs | None = None,
         *,
+        epochs: int = 20,
+        rate: float = 3e-3,
+        seed: int = 0,
+        weights_seed: int = 0,
         fresh: bool = True,
-        on_metrics: Callable[[Metrics], Any] | None = None,
-        **changes: Any,
+        epoch_rows: int = 0,
+        on_metrics: Callable[[Metrics], object] | None = None,
     ) -> list[Metrics]:
-        """Train and return the metrics of each epoch.
+        """Train as `Device.train` does and return the metrics of each epoch.
 
-        knobs, or their fields as keywords. fresh: begin with new initial weights.
         Raises FirmwareError when a loss is not finite; weights then stay as they were.
         """
-        knobs = knobs or Knobs(**changes)
+        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows)
         if fresh:
             _check(_core.sim_init(self._device, knobs.weights_seed))
-        _check(_core.sim_start(self._device, knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate))
+        _check(
+            _core.sim_start(self._device, knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate)
+        )
         history: list[Metrics] = []
         running = 1
         while running:

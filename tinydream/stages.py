@@ -80,7 +80,9 @@ def _source(data: Data) -> dict[str, Any]:
 
 
 def _representatives(run: Run) -> tuple[Representatives, tuple[str, ...], str]:
-    arrays = run.read_arrays("representatives.npz", "inputs", "rows", "features", "classes", "target")
+    arrays = run.read_arrays(
+        "representatives.npz", "inputs", "rows", "features", "classes", "target"
+    )
     try:
         reps = Representatives(
             Inputs.from_bytes(arrays["inputs"].tobytes()),
@@ -103,10 +105,19 @@ def plan(
     network = Network.mlp(hidden, len(reps.classes), optimizer)
     made = make_plan(reps, network, board=board, batch=batch, features=features, target=target)
     uses = {
-        use.region: {"need": use.need, "have": use.have, "buffers": [asdict(b) for b in use.buffers]}
+        use.region: {
+            "need": use.need,
+            "have": use.have,
+            "buffers": [asdict(b) for b in use.buffers],
+        }
         for use in budget(made, board)
     }
-    facts = {"digest": made.digest.hex(), "board": board.id, "knobs": knobs.as_dict(), "memory": uses}
+    facts = {
+        "digest": made.digest.hex(),
+        "board": board.id,
+        "knobs": knobs.as_dict(),
+        "memory": uses,
+    }
     run.write("plan.bin", made.to_bytes())
     run.write_json("plan.json", facts)
     return made
@@ -129,7 +140,9 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
     if not header.is_file():
         raise RunError(f"{run.firmware} holds no firmware project; run `tinydream generate` first")
     if made.digest.hex() not in header.read_text(encoding="utf-8", errors="replace"):
-        raise RunError(f"{run.firmware} was generated from another plan; run `tinydream generate` again")
+        raise RunError(
+            f"{run.firmware} was generated from another plan; run `tinydream generate` again"
+        )
     program = build_project(run.firmware, on_output=on_output)
     place = program.resolve().relative_to(run.folder.resolve())
     run.write_json("build.json", {"digest": made.digest.hex(), "program": str(place)})
@@ -142,9 +155,18 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
 class Port(Protocol):
     """What a device offers, in this process or on a wire."""
 
-    tick_unit: str
-
-    def train(self, knobs: Knobs, *, on_metrics: Callable[[Metrics], Any] | None = None) -> object: ...
+    @property
+    def tick_unit(self) -> str: ...
+    def train(
+        self,
+        *,
+        epochs: int,
+        rate: float,
+        seed: int,
+        weights_seed: int,
+        epoch_rows: int,
+        on_metrics: Callable[[Metrics], object] | None,
+    ) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
 
 
@@ -211,17 +233,19 @@ def train(
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
-        device.train(knobs, on_metrics=heard)
+        device.train(**knobs.as_dict(), on_metrics=heard)
         weights = np.array(device.pull(), np.float32)
         unit = device.tick_unit
     if not last:
-        raise LinkError(f"training on {port} ended without any metrics; look at the cable and try again")
+        raise LinkError(
+            f"training on {port} ended without any metrics; look at the cable and try again"
+        )
     seconds = time.perf_counter() - started
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
     run.append("log.jsonl", {"event": "done", "crc32": crc})
     run.write_weights(made, weights)
-    facts |= {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
-    run.write_json("train.json", facts)
+    told = {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
+    run.write_json("train.json", facts | told)
     return Trained(made, port, knobs, last[0], weights, seconds)
 
 
@@ -256,8 +280,12 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     knobs, weights, test = Knobs(**trained["knobs"]), run.weights(made), run.heldout()
     board = load_board(made.board)
     simulator = Simulator(made)
-    simulator.train(knobs)
-    accuracy = {"device": [accuracy_of(made, weights, test.X, test.y)], "all_rows": [], "random_rows": []}
+    simulator.train(**knobs.as_dict())
+    accuracy = {
+        "device": [accuracy_of(made, weights, test.X, test.y)],
+        "all_rows": [],
+        "random_rows": [],
+    }
     data = _source_data(facts["source"]) if baselines else None
     if data is not None:
         for name, value in compare(made, _representatives(run)[0], knobs, data).items():

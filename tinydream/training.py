@@ -1,6 +1,7 @@
 """What a training run is told (knobs) and what it tells (metrics), on every port."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from tinydream.errors import InputError
 
@@ -30,7 +31,7 @@ class Knobs:
         if not 0 < self.rate < float("inf"):
             raise InputError(f"the rate must be a finite number above 0, not {self.rate}")
 
-    def as_dict(self) -> dict[str, float]:
+    def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 

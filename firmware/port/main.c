@@ -6,8 +6,10 @@
 
 static uint32_t arena[(TD_ARENA_BYTES + 3) / 4]; // words, for the alignment
 static td_node_t node;
+TD_STATIC_ASSERT(sizeof(td_node_t) == TD_NODE_BYTES, node);
 
-int main(void) {
+int main(void)
+{
     td_port_init();
     // an error is not lost: the node answers hello, and every other request with that error
     td_node_init(&node, &td_plan, arena, sizeof arena);

@@ -83,6 +83,11 @@ class Device:
             raise
         return device
 
+    @property
+    def tick_unit(self) -> str:
+        """What the ticks in the metrics count."""
+        return self._known().tick_unit
+
     def close(self) -> None:
         self.link.close()
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tinydream import training
 from tinydream.errors import FirmwareError, InputError
 
 __all__ = [
@@ -224,22 +225,11 @@ class Restarting(Message):
 
 
 @dataclass(frozen=True)
-class Metrics(Message):
-    """What an epoch came to (td.h, td_metrics_t); ticks in the device's unit."""
+class Metrics(training.Metrics, Message):
+    """An epoch ended; ticks: spent training in it, in the port's tick unit."""
 
     TYPE: ClassVar[int] = 0xC1
     FORM: ClassVar[str] = "<IIIIfQ"
-    epoch: int
-    step: int
-    rows: int
-    correct: int
-    loss: float
-    ticks: int
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the drawn rows that were predicted right before they were learnt."""
-        return self.correct / max(self.rows, 1)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run one verb. Exit codes: 0 done, 1 no, 2 refused, 3 no device, 70 our bug, 130 interrupted."""
+    """Run one verb; exit codes: 0 done, 1 no, 2 refused, 3 no device, 70 our bug, 130 Ctrl-C."""
     sys.exit(_run(sys.argv[1:]))
 
 

@@ -44,7 +44,9 @@ def _json(content: Any) -> None:
 
 
 def _facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", show_header=False, box=None)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", show_header=False, box=None
+    )
     table.add_column(style="dim")
     table.add_column()
     for name, value in rows:
@@ -79,7 +81,7 @@ def training(silent: bool) -> Iterator[Callable[[Metrics], None]]:
         return
     with watched.status("train") as status:
         yield lambda m: status.update(
-            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}  updates {m.step}"
+            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}"
         )
 
 
@@ -96,7 +98,9 @@ def stages(seeds: int) -> Iterator[Callable[[int, str], None]]:
         def tell(seed: int, stage: str) -> None:
             done = stage == "done"
             total = 1 if done else None
-            progress.update(tasks[seed], description=f"seed {seed}  {stage}", total=total, completed=int(done))
+            progress.update(
+                tasks[seed], description=f"seed {seed}  {stage}", total=total, completed=int(done)
+            )
 
         yield tell
 
@@ -113,7 +117,10 @@ def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> No
     rows = [
         ("rows", f"{facts['rows']:,} to train on, {facts['heldout']:,} held out"),
         ("features", f"{facts['features']}{constant}"),
-        ("classes", ", ".join(facts["classes"][:12]) + (" ..." if len(facts["classes"]) > 12 else "")),
+        (
+            "classes",
+            ", ".join(facts["classes"][:12]) + (" ..." if len(facts["classes"]) > 12 else ""),
+        ),
         ("raw", f"{_bytes(raw)} as {facts['raw_dtype']}"),
         ("representatives", f"{facts['representatives']:,} of {facts['row_bits']} bits"),
         ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
@@ -127,12 +134,18 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
     uses = budget(plan, board)
     if as_json:
         regions = {
-            use.region: {"need": use.need, "have": use.have, "buffers": [asdict(b) for b in use.buffers]}
+            use.region: {
+                "need": use.need,
+                "have": use.have,
+                "buffers": [asdict(b) for b in use.buffers],
+            }
             for use in uses
         }
         return _json({"digest": plan.digest.hex(), "board": board.id, "memory": regions})
     for use in uses:
-        table = Table(title=f"{board.id}: {use.region}", title_justify="left", title_style="bold", box=None)
+        table = Table(
+            title=f"{board.id}: {use.region}", title_justify="left", title_style="bold", box=None
+        )
         table.add_column("buffer")
         table.add_column("bytes", justify="right")
         table.add_column("life", style="dim")
@@ -168,17 +181,24 @@ def _spread(values: list[float]) -> str:
 def report(made: Report, place: Path, as_json: bool) -> None:
     if as_json:
         return _json(made.as_dict())
+    equal = "yes" if made.weights_equal else "NO"
     ratio = made.raw_bytes / made.representative_bytes
     rows = [
         ("board, port", f"{made.board}, {made.port}"),
         ("rows", f"{made.rows:,} x {made.features}, {_bytes(made.raw_bytes)} as {made.raw_dtype}"),
-        ("representatives", f"{made.representatives:,}, {_bytes(made.representative_bytes)}: 1/{ratio:.1f}"),
+        (
+            "representatives",
+            f"{made.representatives:,}, {_bytes(made.representative_bytes)}: 1/{ratio:.1f}",
+        ),
         ("accuracy, device", _spread(made.accuracy["device"])),
         ("  all rows", _spread(made.accuracy["all_rows"])),
         ("  random rows, same bytes", _spread(made.accuracy["random_rows"])),
         ("arena", _bytes(made.arena_bytes)),
         ("constants in flash", _bytes(made.flash_bytes)),
-        ("weights", f"CRC-32 {made.weights_crc32}, device == simulator: {'yes' if made.weights_equal else 'NO'}"),
+        (
+            "weights",
+            f"CRC-32 {made.weights_crc32}, device == simulator: {equal}",
+        ),
         ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
     ]
     console.print(_facts("tinydream", rows))

@@ -18,18 +18,22 @@ from tinydream.training import Knobs
 
 __all__ = ["verbs"]
 
-COMMON = {"context_settings": {"help_option_names": ["-h", "--help"], "show_default": True}}
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 out = click.option(
     "-o", "--out", "folder", default="run", metavar="RUN", help="The run folder of every verb."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 a_port = click.option(
-    "--port", "-p", required=True, metavar="P", help="sim, native, /dev/tty..., or any pyserial URL."
+    "--port",
+    "-p",
+    required=True,
+    metavar="P",
+    help="sim, native, /dev/tty..., or any pyserial URL.",
 )
 
 
-@click.group(**COMMON)
+@click.group(context_settings=CONTEXT)
 @click.version_option(package_name="tinydream", prog_name="tinydream")
 def verbs() -> None:
     """Train more with less, on microcontrollers.
@@ -44,25 +48,44 @@ def verbs() -> None:
     """
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.argument("table", metavar="DATA")
 @click.option("--target", help="The column to predict; the last one of a CSV if not given.")
-@click.option("--budget-bytes", type=click.IntRange(1), default=None, help="Bytes for all that stands for the data. [default: 4096]")
-@click.option("--representatives", type=click.IntRange(1), help="Their number, instead of a budget.")
+@click.option(
+    "--budget-bytes",
+    type=click.IntRange(1),
+    default=None,
+    help="Bytes for all that stands for the data. [default: 4096]",
+)
+@click.option(
+    "--representatives", type=click.IntRange(1), help="Their number, instead of a budget."
+)
 @click.option("--bits", default="auto", metavar="auto|1..16", help="Bits a feature.")
 @click.option("--no-deviation", is_flag=True, help="Rows repeat instead of being dreamt.")
 @click.option("--test", default=0.2, help="Share of rows held out when the file holds none.")
 @click.option("--seed", default=0, help="Of the held-out split.")
 @out
 @as_json
-def compress(table: str, target: str | None, bits: str, no_deviation: bool, test: float, seed: int, folder: str, as_json: bool, **size: Any) -> None:
+def compress(
+    table: str,
+    target: str | None,
+    bits: str,
+    no_deviation: bool,
+    test: float,
+    seed: int,
+    folder: str,
+    as_json: bool,
+    **size: Any,
+) -> None:
     """Turn a table (CSV, .csv.gz, NPZ) into representatives and held-out rows.
 
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
     """
     if size["budget_bytes"] and size["representatives"]:
         raise InputError("give --budget-bytes or --representatives, not both")
-    codec = EntroGeDe(bits=_bits(bits), deviation=not no_deviation, **{k: v for k, v in size.items() if v})
+    codec = EntroGeDe(
+        bits=_bits(bits), deviation=not no_deviation, **{k: v for k, v in size.items() if v}
+    )
     run = Run(folder)
     data = load_data(table, target=target, test=test, seed=seed)
     with show.working("compress"):
@@ -78,9 +101,11 @@ def _bits(text: str) -> str | int:
     return int(text)
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.option("--board", "-b", required=True, metavar="B", help="A board's id, or its TOML file.")
-@click.option("--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none.")
+@click.option(
+    "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
+)
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--momentum", default=0.0, help="Of sgd; costs 4 bytes a parameter unless 0.")
 @click.option("--batch", default=20, help="Rows an update.")
@@ -89,7 +114,18 @@ def _bits(text: str) -> str | int:
 @click.option("--seed", default=0, help="Default of train --seed.")
 @out
 @as_json
-def plan(board: str, hidden: str, optimizer: str, momentum: float, batch: int, epochs: int, rate: float | None, seed: int, folder: str, as_json: bool) -> None:
+def plan(
+    board: str,
+    hidden: str,
+    optimizer: str,
+    momentum: float,
+    batch: int,
+    epochs: int,
+    rate: float | None,
+    seed: int,
+    folder: str,
+    as_json: bool,
+) -> None:
     """Plan every byte of RAM and flash for a board; refuse what does not fit.
 
     Example: tinydream plan --board qemu_netduinoplus2 --hidden 32,16 --optimizer sgd
@@ -99,13 +135,15 @@ def plan(board: str, hidden: str, optimizer: str, momentum: float, batch: int, e
     except ValueError:
         raise InputError(f"--hidden is a list of sizes such as 32,16, not {hidden!r}") from None
     moves = Adam() if optimizer == "adam" else SGD(momentum=momentum)
-    knobs = Knobs(epochs=epochs, rate=moves.rate if rate is None else rate, seed=seed, weights_seed=seed)
+    knobs = Knobs(
+        epochs=epochs, rate=moves.rate if rate is None else rate, seed=seed, weights_seed=seed
+    )
     run = Run(folder)
     made = stages.plan(run, load_board(board), sizes, moves, knobs, batch)
     show.planned(made, load_board(board), as_json)
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @out
 def generate(folder: str) -> None:
     """Write the plan's firmware as a complete PlatformIO project into RUN/firmware.
@@ -116,7 +154,7 @@ def generate(folder: str) -> None:
     show.line(f"{place} is a PlatformIO project; `tinydream build` or `pio run` builds it")
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @click.option("--verbose", "-v", is_flag=True, help="Show PlatformIO's output.")
 @out
 def build(verbose: bool, folder: str) -> None:
@@ -129,14 +167,16 @@ def build(verbose: bool, folder: str) -> None:
     show.line(f"{program} is ready; `tinydream train` runs it")
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @a_port
 @click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
 @out
 @as_json
-def train(port: str, epochs: int | None, rate: float | None, seed: int | None, folder: str, as_json: bool) -> None:
+def train(
+    port: str, epochs: int | None, rate: float | None, seed: int | None, folder: str, as_json: bool
+) -> None:
     """Train on a device, log each epoch to RUN/log.jsonl, and pull the weights.
 
     Example: tinydream train --port native --epochs 40
@@ -144,11 +184,13 @@ def train(port: str, epochs: int | None, rate: float | None, seed: int | None, f
     given = {"epochs": epochs, "rate": rate, "seed": seed, "weights_seed": seed}
     run = Run(folder)
     with show.training(as_json) as on_metrics:
-        trained = stages.train(run, port, on_metrics, **{k: v for k, v in given.items() if v is not None})
+        trained = stages.train(
+            run, port, on_metrics, **{k: v for k, v in given.items() if v is not None}
+        )
     show.trained(trained, run.path("weights.npz"), as_json)
 
 
-@verbs.command(**COMMON)
+@verbs.command(context_settings=CONTEXT)
 @a_port
 @out
 def pull(port: str, folder: str) -> None:
@@ -161,8 +203,10 @@ def pull(port: str, folder: str) -> None:
     show.line(f"{run.path('weights.npz')} holds {len(weights)} weights")
 
 
-@verbs.command(**COMMON)
-@click.option("--baselines/--no-baselines", default=True, help="Train all rows and random rows, too.")
+@verbs.command(context_settings=CONTEXT)
+@click.option(
+    "--baselines/--no-baselines", default=True, help="Train all rows and random rows, too."
+)
 @out
 @as_json
 def report(baselines: bool, folder: str, as_json: bool) -> None:
@@ -176,8 +220,10 @@ def report(baselines: bool, folder: str, as_json: bool) -> None:
     show.report(made, run.path("report.json"), as_json)
 
 
-@verbs.command("demo", **COMMON)
-@click.option("--port", "-p", type=click.Choice(["native", "sim"]), default="native", help="Where it trains.")
+@verbs.command("demo", context_settings=CONTEXT)
+@click.option(
+    "--port", "-p", type=click.Choice(["native", "sim"]), default="native", help="Where it trains."
+)
 @click.option("--seeds", type=click.IntRange(1, 20), default=5, help="Splits and initialisations.")
 @out
 @as_json

@@ -36,7 +36,9 @@ def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
-    return {place: _environment().get_template(name).render(facts) for place, name in places.items()}
+    return {
+        place: _environment().get_template(name).render(facts) for place, name in places.items()
+    }
 
 
 def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
@@ -47,7 +49,9 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
     """
     board = board or load_board(plan.board)
     if folder.exists() and any(folder.iterdir()) and not (folder / "platformio.ini").exists():
-        raise RunError(f"{folder} holds files that are not a firmware project; choose another folder")
+        raise RunError(
+            f"{folder} holds files that are not a firmware project; choose another folder"
+        )
     texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
     source = firmware_folder()
     copies = {
@@ -57,7 +61,8 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
     }
     for place, origin in copies.items():
         for file in sorted(p for p in origin.rglob("*") if p.is_file()):
-            texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
+            if "__pycache__" not in file.parts:
+                texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
     texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
     _write(folder, texts)
 

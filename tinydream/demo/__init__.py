@@ -78,8 +78,8 @@ def demo(
     if not report.weights_equal:
         unequal = [one.seed for one in done if not one.equal]
         raise VerifyError(
-            f"the weights of seeds {unequal} differ between port {port!r} and the simulator; this is a"
-            " defect of tinydream or of the compiler, please report it with the run folder"
+            f"the weights of seeds {unequal} differ between port {port!r} and the simulator; this"
+            " is a defect of tinydream or of the compiler, please report it with the run folder"
         )
     return report
 
@@ -102,7 +102,7 @@ def _one(one: Seed, data: Data, port: str, tell: Tell) -> Seed:
         trained = stages.train(run, port)
     with stage("verify", tell):
         simulator = Simulator(made)
-        simulator.train(knobs)
+        simulator.train(**knobs.as_dict())
         one.equal = simulator.weights.tobytes() == trained.weights.tobytes()
     with stage("compare", tell):
         rivals = stages.compare(made, codec.representatives_, knobs, data)

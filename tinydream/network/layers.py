@@ -92,7 +92,9 @@ class Network:
             )
 
     @classmethod
-    def mlp(cls, hidden: Sequence[int], classes: int, optimizer: SGD | Adam | None = None) -> "Network":
+    def mlp(
+        cls, hidden: Sequence[int], classes: int, optimizer: SGD | Adam | None = None
+    ) -> "Network":
         """Hidden layers of these sizes with ReLU, then one output a class."""
         layers: list[AnyLayer] = []
         for units in hidden:

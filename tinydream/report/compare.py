@@ -1,6 +1,6 @@
 """The fair comparison: the same network, the same number of updates, other rows."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,5 +30,5 @@ def baseline_accuracy(
     other = replace(plan, inputs=record.inputs, rows=record.rows)
     rows = knobs.epoch_rows or plan.rows.rows
     simulator = Simulator(other)
-    simulator.train(replace(knobs, epoch_rows=rows))
+    simulator.train(**(asdict(knobs) | {"epoch_rows": rows}))
     return simulator.score(X, y)

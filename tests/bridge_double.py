@@ -1,0 +1,132 @@
+"""A device for tests: the C node with a fake trainer, as a process; and a link that fails."""
+
+import functools
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinydream.bridge.link import Link
+from tinydream.plan import Inputs, Layer, Optimizer, Plan, Rows
+
+__all__ = ["FAST", "FaultyLink", "MuteLink", "compile_c", "node_program", "small_plan"]
+
+ROOT = Path(__file__).parents[1]
+CORE = ROOT / "firmware/lib/tinydream/src"
+STRICT = (
+    "-std=c99 -pedantic -Wall -Wextra -Wconversion -Wdouble-promotion -Wvla -Wshadow -Werror"
+    " -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+).split()
+
+# a process answers at once: short times keep the tests short
+FAST = {"timeout": 0.1, "tries": 50, "open_timeout": 5.0, "silence": 0.1}
+
+
+@functools.cache
+def compile_c(name: str, *arguments: str) -> str:
+    """Compile C files (relative to the repository) with all warnings and sanitizers."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler `cc`")
+    program = Path(tempfile.mkdtemp(prefix="tinydream-")) / name
+    files = [str(ROOT / a) if a.endswith(".c") else a for a in arguments]
+    includes = [f"-I{CORE}", f"-I{ROOT / 'tests/c'}"]
+    subprocess.run(["cc", *STRICT, *includes, *files, "-o", str(program)], check=True)
+    return str(program)
+
+
+def node_program(*options: str) -> str:
+    """The firmware as a native program, with the fake trainer and the digest of `small_plan`."""
+    core = "firmware/lib/tinydream/src/"
+    files = (core + "td_frame.c", core + "td_node.c", "tests/c/fake_train.c")
+    port = ("firmware/port/main.c", "firmware/port/native/port.c")
+    digest = ",".join(map(str, small_plan().digest))
+    return compile_c("node", *files, *port, f"-DFAKE_DIGEST={digest}", *options)
+
+
+@functools.cache
+def small_plan(board: str = "native") -> Plan:
+    """The smallest plan with the fake trainer's number of parameters (150)."""
+    one = np.ones(1, np.uint8)
+    rows = Rows(14, 4, one, one, one, np.zeros(0), ((1, 1),), np.zeros(3))
+    inputs = Inputs(np.ones(14, bool), np.zeros(1), np.zeros(1))
+    layers = (Layer("dense", 14, 10, 0.1), Layer("softmax", 10, 10))
+    names = tuple(f"f{i}" for i in range(14)), tuple(f"c{i}" for i in range(10))
+    return Plan(board, *names, "class", inputs, rows, layers, Optimizer("sgd"), 10, 10)
+
+
+class FaultyLink:
+    """A link over a bad line: each frame suffers one of `faults` with probability `share`."""
+
+    FAULTS = ("drop", "flip", "insert", "twice", "cut", "text", "delay", "lose")
+
+    def __init__(
+        self, link: Link, seed: int, share: float, faults: tuple[str, ...] = FAULTS
+    ) -> None:
+        self.link, self.name = link, link.name
+        self.faults, self.share = faults, share
+        self.injected: dict[str, int] = dict.fromkeys(faults, 0)
+        self._random = random.Random(seed)
+        self._late = b""
+
+    def read(self, timeout: float) -> bytes:
+        return self._spoil(self.link.read(timeout))
+
+    def write(self, data: bytes) -> None:
+        self.link.write(self._spoil(data))
+
+    def close(self) -> None:
+        self.link.close()
+
+    def _spoil(self, data: bytes) -> bytes:
+        frames = re.findall(rb"\0[^\0]+\0|[^\0]+|\0", data)
+        return b"".join(self._maybe(frame) for frame in frames)
+
+    def _maybe(self, frame: bytes) -> bytes:
+        if self._random.random() > self.share:
+            return frame
+        fault = self._random.choice(self.faults)
+        self.injected[fault] += 1
+        return self._apply(fault, frame, self._random.randrange(len(frame)))
+
+    def _apply(self, fault: str, frame: bytes, at: int) -> bytes:
+        match fault:
+            case "drop":
+                return frame[:at] + frame[at + 1 :]
+            case "flip":
+                return frame[:at] + bytes((frame[at] ^ 1 << at % 8,)) + frame[at + 1 :]
+            case "insert":
+                return frame[:at] + self._random.randbytes(3) + frame[at:]
+            case "twice":
+                return frame + frame
+            case "cut":
+                return frame[:at]
+            case "text":
+                return b"low battery\r\n" + frame
+            case "delay":
+                time.sleep(0.002)
+                return frame
+            case _:
+                return b""
+
+
+class MuteLink:
+    """A link whose device is heard no more once `mute` is set."""
+
+    def __init__(self, link: Link) -> None:
+        self.link, self.name, self.mute = link, link.name, False
+
+    def read(self, timeout: float) -> bytes:
+        data = self.link.read(timeout)
+        return b"" if self.mute else data
+
+    def write(self, data: bytes) -> None:
+        self.link.write(data)
+
+    def close(self) -> None:
+        self.link.close()

@@ -1,0 +1,78 @@
+"""Where each byte goes, and the sentence when it does not fit."""
+
+import dataclasses
+
+import pytest
+from plans import random_plan
+
+from tinydream.board import load_board
+from tinydream.budget import budget, check_budget
+from tinydream.errors import BudgetError, InputError
+from tinydream.network import SGD, Adam, Dense, Network, Relu, Softmax
+from tinydream.planner import make_plan
+
+
+def small(board, region, size):
+    regions = tuple(
+        dataclasses.replace(r, bytes=size, reserved=0) if r.name == region else r
+        for r in board.regions
+    )
+    return dataclasses.replace(board, regions=regions)
+
+
+def test_each_region_is_the_sum_of_its_buffers():
+    plan = random_plan(1)
+    uses = {use.region: use for use in budget(plan, load_board("qemu_netduinoplus2"))}
+    ram, flash = uses["ram"], uses["flash"]
+    names = [buffer.name for buffer in ram.buffers]
+    assert names[:2] == ["weights", "gradients"] and names[-2:] == ["node", "stack"]
+    assert ram.need == plan.arena_bytes + sum(b.bytes for b in ram.buffers[-2:])
+    tables = sum(b.bytes for b in flash.buffers if b.name in plan.constants)
+    assert tables == plan.representative_bytes
+
+
+@pytest.mark.parametrize("region", ["ram", "flash"])
+def test_a_plan_that_does_not_fit_says_region_need_have_over_and_what_to_change(region):
+    plan = random_plan(2)
+    board = load_board("qemu_netduinoplus2")
+    need = {use.region: use.need for use in budget(plan, board)}[region]
+    assert not any(use.over for use in check_budget(plan, small(board, region, need)))
+    says = rf"has {need - 1} bytes of {region} .*needs {need} \(1 over\)\. .*; try .*--"
+    with pytest.raises(BudgetError, match=says):
+        check_budget(plan, small(board, region, need - 1))
+
+
+def test_networks_that_cannot_be_trained_are_refused():
+    with pytest.raises(InputError, match="not Dense, Softmax, Relu"):
+        Network([Dense(3), Softmax(), Relu()])
+    with pytest.raises(InputError, match="1..65535 units, not 0"):
+        Dense(0)
+    with pytest.raises(InputError, match="momentum must lie"):
+        SGD(momentum=1.5)
+    with pytest.raises(InputError, match="beta1"):
+        Adam(beta1=1)
+    with pytest.raises(InputError, match="epsilon"):
+        Adam(epsilon=0)
+
+
+class Record:
+    def __init__(self, plan):
+        self.inputs, self.rows, self.classes = plan.inputs, plan.rows, plan.classes
+
+
+def test_a_network_for_other_classes_or_a_batch_of_none_is_refused():
+    plan = random_plan(4)
+    board, classes = load_board("native"), len(plan.classes)
+    with pytest.raises(InputError, match=f"has {classes + 1} units and the data {classes}"):
+        make_plan(Record(plan), Network.mlp([4], classes + 1), board=board)
+    with pytest.raises(InputError, match="batch is 1..65535 rows, not 0"):
+        make_plan(Record(plan), Network.mlp([4], classes), board=board, batch=0)
+    with pytest.raises(InputError, match="2 feature names were given"):
+        make_plan(Record(plan), Network.mlp([4], classes), board=board, features=["a", "b"])
+
+
+def test_the_planner_s_plan_is_for_the_board_and_fits_it():
+    plan = random_plan(4)
+    made = make_plan(Record(plan), Network.mlp([4], len(plan.classes)), board=load_board("native"))
+    assert (made.board, made.slice, made.batch) == ("native", 4, 20)
+    assert made.rows is plan.rows and made.layers[0].inputs == plan.inputs.columns

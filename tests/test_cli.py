@@ -1,0 +1,224 @@
+"""The verbs, as a user types them: tables, exit codes, one sentence for each refusal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tinydream import cli
+from tinydream.run import Run
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A small table with three classes that a network can tell apart."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 300)
+    x = rng.normal(size=(300, 4)) + 3 * np.eye(3, 4)[y]
+    lines = [
+        ",".join([*(f"{v:.3f}" for v in row), "abc"[label]])
+        for row, label in zip(x, y, strict=True)
+    ]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def verb(tmp_path, monkeypatch, capsys):
+    """Run a verb in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = cli._run([str(a) for a in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def planned(verb, table):
+    assert verb("compress", table, "--target", "kind", "--budget-bytes", 400)[0] == 0
+    assert verb("plan", "--board", "native", "--epochs", 8, "--hidden", "8")[0] == 0
+    return verb
+
+
+def test_every_verb_on_a_table_of_one_s_own(planned):
+    verb = planned
+    for arguments in (
+        ["generate"],
+        ["build"],
+        ["train", "--port", "native"],
+        ["pull", "--port", "native"],
+    ):
+        code, out, err = verb(*arguments)
+        assert (code, err) == (0, ""), (arguments, err)
+    code, out, err = verb("report", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["weights_equal"] is True
+    assert told["accuracy"]["device"][0] > 0.8 and len(told["accuracy"]["all_rows"]) == 1
+    assert told == json.loads(Run("run").read("report.json"))
+
+
+def test_sim_and_native_train_the_same_weights(planned):
+    verb = planned
+    crc = []
+    verb("generate"), verb("build")
+    for port in ("sim", "native"):
+        assert verb("train", "--port", port, "--seed", 3)[0] == 0
+        crc.append(Run("run").read_json("train.json")["crc32"])
+    assert crc[0] == crc[1]
+
+
+def test_each_epoch_is_a_line_of_the_log_in_its_order(planned):
+    assert planned("train", "--port", "sim", "--epochs", 5)[0] == 0
+    events = [json.loads(line) for line in Run("run").read("log.jsonl").splitlines()]
+    assert [e["event"] for e in events] == ["start", *["epoch"] * 5, "done"]
+    assert [e["epoch"] for e in events[1:-1]] == [1, 2, 3, 4, 5]
+
+
+BAD = {
+    "missing file": ("absent.csv", None, 2, "absent.csv"),
+    "empty table": ("t.csv", "a,b,kind\n", 2, "no rows"),
+    "one class": ("t.csv", "a,kind\n1,x\n2,x\n3,x\n", 2, "one class"),
+    "unknown column": ("t.csv", "a,knd\n1,x\n2,y\n1,x\n2,y\n", 2, "knd"),
+    "NaN": ("t.csv", "a,kind\n1,x\nnan,y\n1,x\n2,y\n", 2, "'a'"),
+    "text": ("t.csv", "a,kind\n1,x\nfoo,y\n1,x\n2,y\n", 2, "foo"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_table_gets_one_sentence_and_leaves_the_run_as_it_was(planned, case, tmp_path):
+    name, text, exit_code, says = BAD[case]
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    before = snapshot("run")
+    code, out, err = planned("compress", name, "--target", "kind")
+    assert code == exit_code and out == ""
+    assert err.count("\n") == 1 and says in err and "Traceback" not in err
+    assert snapshot("run") == before
+
+
+def snapshot(folder):
+    return {p.name: p.read_bytes() for p in Run(folder).folder.iterdir() if p.is_file()}
+
+
+def test_a_budget_too_small_for_one_row_a_class_is_exit_code_1(verb, table):
+    code, out, err = verb("compress", table, "--target", "kind", "--budget-bytes", 5)
+    assert code == 1 and "5 bytes" in err and not os.path.exists("run")
+
+
+def test_a_board_that_is_unknown_or_too_small_says_so(planned):
+    code, out, err = planned("plan", "--board", "nativ")
+    assert code == 2 and "did you mean native" in err
+    code, out, err = planned("plan", "--board", "qemu_netduinoplus2", "--hidden", "400,400")
+    assert code == 1 and "over" in err and "--hidden" in err
+    assert Run("run").plan().board == "native"
+
+
+def test_verbs_out_of_order_name_the_verb_that_is_missing(verb, table):
+    assert verb("plan", "--board", "native")[2].endswith("run `tinydream compress` first\n")
+    verb("compress", table, "--target", "kind")
+    assert "run `tinydream plan` first" in verb("train", "--port", "sim")[2]
+    verb("plan", "--board", "native")
+    assert "run `tinydream generate` first" in verb("build")[2]
+    assert "run `tinydream build` first" in verb("train", "--port", "native")[2]
+    assert "run `tinydream train` first" in verb("report")[2]
+
+
+def test_a_plan_made_anew_makes_firmware_and_weights_stale(planned):
+    verb = planned
+    verb("generate"), verb("build"), verb("train", "--port", "native")
+    verb("plan", "--board", "native", "--hidden", "5")
+    for arguments in (
+        ["build"],
+        ["train", "--port", "native"],
+        ["report"],
+        ["pull", "--port", "sim"],
+    ):
+        code, out, err = verb(*arguments)
+        assert code == 2 and "again" in err, arguments
+
+
+def test_damaged_files_of_the_run_are_named(planned):
+    Run("run").write("plan.bin", b"TDPLjunk")
+    code, out, err = planned("train", "--port", "sim")
+    assert code == 2 and "plan.bin is damaged" in err and err.count("\n") == 1
+
+
+def test_options_that_contradict_or_make_no_sense_are_refused(verb, table):
+    assert "not both" in verb("compress", table, "--budget-bytes", 9, "--representatives", 9)[2]
+    assert "--bits is" in verb("compress", table, "--bits", "17")[2]
+    verb("compress", table, "--target", "kind")
+    assert "--hidden is" in verb("plan", "--board", "native", "--hidden", "a")[2]
+    assert "rate must be" in verb("plan", "--board", "native", "--rate", "nan")[2]
+    assert verb("frobnicate")[0] == 2
+
+
+def test_a_bug_of_ours_is_exit_code_70_and_a_log(planned, monkeypatch):
+    monkeypatch.setattr("tinydream.stages.generate", lambda run: 1 // 0)
+    code, out, err = planned("generate")
+    log = err.split()[-1]
+    assert code == 70 and err.count("\n") == 1 and "ZeroDivisionError" in err
+    with open(log) as file:
+        assert "Traceback" in file.read()
+    os.unlink(log)
+
+
+def background(*arguments):
+    command = [sys.executable, "-c", "import tinydream.cli as c; c.main()", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_epochs(process, count=3):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        log = Run("run").path("log.jsonl")
+        if log.exists() and log.read_text().count('"epoch"') > count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no epochs")
+
+
+def test_a_device_killed_in_mid_training_is_exit_code_3_and_loses_nothing(planned):
+    verb = planned
+    verb("generate"), verb("build"), verb("train", "--port", "native")
+    before = Run("run").read("weights.npz")
+    host = background("train", "--port", "native", "--epochs", 10**6)
+    wait_for_epochs(host)
+    program = str(Run("run").program(Run("run").plan()).resolve())
+    subprocess.run(["pkill", "-KILL", "-f", program], check=True)
+    out, err = host.communicate(timeout=30)
+    assert host.returncode == 3 and "epoch" in err and err.count("\n") == 1
+    assert Run("run").read("weights.npz") == before
+
+
+@pytest.mark.parametrize("port", ["sim", "native"])
+def test_ctrl_c_is_exit_code_130_and_one_can_go_on(planned, port):
+    verb = planned
+    verb("generate"), verb("build")
+    host = background("train", "--port", port, "--epochs", 10**6)
+    wait_for_epochs(host)
+    host.send_signal(signal.SIGINT)
+    out, err = host.communicate(timeout=30)
+    assert host.returncode == 130 and "Traceback" not in err
+    assert verb("train", "--port", port)[0] == 0
+
+
+def test_help_teaches_with_an_example_for_each_verb(verb):
+    for name in cli.verbs.commands:
+        code, out, err = verb(name, "--help")
+        assert code == 0 and "Example: tinydream" in out, name
+
+
+def test_importing_tinydream_needs_neither_click_nor_serial_lines_nor_threads():
+    probe = "import sys, tinydream; print('tensorflow' in sys.modules, 'click' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.stdout == "False False\n" and threading.active_count() >= 1
