@@ -1,6 +1,6 @@
 """From representatives, a network and a board to a plan that fits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
 from tinydream.board import Board
@@ -22,7 +22,7 @@ class Record(Protocol):
     @property
     def rows(self) -> Rows: ...
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> Iterable[object]: ...
 
 
 def make_plan(
@@ -32,18 +32,21 @@ def make_plan(
     board: Board,
     batch: int = 20,
     features: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
     target: str = "target",
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
+    features, classes: their names, by default the codec's own.
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
     record = cast(Record, getattr(codec, "representatives_", codec))
-    if network.classes != len(record.classes):
+    labels = tuple(map(str, record.classes if classes is None else classes))
+    if network.classes != len(labels):
         raise InputError(
-            f"the network's last Dense has {network.classes} units and the data"
-            f" {len(record.classes)} classes; they must be as many"
+            f"the network's last Dense has {network.classes} units and the data {len(labels)}"
+            " classes; they must be as many"
         )
     if not 1 <= batch <= 65535:
         raise InputError(f"a batch is 1..65535 rows, not {batch}")
@@ -56,7 +59,7 @@ def make_plan(
     plan = Plan(
         board=board.id,
         features=tuple(map(str, names)),
-        classes=record.classes,
+        classes=labels,
         target=target,
         inputs=inputs,
         rows=record.rows,

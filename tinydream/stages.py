@@ -35,13 +35,16 @@ __all__ = ["Trained", "build", "compress", "generate", "plan", "pull", "report",
 # ---- compress ----
 
 
-def compress(run: Run, data: Data, codec: EntroGeDe) -> dict[str, Any]:
-    """Fit `codec` on the training rows; write representatives, held-out rows and the facts."""
+def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str, Any]:
+    """Fit `codec` on the training rows; write representatives, held-out rows and the facts.
+
+    seed: of the split that `data` came with, noted for those who want to repeat it.
+    """
     started = time.perf_counter()
     reps = codec.fit(data.X, data.y).representatives_
     dtype, width = raw_dtype(data.X)
     facts = {
-        "source": _source(data),
+        "source": _source(data, seed),
         "rows": len(data.X),
         "heldout": len(data.X_test),
         "features": data.X.shape[1],
@@ -68,14 +71,14 @@ def compress(run: Run, data: Data, codec: EntroGeDe) -> dict[str, Any]:
     return facts
 
 
-def _source(data: Data) -> dict[str, Any]:
+def _source(data: Data, seed: int) -> dict[str, Any]:
     path = Path(data.path)
     return {
         "path": str(path.resolve()),
         "blake2b": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
         "target": data.target,
-        "test": data.test,
-        "seed": data.seed,
+        "test": data.share,
+        "seed": seed,
     }
 
 
@@ -87,7 +90,7 @@ def _representatives(run: Run) -> tuple[Representatives, tuple[str, ...], str]:
         reps = Representatives(
             Inputs.from_bytes(arrays["inputs"].tobytes()),
             Rows.from_bytes(arrays["rows"].tobytes()),
-            tuple(map(str, arrays["classes"])),
+            arrays["classes"],
         )
     except InputError as error:
         raise run.damaged("representatives.npz", str(error).split(";")[0]) from None

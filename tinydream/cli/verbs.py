@@ -89,7 +89,7 @@ def compress(
     run = Run(folder)
     data = load_data(table, target=target, test=test, seed=seed)
     with show.working("compress"):
-        facts = stages.compress(run, data, codec)
+        facts = stages.compress(run, data, codec, seed)
     show.compressed(facts, data.notes, as_json)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tinydream import stages
 from tinydream.board import load_board
 from tinydream.codec import EntroGeDe
-from tinydream.data import Data, load_data
+from tinydream.data import Data, load_data, split
 from tinydream.errors import VerifyError
 from tinydream.network import Adam
 from tinydream.report import Report, accuracy_of, make_report
@@ -88,9 +88,9 @@ def _one(one: Seed, data: Data, port: str, tell: Tell) -> Seed:
     run, stage = one.run, one.stage
     knobs = Knobs(epochs=EPOCHS, rate=Adam().rate, seed=one.seed, weights_seed=one.seed)
     with stage("compress", tell):
-        data = data.split(one.seed)
+        data = split(data, one.seed)
         codec = EntroGeDe(budget_bytes=data.X.size // SHRINK)
-        stages.compress(run, data, codec)
+        stages.compress(run, data, codec, one.seed)
     with stage("plan", tell):
         made = stages.plan(run, load_board("native"), HIDDEN, Adam(), knobs, BATCH)
     if port != "sim":

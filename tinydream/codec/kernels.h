@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// kernels.h - the codec's hot loops as plain C; kernels.c gives them to Python.
+// Matrices are row-major. Functions that need working memory return -1 when there is none.
+#ifndef TINYDREAM_KERNELS_H
+#define TINYDREAM_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Counts set bits: counts[8 * p + b] is the number of rows whose byte p has bit b set.
+// O(n * row_bytes / 8) word operations; counts needs 8 * row_bytes entries.
+int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, int64_t *counts);
+
+// Grows the base tree to at most `wanted` leaves and returns how many there are.
+// grid (n, d), labels (n) in 0..classes-1 with every class present, scale (d): squared size of one grid step.
+// leaf (n) out; parent and error (wanted) out: leaf t was split off parent[t], and with t + 1 leaves the
+// within-leaf squared error is error[t]; leaves 0..classes-1 are the classes (parent -1).
+// O(n * d * depth) time; n * 12 + wanted * 40 bytes of working memory.
+ptrdiff_t tree_grow(const uint16_t *grid, const int32_t *labels, const double *scale, size_t n, size_t d,
+                    size_t classes, size_t wanted, int32_t *leaf, int32_t *parent, double *error);
+
+// One Lloyd pass: each row moves to the nearest leaf mean of its own class; the last row of a leaf stays.
+// rows (n, d), leaf (n) in and out. Returns how many rows moved. Deterministic on every machine.
+ptrdiff_t lloyd_pass(const float *rows, const int32_t *labels, size_t n, size_t d, size_t classes,
+                     size_t leaves, int32_t *leaf);
+
+// Sums of the rows of each leaf, added in row order: sums (leaves, d), counts (leaves).
+void leaf_sums(const float *rows, const int32_t *leaf, size_t n, size_t d, size_t leaves, double *sums,
+               int64_t *counts);
+
+#endif

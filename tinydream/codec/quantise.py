@@ -1,0 +1,157 @@
+"""Numbers to few bits: 8-bit floats, uniform grids, packed rows, levels of weight."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.plan import Rows, f8_decode
+
+__all__ = [
+    "dequantise",
+    "f8_encode",
+    "fit_grid",
+    "fit_levels",
+    "pack_rows",
+    "quantise",
+    "unpack_rows",
+]
+
+U8 = NDArray[np.uint8]
+U16 = NDArray[np.uint16]
+I8 = NDArray[np.int8]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_CODES = np.arange(256, dtype=np.uint8)
+
+
+def f8_encode(values: F64) -> U8:
+    """The nearest 8-bit float code of each value >= 0, in ratio; 0 below half of the smallest."""
+    table = f8_decode(_CODES).astype(np.float64)
+    table[0] = table[1] / 4  # so that only what is below half of the smallest becomes 0
+    middle = np.sqrt(table[1:] * table[:-1])
+    return np.searchsorted(middle, np.asarray(values, np.float64), "left").astype(np.uint8)
+
+
+def _shift(width: U8) -> NDArray[np.int64]:
+    return np.maximum(np.asarray(width, np.int64) - 7, 0)
+
+
+def quantise(values: F64, low: I8, step: U8, width: U8) -> U16:
+    """The nearest stored integers (m, r) of values (m, r) on the grid of each column."""
+    size = np.maximum(f8_decode(step).astype(np.float64), 1e-30)
+    q = np.rint(values / size) - (low.astype(np.int64) << _shift(width))
+    return np.asarray(np.clip(q, 0, (1 << width.astype(np.int64)) - 1), np.uint16)
+
+
+def dequantise(q: U16, low: I8, step: U8, width: U8) -> F32:
+    """Stored integers (m, r) as float32, as the device computes them (SPEC.md, "Dreaming").
+
+    Nothing is rounded: low and q make 17 bits, a step has 4.
+    """
+    size = f8_decode(step)
+    offset = (low.astype(np.int64) << _shift(width)).astype(np.float32) * size
+    return np.asarray(offset + q.astype(np.float32) * size, np.float32)
+
+
+def fit_grid(values: F64, weight: F64, width: U8) -> tuple[I8, U8]:
+    """The low and step (r,) with the least weighted squared error for values (m, r).
+
+    width: (r,) bits of each column. A coarse step reaches outliers and a fine one serves the
+    many; which is better is tried on the values themselves, from a step that covers all down
+    to one of 0.4 of that.
+    """
+    bottom, top = values.min(axis=0), values.max(axis=0)
+    levels = (1 << width.astype(np.int64)).astype(np.float64)
+    table = f8_decode(_CODES).astype(np.float64)
+    cover = np.searchsorted(table, (top - bottom) / levels).clip(1, 255)
+    best = np.full(len(width), np.inf)
+    low, step = np.zeros(len(width), np.int8), np.ones(len(width), np.uint8)
+    unit = (1 << _shift(width)).astype(np.float64)
+    for finer in range(-2, 11):
+        code = (cover - finer).clip(1, 255).astype(np.uint8)
+        middle = (top + bottom) / 2 / table[code] - (levels - 1) / 2
+        for up in (np.floor, np.ceil):
+            start = np.clip(up(middle / unit), -128, 127).astype(np.int8)
+            error = _error(values, weight, start, code, width)
+            better = error < best
+            best, low, step = (
+                np.where(better, new, old)
+                for new, old in ((error, best), (start, low), (code, step))
+            )
+    return low, step
+
+
+def _error(values: F64, weight: F64, low: I8, step: U8, width: U8) -> F64:
+    q = quantise(values, low, step, width)
+    apart: F64 = values - dequantise(q, low, step, width)
+    return np.asarray(weight @ (apart * apart))
+
+
+def pack_rows(q: U16, labels: NDArray[np.int32], width: U8, label_bits: int) -> U8:
+    """Rows as bits (SPEC.md, "Plan"): integers (m, r), then labels (m,).
+
+    width: bits of each column (r,), or of all of them (1,).
+    """
+    columns = np.column_stack([q, labels.astype(np.uint16)])
+    column, place = _bit_places(width, q.shape[1], label_bits)
+    bits = (columns[:, column] >> place) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little")
+
+
+def unpack_rows(rows: Rows) -> tuple[U16, NDArray[np.int32]]:
+    """The stored integers (m, r) and labels (m,) of packed rows."""
+    column, place = _bit_places(rows.width, rows.columns, rows.label_bits)
+    bits = np.unpackbits(rows.bits, count=rows.count * rows.row_bits, bitorder="little")
+    parts = bits.reshape(rows.count, -1).astype(np.uint16) << place
+    values = np.zeros((rows.count, rows.columns + 1), np.uint16)
+    first = np.flatnonzero(place == 0)
+    values[:, column[first]] = np.add.reduceat(parts, first, axis=1)
+    return values[:, :-1], values[:, -1].astype(np.int32)
+
+
+def _bit_places(
+    width: U8, columns: int, label_bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
+    """Of each bit of a row: its column (the label is the last), and its place in the number."""
+    widths = np.append(np.broadcast_to(width, columns).astype(np.int64), label_bits)
+    column = np.repeat(np.arange(columns + 1), widths)
+    place = np.arange(widths.sum()) - np.repeat(np.cumsum(widths) - widths, widths)
+    return column, place.astype(np.uint16)
+
+
+def fit_levels(counts: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Weights on few levels: (weights (levels,) ascending, level of each count).
+
+    At most `most` levels, by least squares of log weight (exact, by dynamic programming over
+    distinct counts); a level's weight is the rounded mean of its counts, so that the rows they
+    stand for stay as many. With no more distinct counts than levels nothing is rounded.
+    """
+    distinct, place, times = np.unique(counts, return_inverse=True, return_counts=True)
+    if len(distinct) <= most:
+        return distinct.astype(np.int64), place
+    first = _cut_levels(np.log(distinct), times.astype(np.float64), most)
+    group = np.searchsorted(first, np.arange(len(distinct)), "right") - 1
+    total = np.bincount(group, times * distinct)
+    weight = np.rint(total / np.bincount(group, times)).astype(np.int64)
+    weight, merged = np.unique(weight, return_inverse=True)
+    return weight, merged[group][place]
+
+
+def _cut_levels(value: F64, times: F64, groups: int) -> NDArray[np.intp]:
+    """Where each of `groups` runs of sorted values begins, at the least squared error."""
+    size = len(value)
+    n, s, q = (np.concatenate([[0.0], np.cumsum(times * value**k)]) for k in range(3))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # cost[a, b]: squared error of values a..b-1 around their mean
+        cost = (q - q[:, None]) - (s - s[:, None]) ** 2 / (n - n[:, None])
+    cost[np.tril_indices(size + 1)] = np.inf
+    least, back = cost[0], []
+    for _ in range(groups - 1):
+        total = least[:, None] + cost
+        back.append(total.argmin(axis=0))
+        least = total.min(axis=0)
+    first, end = [], size
+    for origin in reversed(back):
+        end = int(origin[end])
+        first.append(end)
+    return np.array([0, *reversed(first)], np.intp)

@@ -1,0 +1,107 @@
+"""The base tree: which rows share a base."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream import _core
+from tinydream.errors import BudgetError
+
+__all__ = ["Tree", "grow", "leaf_means", "lloyd", "order_columns"]
+
+I32 = NDArray[np.int32]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """A base tree that can be cut at any number of leaves, from one a class to `leaves`.
+
+    leaf: (n,) int32, each row's leaf when uncut. parent: (leaves,) int32, the older leaf that
+    leaf t was split off, -1 for the classes themselves. error: (leaves,) float64, squared
+    error within all leaves, in scaled units, when there are t + 1 of them.
+    """
+
+    classes: int
+    leaf: I32
+    parent: I32
+    error: F64
+
+    @property
+    def leaves(self) -> int:
+        return len(self.parent)
+
+    def cut(self, leaves: int) -> I32:
+        """Each row's leaf (n,) int32 when the tree had `leaves` of them."""
+        if not self.classes <= leaves <= self.leaves:
+            raise ValueError(f"leaves is {leaves}; this tree has {self.classes}..{self.leaves}")
+        root = np.arange(self.leaves, dtype=np.int32)
+        for t in range(leaves, self.leaves):  # a parent is older, so its root is known
+            root[t] = root[self.parent[t]]
+        return root[self.leaf]
+
+
+def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree:
+    """Grow a base tree with at most `leaves` leaves (fewer when rows are equal).
+
+    grid: (n, d) unsigned integers. labels: (n,) classes 0..k-1, each present; a leaf never
+    mixes them. scale: (d,) the squared size of one step of the grid.
+
+    The leaf with the largest squared error is split first, whatever its class, on the next
+    most significant bit that is not constant within the leaf, of the column where this
+    removes most of the column's squared error. Equal errors: the older leaf; equal gains: the
+    first column. Bits as bases: EntroGeDe (arXiv 2506.22190) and EntroGD (arXiv 2511.04148);
+    that every leaf picks its own bit is ours.
+
+    Raises BudgetError when there are fewer leaves than classes.
+    """
+    n, d = grid.shape
+    classes = int(labels.max()) + 1
+    if leaves < classes:
+        raise BudgetError(
+            f"{leaves} representatives cannot stand for {classes} classes;"
+            f" at least {classes} are needed: ask for more, or merge classes"
+        )
+    leaves = min(leaves, n)
+    leaf, parent = np.empty(n, np.int32), np.empty(leaves, np.int32)
+    error = np.empty(leaves, np.float64)
+    grid = np.ascontiguousarray(grid, np.uint16)
+    labels = np.ascontiguousarray(labels, np.int32)
+    scale = np.ascontiguousarray(scale, np.float64)
+    made = _core.grow_tree(grid, labels, scale, n, d, classes, leaves, leaf, parent, error)
+    return Tree(classes, leaf, parent[:made].copy(), error[:made].copy())
+
+
+def lloyd(rows: F32, labels: I32, leaf: I32, leaves: int, passes: int) -> I32:
+    """Each row's leaf after `passes` rounds of moving rows to the nearest mean of their class.
+
+    rows: (n, d) float32. No leaf loses its last row. Stops early when no row moves. (Lloyd,
+    "Least squares quantization in PCM", 1982.)
+    """
+    leaf = leaf.copy()
+    if passes == 0 or leaves == len(leaf):
+        return leaf
+    rows = np.ascontiguousarray(rows[:, order_columns(rows)])
+    classes = int(labels.max()) + 1
+    for _ in range(passes):
+        if _core.move_rows(rows, labels, *rows.shape, classes, leaves, leaf) == 0:
+            break
+    return leaf
+
+
+def order_columns(rows: F32) -> NDArray[np.intp]:
+    """Columns by falling variance: distances then soon pass the bound that ends them."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    square = np.einsum("ij,ij->j", rows, rows, dtype=np.float64) / len(rows)
+    return np.argsort(mean**2 - square, kind="stable")
+
+
+def leaf_means(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
+    """The mean row (leaves, d) float64 and the number of rows (leaves,) of each leaf."""
+    n, d = rows.shape
+    sums, counts = np.empty((leaves, d)), np.empty(leaves, np.int64)
+    rows = np.ascontiguousarray(rows, np.float32)
+    _core.sum_leaves(rows, np.ascontiguousarray(leaf, np.int32), n, d, leaves, sums, counts)
+    return sums / np.maximum(counts, 1)[:, None], counts
