@@ -1,5 +1,6 @@
 """A device for tests: the C node with a fake trainer, as a process; and a link that fails."""
 
+import atexit
 import functools
 import random
 import re
@@ -10,12 +11,22 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
+from conftest import need
+from numpy.typing import NDArray
 
-from tinydream.bridge.link import Link
+from tinydream.bridge import Device, Link, ProcessLink
 from tinydream.plan import Inputs, Layer, Optimizer, Plan, Rows
 
-__all__ = ["FAST", "FaultyLink", "MuteLink", "compile_c", "node_program", "small_plan"]
+__all__ = [
+    "FAST",
+    "FaultyLink",
+    "MuteLink",
+    "compile_c",
+    "node_program",
+    "process",
+    "small_plan",
+    "two_runs",
+]
 
 ROOT = Path(__file__).parents[1]
 CORE = ROOT / "firmware/lib/tinydream/src"
@@ -31,9 +42,10 @@ FAST = {"timeout": 0.1, "tries": 50, "open_timeout": 5.0, "silence": 0.1}
 @functools.cache
 def compile_c(name: str, *arguments: str) -> str:
     """Compile C files (relative to the repository) with all warnings and sanitizers."""
-    if shutil.which("cc") is None:
-        pytest.skip("there is no C compiler `cc`")
-    program = Path(tempfile.mkdtemp(prefix="tinydream-")) / name
+    need("cc")
+    folder = Path(tempfile.mkdtemp(prefix="tinydream-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    program = folder / name
     files = [str(ROOT / a) if a.endswith(".c") else a for a in arguments]
     includes = [f"-I{CORE}", f"-I{ROOT / 'tests/c'}"]
     subprocess.run(["cc", *STRICT, *includes, *files, "-o", str(program)], check=True)
@@ -47,6 +59,20 @@ def node_program(*options: str) -> str:
     port = ("firmware/port/main.c", "firmware/port/native/port.c")
     digest = ",".join(map(str, small_plan().digest))
     return compile_c("node", *files, *port, f"-DFAKE_DIGEST={digest}", *options)
+
+
+def process(*options: str) -> ProcessLink:
+    return ProcessLink([node_program(*options)])
+
+
+def two_runs(device: Device) -> NDArray[np.float32]:
+    """The second run goes on from the first one's weights: doing one of them twice would show."""
+    seen: list[int] = []
+    device.train(epochs=40, seed=1, on_metrics=lambda m: seen.append(m.epoch))
+    assert seen == sorted(set(seen))
+    done = device.train(epochs=40, seed=2, fresh=False)
+    assert (done.epoch, done.step) == (40, 200)
+    return device.pull()
 
 
 @functools.cache

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tinydream.bridge.frame import BODY_MAX, Damage, Decoder, Frame, Text, encode
 
-settings.register_profile("bridge", deadline=None, derandomize=True, max_examples=60)
-settings.load_profile("bridge")
+many = settings(deadline=None, derandomize=True, max_examples=100)
+few = settings(many, max_examples=20)
 
 # zeros and long runs without them are what COBS can get wrong
 bodies = st.one_of(
@@ -29,17 +29,20 @@ def wire(frame):
 
 
 @given(st.lists(frames, max_size=5))
+@many
 def test_frames_come_out_as_they_went_in(sent):
     assert Decoder().feed(b"".join(map(wire, sent))) == sent
 
 
 @given(frames)
+@many
 def test_a_frame_has_zeros_only_at_its_ends(frame):
     data = wire(frame)
     assert data[0] == data[-1] == 0 and 0 not in data[1:-1]
 
 
 @given(st.lists(frames, max_size=3), st.lists(st.integers(1, 40), min_size=1, max_size=9))
+@many
 def test_it_does_not_matter_how_the_bytes_are_split(sent, sizes):
     data, decoder, items = b"".join(map(wire, sent)), Decoder(), []
     size = itertools.cycle(sizes)
@@ -64,11 +67,13 @@ def test_every_change_of_one_byte_is_detected(size):
 
 
 @given(st.binary(max_size=600), frames)
+@many
 def test_a_frame_is_read_after_any_garbage(garbage, frame):
     assert Decoder().feed(garbage + wire(frame))[-1] == frame
 
 
 @given(frames, frames, st.integers(0, 400))
+@many
 def test_a_frame_cut_short_does_not_hurt_the_next(first, second, at):
     assert Decoder().feed(wire(first)[:at] + wire(second))[-1] == second
 
@@ -122,7 +127,7 @@ def frame_c(verb, data, payload=240):
 
 
 @given(st.binary(max_size=2000))
-@settings(max_examples=20)
+@few
 def test_c_computes_the_checksums_of_the_standard_library(data):
     crc = [str(binascii.crc_hqx(data, 0xFFFF)), str(zlib.crc32(data))]
     assert frame_c("crc", data) == crc
@@ -130,7 +135,7 @@ def test_c_computes_the_checksums_of_the_standard_library(data):
 
 @pytest.mark.parametrize("payload", [240, 1024])
 @given(sent=st.lists(frames, min_size=1, max_size=20))
-@settings(max_examples=20)
+@few
 def test_c_writes_the_frames_that_python_writes(payload, sent):
     lines = "".join(bytes((f.type, f.sequence)).hex() + f.body.hex() + "\n" for f in sent)
     wanted = [wire(f).hex() if len(f.body) <= payload else "-" for f in sent]
@@ -145,6 +150,19 @@ def test_c_reads_from_a_bad_line_what_python_reads(payload, seed):
     python = [item_text(i) for i in items]
     assert without_repeats(frame_c("decode", data, payload)) == without_repeats(python)
     assert python.count("-") > 20 and len(set(python)) > 20
+
+
+@pytest.mark.parametrize("more, found", [(0, 1), (1, 0), (9, 0)])
+def test_a_good_frame_that_goes_on_beyond_the_longest_is_damage(more, found):
+    good = bytearray(next(f for f in map(longest, range(99)) if 0 not in f[1:-1]))
+    good[1] += more  # one COBS block: its code, and what it stands for, grow together
+    data = bytes(good[:-1]) + b"x" * more + b"\0"
+    assert sum(isinstance(i, Frame) for i in Decoder(240).feed(data)) == found
+    assert sum(line != "-" for line in frame_c("decode", data)) == found
+
+
+def longest(seed):
+    return encode(1, 2, bytes(random.Random(seed).choices(range(1, 256), k=240)))
 
 
 def bad_line(rng, payload):

@@ -82,7 +82,16 @@ def _source(data: Data, seed: int) -> dict[str, Any]:
     }
 
 
-def _representatives(run: Run) -> tuple[Representatives, tuple[str, ...], str]:
+@dataclass(frozen=True)
+class Names:
+    """What the columns of the run's table are called."""
+
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    target: str
+
+
+def _representatives(run: Run) -> tuple[Representatives, Names]:
     arrays = run.read_arrays(
         "representatives.npz", "inputs", "rows", "features", "classes", "target"
     )
@@ -90,11 +99,12 @@ def _representatives(run: Run) -> tuple[Representatives, tuple[str, ...], str]:
         reps = Representatives(
             Inputs.from_bytes(arrays["inputs"].tobytes()),
             Rows.from_bytes(arrays["rows"].tobytes()),
-            arrays["classes"],
+            np.arange(len(arrays["classes"])),
         )
     except InputError as error:
         raise run.damaged("representatives.npz", str(error).split(";")[0]) from None
-    return reps, tuple(map(str, arrays["features"])), str(arrays["target"])
+    features, classes = (tuple(map(str, arrays[key])) for key in ("features", "classes"))
+    return reps, Names(features, classes, str(arrays["target"]))
 
 
 # ---- plan, generate, build ----
@@ -104,9 +114,9 @@ def plan(
     run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory."""
-    reps, features, target = _representatives(run)
-    network = Network.mlp(hidden, len(reps.classes), optimizer)
-    made = make_plan(reps, network, board=board, batch=batch, features=features, target=target)
+    reps, names = _representatives(run)
+    network = Network.mlp(hidden, len(names.classes), optimizer)
+    made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {
             "need": use.need,

@@ -9,6 +9,7 @@
 #define FAKE_PARAMETERS 150
 #endif
 #define TD_ARENA_BYTES (4 * FAKE_PARAMETERS)
+#define TD_NODE_BYTES sizeof(td_node_t) // the generated one is a number
 
 extern const td_plan_t td_plan;
 

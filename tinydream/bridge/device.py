@@ -85,7 +85,7 @@ class Device:
 
     @property
     def tick_unit(self) -> str:
-        """What the ticks in the metrics count."""
+        """What `Metrics.ticks` count: "ns", "us", "instructions (emulated)"."""
         return self._known().tick_unit
 
     def close(self) -> None:

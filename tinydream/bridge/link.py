@@ -28,8 +28,8 @@ class Link(Protocol):
     """What a device needs from whatever it is plugged into.
 
     `name` is what messages call it. `read` waits at most `timeout` seconds and returns what has
-    come, b"" when nothing has. Both raise LinkError when the other end is gone. `close` may be
-    called twice.
+    come, b"" when nothing has. When the other end is gone `read` raises LinkError, and `write` does
+    or leaves it to `read`. `close` may be called twice.
     """
 
     name: str
@@ -119,11 +119,10 @@ class ProcessLink:
         return data
 
     def write(self, data: bytes) -> None:
-        try:
-            if self.process.stdin is not None:
+        # a program that has ended is told by `read`, after the last that it said
+        if self.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError, ValueError):  # ValueError: we closed it
                 self.process.stdin.write(data)
-        except (OSError, ValueError) as error:  # ValueError: the pipe is closed
-            raise self._gone() from error
 
     def close(self) -> None:
         self.process.kill()

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from tinydream.plan import Rows, f8_decode
 
 __all__ = [
+    "cover_grid",
     "dequantise",
     "f8_encode",
     "fit_grid",
@@ -21,6 +22,7 @@ I8 = NDArray[np.int8]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+BLOCK = 1024  # rows packed at a time: a multiple of 8, so that a block ends with a byte
 _CODES = np.arange(256, dtype=np.uint8)
 
 
@@ -81,6 +83,20 @@ def fit_grid(values: F64, weight: F64, width: U8) -> tuple[I8, U8]:
     return low, step
 
 
+def cover_grid(bottom: F64, top: F64, width: U8) -> tuple[I8, U8]:
+    """The low and step (r,) of the finest grid that reaches from bottom (r,) to top (r,)."""
+    unit, levels = 1 << _shift(width), 1 << width.astype(np.int64)
+    table = f8_decode(_CODES).astype(np.float64)
+    code = np.searchsorted(table, (top - bottom) / levels).clip(1, 255)
+    while True:
+        start = np.floor(bottom / table[code] / unit)
+        short = (start * unit + levels - 0.5) * table[code] < top
+        short |= (start < -128) | (start > 127)
+        if not short.any() or (code[short] == 255).all():
+            return start.clip(-128, 127).astype(np.int8), code.astype(np.uint8)
+        code = np.where(short, np.minimum(code + 1, 255), code)
+
+
 def _error(values: F64, weight: F64, low: I8, step: U8, width: U8) -> F64:
     q = quantise(values, low, step, width)
     apart: F64 = values - dequantise(q, low, step, width)
@@ -92,20 +108,26 @@ def pack_rows(q: U16, labels: NDArray[np.int32], width: U8, label_bits: int) -> 
 
     width: bits of each column (r,), or of all of them (1,).
     """
-    columns = np.column_stack([q, labels.astype(np.uint16)])
     column, place = _bit_places(width, q.shape[1], label_bits)
-    bits = (columns[:, column] >> place) & 1
-    return np.packbits(bits.astype(np.uint8), bitorder="little")
+    packed = []
+    for i in range(0, len(q), BLOCK):
+        block = np.column_stack([q[i : i + BLOCK], labels[i : i + BLOCK].astype(np.uint16)])
+        bits = (block[:, column] >> place) & 1
+        packed.append(np.packbits(bits.astype(np.uint8), bitorder="little"))
+    return np.concatenate(packed)
 
 
 def unpack_rows(rows: Rows) -> tuple[U16, NDArray[np.int32]]:
     """The stored integers (m, r) and labels (m,) of packed rows."""
     column, place = _bit_places(rows.width, rows.columns, rows.label_bits)
-    bits = np.unpackbits(rows.bits, count=rows.count * rows.row_bits, bitorder="little")
-    parts = bits.reshape(rows.count, -1).astype(np.uint16) << place
-    values = np.zeros((rows.count, rows.columns + 1), np.uint16)
     first = np.flatnonzero(place == 0)
-    values[:, column[first]] = np.add.reduceat(parts, first, axis=1)
+    values = np.zeros((rows.count, rows.columns + 1), np.uint16)
+    for i in range(0, rows.count, BLOCK):
+        count = min(BLOCK, rows.count - i) * rows.row_bits
+        start = i * rows.row_bits // 8
+        bits = np.unpackbits(rows.bits[start:], count=count, bitorder="little")
+        parts = bits.reshape(-1, rows.row_bits).astype(np.uint16) << place
+        values[i : i + BLOCK, column[first]] = np.add.reduceat(parts, first, axis=1)
     return values[:, :-1], values[:, -1].astype(np.int32)
 
 

@@ -192,8 +192,6 @@ static int start(td_node_t *node, const uint8_t *body) {
         result = td_train_init(&node->train, node->plan, node->arena, node->arena_bytes, get_u32(body));
     if (result == 0 && body[20])
         result = td_train_start(&node->train, &knobs);
-    if (result == 0)
-        node->error = 0;
     node->ticks = 0;
     return result;
 }

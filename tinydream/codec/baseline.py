@@ -1,0 +1,78 @@
+"""What representatives are compared with: all rows, and random rows at the same bytes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinydream.codec.layout import Budget, fit_tables
+from tinydream.codec.quantise import cover_grid, pack_rows, quantise
+from tinydream.codec.represent import Representatives
+from tinydream.data import check_table
+from tinydream.errors import BudgetError, DataError
+from tinydream.plan import Rows
+
+__all__ = ["all_rows", "random_rows"]
+
+
+def all_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Representatives:
+    """Every row of X (n, d), y (n,), once, in the same network inputs; 16 bits, no deviation."""
+    Z, labels = _inputs(reps, X, y)
+    width = np.full(Z.shape[1], 16, np.uint8)
+    low, step = cover_grid(Z.min(axis=0), Z.max(axis=0), width)
+    q = np.concatenate(
+        [quantise(Z[i : i + 1024], low, step, width) for i in range(0, len(Z), 1024)]
+    )
+    return _plain(reps, q, labels, width, low, step)
+
+
+def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) -> Representatives:
+    """As many random rows of X, y as the bytes of `reps` hold at the same bits; no deviation.
+
+    Their grids are fitted to them (same widths, same bytes), and what `reps` spends on sigma
+    and weights is spent on rows. Raises BudgetError when no row fits.
+    """
+    Z, labels = _inputs(reps, X, y)
+    width = reps.rows.width
+    budget = Budget(reps.nbytes, reps.inputs, deviation=False, levels=1)
+    fit = min(budget.rows(len(width), reps.rows.row_bits), len(Z))
+    if fit < 1:
+        raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(Z))[:fit])
+    values = Z[chosen].astype(np.float64)
+    grid = fit_tables(values, np.ones(fit, np.int64), width)
+    return _plain(reps, grid.store(values), labels[chosen], width, grid.low, grid.step)
+
+
+def _inputs(
+    reps: Representatives, X: ArrayLike, y: ArrayLike
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    rows, classes, index = check_table(X, y)
+    unknown = np.setdiff1d(classes, reps.classes)
+    if len(unknown):
+        raise DataError(
+            f"label {str(unknown[0])!r} is not among the classes of the representatives"
+        )
+    return reps.inputs.apply(rows), np.searchsorted(reps.classes, classes)[index].astype(np.int32)
+
+
+def _plain(
+    reps: Representatives,
+    q: NDArray[np.uint16],
+    labels: NDArray[np.int32],
+    width: NDArray[np.uint8],
+    low: NDArray[np.int8],
+    step: NDArray[np.uint8],
+) -> Representatives:
+    bits: NDArray[Any] = pack_rows(q, labels, width, reps.rows.label_bits)
+    rows = Rows(
+        columns=reps.rows.columns,
+        label_bits=reps.rows.label_bits,
+        width=width,
+        low=low,
+        step=step,
+        sigma=np.empty(0, np.uint8),
+        levels=((1, len(q)),),
+        bits=bits,
+    )
+    return Representatives(reps.inputs, rows, reps.classes)
