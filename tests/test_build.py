@@ -1,6 +1,7 @@
 """Building: a project becomes a program that runs, and each way to fail says what to do."""
 
 import configparser
+import importlib
 import importlib.metadata
 import os
 import shutil
@@ -13,7 +14,6 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from tinydream import build as room
 from tinydream.board import list_boards, load_board
 from tinydream.build import build, core_folder
 from tinydream.errors import BuildError
@@ -21,6 +21,7 @@ from tinydream.resources import firmware_folder
 
 HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n'
 BARE = '#include "td_port.h"\nint main(void) { td_port_init(); return 0; }\n'
+room = importlib.import_module("tinydream.build")  # the package may give its name to the function
 TEMPLATES = Path(room.__file__).parent / "codegen" / "templates"
 
 
