@@ -1,5 +1,7 @@
 """Building: a project becomes a program that runs, and each way to fail says what to do."""
 
+import configparser
+import importlib
 import importlib.metadata
 import os
 import shutil
@@ -12,14 +14,14 @@ from pathlib import Path
 import jinja2
 import pytest
 
-from tinydream import build as room
-from tinydream.board import load_board
+from tinydream.board import list_boards, load_board
 from tinydream.build import build, core_folder
 from tinydream.errors import BuildError
 from tinydream.resources import firmware_folder
 
 HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }\n'
 BARE = '#include "td_port.h"\nint main(void) { td_port_init(); return 0; }\n'
+room = importlib.import_module("tinydream.build")  # the package may give its name to the function
 TEMPLATES = Path(room.__file__).parent / "codegen" / "templates"
 
 
@@ -106,6 +108,16 @@ def test_a_build_opens_no_connection(tmp_path, cache, monkeypatch):
     heard = []
     assert run(build(make(tmp_path / "p"), on_output=heard.append)) == "hello\n"
     assert not [line for line in heard if "nstalling" in line or "onnection" in line]
+
+
+@pytest.mark.parametrize("board_id", list_boards())
+def test_the_developers_ini_holds_the_numbers_of_the_board(tmp_path, board_id):
+    ours, theirs = (configparser.ConfigParser(interpolation=None) for _ in range(2))
+    ours.read(firmware_folder() / "platformio.ini")
+    theirs.read(make(tmp_path / "p", board_id) / "platformio.ini")
+    section = f"env:{board_id}"
+    for key in ("custom_prefix", "custom_cpu_flags", "custom_memory"):
+        assert ours[section].get(key) == theirs[section].get(key), key
 
 
 @pytest.mark.needs("arm")

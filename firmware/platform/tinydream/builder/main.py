@@ -3,6 +3,8 @@
     custom_prefix     what stands before `gcc`; empty for the host's own compiler
     custom_cpu_flags  compiler and linker flags that choose the core
     custom_memory     linker symbols: where flash and ram start, their bytes, the stack's bytes
+    custom_plan       a folder with td_plan.h and td_plan.c, when they are not in src/
+    custom_script     the linker script, seen from the sources; link.ld unless given
 
 A prefix means bare metal: no C library, start-up code and linker script in src/.
 """
@@ -21,7 +23,8 @@ memory = env.GetProjectOption("custom_memory", "").split()
 
 
 def bare_metal():
-    script = Path(env.subst("$PROJECT_SRC_DIR")) / "link.ld"
+    source = Path(env.subst("$PROJECT_SRC_DIR"))
+    script = source / env.GetProjectOption("custom_script", "link.ld")
     env.Replace(PROGNAME="firmware", PROGSUFFIX=".elf")
     env.Append(
         CCFLAGS=["-ffreestanding"],
@@ -37,4 +40,9 @@ env.Replace(CC=compiler, LINK=compiler, AR=f"{prefix}ar", RANLIB=f"{prefix}ranli
 env.Append(CFLAGS=["-std=c99"], CCFLAGS=cpu_flags + FLAGS + WARNINGS, LINKFLAGS=cpu_flags)
 if prefix:
     bare_metal()
+plan = env.GetProjectOption("custom_plan", "")
+if plan:
+    library = Path(env.GetProjectConfig().get("platformio", "lib_dir"), "tinydream", "src")
+    env.Append(CPPPATH=[plan, str(library)])
+    env.BuildSources("$BUILD_DIR/plan", plan, "+<td_plan.c>")
 Default(env.Alias("buildprog", env.BuildProgram()))
