@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -172,9 +173,21 @@ def test_a_bug_of_ours_is_exit_code_70_and_a_log(planned, monkeypatch):
     os.unlink(log)
 
 
-def background(*arguments):
-    command = [sys.executable, "-c", "import tinydream.cli as c; c.main()", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def background():
+    """Start a verb in a process of its own, which does not outlive the test."""
+    started = []
+
+    def run(*arguments):
+        command = [sys.executable, "-c", "import tinydream.cli as c; c.main()", *map(str, arguments)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, **pipes))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def wait_for_epochs(process, count=3):
@@ -187,21 +200,22 @@ def wait_for_epochs(process, count=3):
     raise AssertionError("no epochs")
 
 
-def test_a_device_killed_in_mid_training_is_exit_code_3_and_loses_nothing(planned):
+def test_a_device_killed_in_mid_training_is_exit_code_3_and_loses_nothing(planned, background):
     verb = planned
     verb("generate"), verb("build"), verb("train", "--port", "native")
     before = Run("run").read("weights.npz")
+    Run("run").path("log.jsonl").unlink()
     host = background("train", "--port", "native", "--epochs", 10**6)
     wait_for_epochs(host)
-    program = str(Run("run").program(Run("run").plan()).resolve())
-    subprocess.run(["pkill", "-KILL", "-f", program], check=True)
+    (device,) = Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split()
+    os.kill(int(device), signal.SIGKILL)
     out, err = host.communicate(timeout=30)
     assert host.returncode == 3 and "epoch" in err and err.count("\n") == 1
     assert Run("run").read("weights.npz") == before
 
 
 @pytest.mark.parametrize("port", ["sim", "native"])
-def test_ctrl_c_is_exit_code_130_and_one_can_go_on(planned, port):
+def test_ctrl_c_is_exit_code_130_and_one_can_go_on(planned, background, port):
     verb = planned
     verb("generate"), verb("build")
     host = background("train", "--port", port, "--epochs", 10**6)
