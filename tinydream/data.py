@@ -84,13 +84,14 @@ def load_data(
     check_rows(table.X, table.features)
     classes, y = check_target(table.y, table.target)
     row = np.arange(len(y))
-    if table.test:
-        return _given_split(path, table, classes, y, row)
+    n, share = len(y) - table.test, table.test / len(y) or test
+    names = tuple(map(str, classes.tolist()))
+    _check_seen(path, table, classes, y)
     data = Data(
-        table.X, y, table.X[:0], y[:0], table.features, _names(classes), table.target, path,
-        row, row[:0], test, table.notes,
+        table.X[:n], y[:n], table.X[n:], y[n:], table.features, names, table.target, path,
+        row[:n], row[n:], share, table.notes,
     )  # fmt: skip
-    return split(data, seed)
+    return data if table.test else split(data, seed)
 
 
 def split(data: Data, seed: int) -> Data:
@@ -152,11 +153,9 @@ def check_rows(X: ArrayLike, names: Sequence[str] = ()) -> NDArray[Any]:
             f"X has shape {rows.shape}; rows and columns, (n, d), are needed. Reshape your data:"
             " X.reshape(1, -1) for one row, X.reshape(-1, 1) for one column"
         )
-    n, d = rows.shape
-    if n == 0:
-        raise DataError(f"0 sample(s) (shape={rows.shape}) while a minimum of 1 is required")
-    if d == 0:
-        raise DataError(f"0 feature(s) (shape={rows.shape}) while a minimum of 1 is required")
+    for count, what in zip(rows.shape, ("sample", "feature"), strict=True):
+        if count == 0:
+            raise DataError(f"0 {what}(s) (shape={rows.shape}) while a minimum of 1 is required")
     if rows.dtype.kind == "b":
         return rows.astype(np.uint8)
     if rows.dtype.kind == "O":
@@ -243,9 +242,9 @@ def _read_csv(path: Path, target: str | None) -> _Table:
 def _near(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, names, 3, 0.5)
     some = list(names[:8]) + ["..."] * (len(names) > 8)
-    if close:
-        return f"did you mean {' or '.join(map(repr, close))}?"
-    return f"it has {', '.join(some)}"
+    return (
+        f"did you mean {' or '.join(map(repr, close))}?" if close else "it has " + ", ".join(some)
+    )
 
 
 def _column(column: Any, file: str) -> NDArray[Any]:
@@ -265,22 +264,22 @@ def _column(column: Any, file: str) -> NDArray[Any]:
                 " is not a number; encode text as integers, or remove the column"
             )
         column = numbers
+    _check_filled(column, file)
+    return np.asarray(column.to_numpy())
+
+
+def _check_filled(column: Any, file: str) -> None:
     if column.null_count():
         raise DataError(
             f"column {column.name!r} of {file} is empty in {column.null_count()} rows, first in"
             f" line {column.is_null().arg_true()[0] + 2}; fill them in or remove these rows"
         )
-    return np.asarray(column.to_numpy())
 
 
 def _labels(column: Any, file: str) -> NDArray[Any]:
     import polars as pl
 
-    if column.null_count():
-        raise DataError(
-            f"the target {column.name!r} of {file} is empty in {column.null_count()} rows, first in"
-            f" line {column.is_null().arg_true()[0] + 2}; label or remove these rows"
-        )
+    _check_filled(column, file)
     if column.dtype == pl.Boolean:
         column = column.cast(pl.String)
     values = column.to_numpy()
@@ -316,8 +315,7 @@ def _read_npz(path: Path, target: str | None) -> _Table:
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, DataError):
             raise
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path.name} cannot be read ({why}); save it with np.savez") from None
+        raise DataError(f"{path.name} cannot be read ({error}); save it with np.savez") from None
     for name, array in zip(parts, arrays, strict=True):
         if array.ndim == 0 or (len(array) == 0 and name in ("x", "x_train")):
             raise DataError(f"{path.name} has no rows in {name!r}; add rows")
@@ -351,27 +349,16 @@ def _pool(
     return _Table(X, y, test, features, "y", ())
 
 
-def _given_split(
-    path: Path, table: _Table, classes: NDArray[Any], y: NDArray[np.int32], row: NDArray[np.int64]
-) -> Data:
+def _check_seen(path: Path, table: _Table, classes: NDArray[Any], y: NDArray[np.int32]) -> None:
     n = len(y) - table.test
-    unseen = np.setdiff1d(y[n:], y[:n])
-    if len(unseen):
+    if len(unseen := np.setdiff1d(y[n:], y[:n])):
         raise DataError(
             f"{path.name}: label {str(classes[unseen[0]])!r} occurs in y_test and not in y_train;"
             " remove these test rows, or add training rows"
         )
-    return Data(
-        table.X[:n], y[:n], table.X[n:], y[n:], table.features, _names(classes), table.target,
-        path, row[:n], row[n:], table.test / len(y), table.notes,
-    )  # fmt: skip
 
 
 # ---- values ----
-
-
-def _names(classes: NDArray[Any]) -> tuple[str, ...]:
-    return tuple(str(value) for value in classes.tolist())
 
 
 def _array(values: ArrayLike | None, name: str) -> NDArray[Any]:
@@ -390,8 +377,6 @@ def _numbers(rows: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _check_finite(rows: NDArray[Any], names: Sequence[str]) -> None:
-    if np.isfinite(rows.sum(dtype=np.float64)):  # one pass, no copy: nearly always enough
-        return
     bad = ~np.isfinite(rows)
     if not bad.any():
         return
@@ -404,9 +389,8 @@ def _check_finite(rows: NDArray[Any], names: Sequence[str]) -> None:
 
 
 def _whole_numbers(labels: NDArray[Any], target: str) -> NDArray[np.int64]:
-    if not np.isfinite(labels).all():
-        count = int((~np.isfinite(labels)).sum())
-        raise DataError(f"{target!r} holds NaN or inf in {count} rows; label or remove these rows")
+    if bad := int((~np.isfinite(labels)).sum()):
+        raise DataError(f"{target!r} holds NaN or inf in {bad} rows; label or remove these rows")
     whole = labels.astype(np.int64)
     if not np.array_equal(whole, labels):
         value = labels[whole != labels][0]

@@ -10,18 +10,24 @@ from tinydream.codec.quantise import cover_grid, pack_rows, quantise
 from tinydream.codec.represent import Representatives
 from tinydream.data import check_table
 from tinydream.errors import BudgetError, DataError
-from tinydream.plan import Rows
+from tinydream.rows import Rows
 
 __all__ = ["all_rows", "random_rows"]
 
 
 def all_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Representatives:
-    """Every row of X (n, d), y (n,), once, in the same network inputs; 16 bits, no deviation."""
+    """Every row of X (n, d) once, in the same network inputs, at 16 bits and without deviation.
+
+    y: (n,) class indices, as in `reps.y`. Raises DataError for others.
+    """
     Z, labels = _inputs(reps, X, y)
     width = np.full(Z.shape[1], 16, np.uint8)
     low, step = cover_grid(Z.min(axis=0), Z.max(axis=0), width)
     q = np.concatenate(
-        [quantise(Z[i : i + 1024], low, step, width) for i in range(0, len(Z), 1024)]
+        [
+            quantise(Z[i : i + 1024].astype(np.float64), low, step, width)
+            for i in range(0, len(Z), 1024)
+        ]
     )
     return _plain(reps, q, labels, width, low, step)
 
@@ -30,7 +36,7 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     """As many random rows of X, y as the bytes of `reps` hold at the same bits; no deviation.
 
     Their grids are fitted to them (same widths, same bytes), and what `reps` spends on sigma
-    and weights is spent on rows. Raises BudgetError when no row fits.
+    and weights is spent on rows. y: (n,) class indices. Raises BudgetError when no row fits.
     """
     Z, labels = _inputs(reps, X, y)
     width = reps.rows.width
@@ -48,12 +54,12 @@ def _inputs(
     reps: Representatives, X: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     rows, classes, index = check_table(X, y)
-    unknown = np.setdiff1d(classes, reps.classes)
-    if len(unknown):
+    if classes.dtype.kind not in "iu" or classes[0] < 0 or classes[-1] >= len(reps.classes):
         raise DataError(
-            f"label {str(unknown[0])!r} is not among the classes of the representatives"
+            f"y holds {classes[0]!s}..{classes[-1]!s}; class indices 0..{len(reps.classes) - 1}"
+            " are needed, as in the representatives' y"
         )
-    return reps.inputs.apply(rows), np.searchsorted(reps.classes, classes)[index].astype(np.int32)
+    return reps.inputs.apply(rows), classes[index].astype(np.int32)
 
 
 def _plain(

@@ -12,7 +12,7 @@ from tinydream.codec.quantise import dequantise, fit_grid, quantise
 from tinydream.codec.scale import fit_inputs, lattice
 from tinydream.codec.tree import Tree, grow, leaf_means
 from tinydream.errors import BudgetError
-from tinydream.plan import Inputs
+from tinydream.rows import Inputs
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.plan import Rows, f8_decode
+from tinydream.rows import Rows, f8_decode
 
 __all__ = [
     "cover_grid",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.errors import DataError
-from tinydream.plan import Inputs
+from tinydream.rows import Inputs
 
 __all__ = ["fit_inputs", "lattice"]
 
