@@ -19,18 +19,21 @@ enum { SEED_CRASH = 666, SEED_NOT_FINITE = 667, SEED_SLOW = 668 };
 const td_plan_t td_plan = {
     .format = TD_FORMAT, .digest = {FAKE_DIGEST}, .parameters = FAKE_PARAMETERS, .board = "native", .batch = 10};
 
-size_t td_train_arena_bytes(const td_plan_t *plan) {
+size_t td_train_arena_bytes(const td_plan_t *plan)
+{
     return 4 * (size_t)plan->parameters;
 }
 
-static float draw(uint32_t a, uint32_t b, uint32_t c) {
+static float draw(uint32_t a, uint32_t b, uint32_t c)
+{
     uint32_t x = a * 2654435761u ^ b * 2246822519u ^ c * 3266489917u;
     x ^= x >> 15;
     x *= 2654435761u;
     return (float)(int32_t)(x >> 8) * 0x1p-24f;
 }
 
-int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t arena_bytes, uint32_t seed) {
+int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t arena_bytes, uint32_t seed)
+{
     static const td_train_t nothing;
     *train = nothing;
     if (arena_bytes < td_train_arena_bytes(plan))
@@ -45,7 +48,8 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     return 0;
 }
 
-int td_train_start(td_train_t *train, const td_knobs_t *knobs) {
+int td_train_start(td_train_t *train, const td_knobs_t *knobs)
+{
     if (knobs->epochs == 0 || !(knobs->rate > 0 && knobs->rate < 3e38f))
         return TD_EARG;
     train->knobs = *knobs;
@@ -54,7 +58,8 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs) {
     return 0;
 }
 
-static int make_trouble(const td_train_t *train) {
+static int make_trouble(const td_train_t *train)
+{
     struct timespec pause = {0, 2000000};
     if (train->knobs.seed == SEED_CRASH && train->epoch == 3)
         abort();
@@ -63,7 +68,8 @@ static int make_trouble(const td_train_t *train) {
     return train->knobs.seed == SEED_NOT_FINITE && train->epoch == 3 ? TD_ENUMERIC : 0;
 }
 
-int td_train_step(td_train_t *train, td_metrics_t *metrics) {
+int td_train_step(td_train_t *train, td_metrics_t *metrics)
+{
     if (!train->running)
         return TD_ESTATE;
     int trouble = make_trouble(train);
@@ -83,6 +89,7 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics) {
     return 1;
 }
 
-void td_train_stop(td_train_t *train) {
+void td_train_stop(td_train_t *train)
+{
     train->running = 0;
 }

@@ -8,13 +8,15 @@
 
 #include "td_frame.h"
 
-static void print_hex(const uint8_t *data, int size) {
+static void print_hex(const uint8_t *data, int size)
+{
     for (int i = 0; i < size; i++)
         printf("%02x", data[i]);
     printf("\n");
 }
 
-static void decode(void) {
+static void decode(void)
+{
     td_frame_reader_t reader;
     td_frame_reset(&reader);
     for (int byte = getchar(); byte != EOF; byte = getchar()) {
@@ -26,7 +28,8 @@ static void decode(void) {
     }
 }
 
-static void encode(void) {
+static void encode(void)
+{
     char line[8192];
     uint8_t content[4096], frame[TD_FRAME_MAX];
     while (fgets(line, sizeof line, stdin)) {
@@ -47,7 +50,8 @@ static void encode(void) {
     }
 }
 
-static void crc(void) {
+static void crc(void)
+{
     uint16_t crc16 = 0xFFFF;
     uint32_t crc32 = 0;
     for (int c = getchar(); c != EOF; c = getchar()) {
@@ -58,7 +62,8 @@ static void crc(void) {
     printf("%u %lu\n", crc16, (unsigned long)crc32);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const char *verb = argc > 1 ? argv[1] : "";
     if (!strcmp(verb, "decode"))
         decode();

@@ -11,37 +11,46 @@
 static uint32_t calls; // every third call to the port finds it ready
 static uint64_t ticks; // one for each time it is asked: a batch takes one tick
 
-void td_port_init(void) {}
+void td_port_init(void)
+{
+}
 
-int td_port_read(uint8_t *data, int size) {
+int td_port_read(uint8_t *data, int size)
+{
     int byte = size > 0 && ++calls % 3 == 0 ? getchar() : EOF;
     *data = (uint8_t)byte;
     return byte != EOF;
 }
 
-int td_port_write(const uint8_t *data, int size) {
+int td_port_write(const uint8_t *data, int size)
+{
     return size > 0 && ++calls % 3 == 0 ? putchar(*data) != EOF : 0;
 }
 
-uint64_t td_port_ticks(void) {
+uint64_t td_port_ticks(void)
+{
     return ticks++;
 }
 
-const char *td_port_tick_unit(void) {
+const char *td_port_tick_unit(void)
+{
     return "calls, counted by a unit whose name is far longer than what a small hello has room for, so that it has to be cut";
 }
 
-void td_port_idle(int running) {
+void td_port_idle(int running)
+{
     (void)running;
 }
 
-void td_port_reset(void) {
+void td_port_reset(void)
+{
     exit(5); // nobody asks for it here
 }
 
 static char long_text[2 * TD_FRAME_MAX];
 
-int main(void) {
+int main(void)
+{
     static uint32_t arena[(TD_ARENA_BYTES + 3) / 4];
     static td_node_t node;
     int logged = 0;

@@ -3,7 +3,8 @@
 
 enum { HEADER = 2, CRC = 2, BLOCK_FULL = 0xFF };
 
-uint16_t td_frame_crc16(uint16_t crc, const uint8_t *data, size_t size) {
+uint16_t td_frame_crc16(uint16_t crc, const uint8_t *data, size_t size)
+{
     for (size_t i = 0; i < size; i++) {
         // the polynomial has three taps, so eight shifts fold into these four
         uint32_t x = (uint32_t)(crc >> 8) ^ data[i];
@@ -13,7 +14,8 @@ uint16_t td_frame_crc16(uint16_t crc, const uint8_t *data, size_t size) {
     return crc;
 }
 
-uint32_t td_frame_crc32(uint32_t crc, const uint8_t *data, size_t size) {
+uint32_t td_frame_crc32(uint32_t crc, const uint8_t *data, size_t size)
+{
     static const uint32_t table[16] = {
         0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
         0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
@@ -29,7 +31,8 @@ uint32_t td_frame_crc32(uint32_t crc, const uint8_t *data, size_t size) {
 
 // ---- writing ----
 
-static void emit(td_frame_writer_t *writer, uint8_t byte) {
+static void emit(td_frame_writer_t *writer, uint8_t byte)
+{
     if (writer->at >= writer->size) {
         writer->overflow = 1;
         return;
@@ -37,17 +40,20 @@ static void emit(td_frame_writer_t *writer, uint8_t byte) {
     writer->data[writer->at++] = byte;
 }
 
-static void close_block(td_frame_writer_t *writer) {
+static void close_block(td_frame_writer_t *writer)
+{
     if (writer->code_at < writer->size)
         writer->data[writer->code_at] = (uint8_t)(writer->at - writer->code_at);
 }
 
-static void open_block(td_frame_writer_t *writer) {
+static void open_block(td_frame_writer_t *writer)
+{
     writer->code_at = writer->at;
     emit(writer, 0);
 }
 
-static void stuff(td_frame_writer_t *writer, uint8_t byte) {
+static void stuff(td_frame_writer_t *writer, uint8_t byte)
+{
     // a full block is closed when the next byte comes, not before: content that ends with it needs no empty one
     if (writer->at - writer->code_at == BLOCK_FULL) {
         close_block(writer);
@@ -61,20 +67,23 @@ static void stuff(td_frame_writer_t *writer, uint8_t byte) {
     open_block(writer);
 }
 
-void td_frame_put(td_frame_writer_t *writer, const uint8_t *data, size_t size) {
+void td_frame_put(td_frame_writer_t *writer, const uint8_t *data, size_t size)
+{
     writer->crc = td_frame_crc16(writer->crc, data, size);
     for (size_t i = 0; i < size; i++)
         stuff(writer, data[i]);
 }
 
-void td_frame_put_u(td_frame_writer_t *writer, uint32_t value, int bytes) {
+void td_frame_put_u(td_frame_writer_t *writer, uint32_t value, int bytes)
+{
     for (int i = 0; i < bytes; i++) {
         uint8_t byte = (uint8_t)(value >> (8 * i));
         td_frame_put(writer, &byte, 1);
     }
 }
 
-void td_frame_begin(td_frame_writer_t *writer, uint8_t *data, uint16_t size, uint8_t type, uint8_t sequence) {
+void td_frame_begin(td_frame_writer_t *writer, uint8_t *data, uint16_t size, uint8_t type, uint8_t sequence)
+{
     writer->data = data;
     writer->size = size;
     writer->at = 0;
@@ -86,7 +95,8 @@ void td_frame_begin(td_frame_writer_t *writer, uint8_t *data, uint16_t size, uin
     td_frame_put_u(writer, sequence, 1);
 }
 
-int td_frame_end(td_frame_writer_t *writer) {
+int td_frame_end(td_frame_writer_t *writer)
+{
     td_frame_put_u(writer, writer->crc, CRC);
     close_block(writer);
     emit(writer, 0);
@@ -95,21 +105,24 @@ int td_frame_end(td_frame_writer_t *writer) {
 
 // ---- reading ----
 
-void td_frame_reset(td_frame_reader_t *reader) {
+void td_frame_reset(td_frame_reader_t *reader)
+{
     reader->size = 0;
     reader->code = 0;
     reader->left = 0;
     reader->bad = 0;
 }
 
-static void keep(td_frame_reader_t *reader, uint8_t byte) {
+static void keep(td_frame_reader_t *reader, uint8_t byte)
+{
     if (reader->size == TD_FRAME_CONTENT_MAX)
         reader->bad = 1;
     else
         reader->data[reader->size++] = byte;
 }
 
-static void next_block(td_frame_reader_t *reader, uint8_t code) {
+static void next_block(td_frame_reader_t *reader, uint8_t code)
+{
     // every block but a full one stands for its bytes and a zero; the last zero is not content
     if (reader->code != 0 && reader->code != BLOCK_FULL)
         keep(reader, 0);
@@ -117,7 +130,8 @@ static void next_block(td_frame_reader_t *reader, uint8_t code) {
     reader->left = (uint8_t)(code - 1);
 }
 
-static int is_good(const td_frame_reader_t *reader) {
+static int is_good(const td_frame_reader_t *reader)
+{
     if (reader->bad || reader->left != 0 || reader->size < HEADER + CRC)
         return 0;
     const uint8_t *end = reader->data + reader->size - CRC;
@@ -125,7 +139,8 @@ static int is_good(const td_frame_reader_t *reader) {
     return end[0] == (uint8_t)crc && end[1] == (uint8_t)(crc >> 8);
 }
 
-int td_frame_feed(td_frame_reader_t *reader, uint8_t byte) {
+int td_frame_feed(td_frame_reader_t *reader, uint8_t byte)
+{
     if (byte != 0) {
         if (reader->left == 0) {
             next_block(reader, byte);

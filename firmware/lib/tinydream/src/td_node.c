@@ -11,11 +11,13 @@ TD_STATIC_ASSERT(sizeof(float) == 4, float_has_four_bytes);
 
 // ---- bytes ----
 
-static uint32_t get_u16(const uint8_t *data) {
+static uint32_t get_u16(const uint8_t *data)
+{
     return (uint32_t)data[0] | (uint32_t)data[1] << 8;
 }
 
-static uint32_t get_u32(const uint8_t *data) {
+static uint32_t get_u32(const uint8_t *data)
+{
     return get_u16(data) | get_u16(data + 2) << 16;
 }
 
@@ -24,7 +26,8 @@ typedef union {
     uint32_t bits;
 } word_t;
 
-static void put_text(td_frame_writer_t *writer, const char *text) {
+static void put_text(td_frame_writer_t *writer, const char *text)
+{
     uint8_t size = 0;
     while (size < TEXT_MAX && text[size] != 0)
         size++;
@@ -33,7 +36,8 @@ static void put_text(td_frame_writer_t *writer, const char *text) {
         td_frame_put_u(writer, (uint8_t)text[i], 1);
 }
 
-static uint32_t weights_crc(const td_node_t *node) {
+static uint32_t weights_crc(const td_node_t *node)
+{
     uint32_t crc = 0;
     for (uint32_t i = 0; i < node->plan->parameters; i++) {
         word_t word = {node->train.weights[i]};
@@ -46,11 +50,13 @@ static uint32_t weights_crc(const td_node_t *node) {
 
 // ---- the line out: one frame at a time ----
 
-static int line_is_free(const td_node_t *node) {
+static int line_is_free(const td_node_t *node)
+{
     return node->out_sent == node->out_size;
 }
 
-static void flush(td_node_t *node) {
+static void flush(td_node_t *node)
+{
     if (line_is_free(node))
         return;
     int left = node->out_size - node->out_sent;
@@ -59,17 +65,20 @@ static void flush(td_node_t *node) {
         node->out_sent = (uint16_t)(node->out_sent + (taken < left ? taken : left));
 }
 
-static void begin(td_node_t *node, td_frame_writer_t *writer, uint8_t type, uint8_t sequence) {
+static void begin(td_node_t *node, td_frame_writer_t *writer, uint8_t type, uint8_t sequence)
+{
     td_frame_begin(writer, node->out, sizeof node->out, type, sequence);
 }
 
-static void end(td_node_t *node, td_frame_writer_t *writer) {
+static void end(td_node_t *node, td_frame_writer_t *writer)
+{
     int size = td_frame_end(writer);
     node->out_size = (uint16_t)(size > 0 ? size : 0); // our bodies fit; if one did not, nothing is sent
     node->out_sent = 0;
 }
 
-int td_node_log(td_node_t *node, const char *text) {
+int td_node_log(td_node_t *node, const char *text)
+{
     uint16_t size = 0;
     if (!line_is_free(node))
         return 0;
@@ -83,7 +92,8 @@ int td_node_log(td_node_t *node, const char *text) {
 
 // ---- events ----
 
-static void say_metrics(td_node_t *node, const td_metrics_t *metrics) {
+static void say_metrics(td_node_t *node, const td_metrics_t *metrics)
+{
     td_frame_writer_t writer;
     uint8_t sequence = node->event++; // counts even when the line is busy: the loss shows
     if (!line_is_free(node))
@@ -100,7 +110,8 @@ static void say_metrics(td_node_t *node, const td_metrics_t *metrics) {
     end(node, &writer);
 }
 
-static void say_done(td_node_t *node) {
+static void say_done(td_node_t *node)
+{
     td_frame_writer_t writer;
     begin(node, &writer, DONE, node->event++);
     td_frame_put_u(&writer, node->train.epoch, 4);
@@ -111,7 +122,8 @@ static void say_done(td_node_t *node) {
     node->done = 0;
 }
 
-static void say_error(td_node_t *node, uint8_t type, uint8_t sequence, int error) {
+static void say_error(td_node_t *node, uint8_t type, uint8_t sequence, int error)
+{
     td_frame_writer_t writer;
     begin(node, &writer, ERROR, sequence);
     td_frame_put_u(&writer, (uint16_t)error, 2);
@@ -121,7 +133,8 @@ static void say_error(td_node_t *node, uint8_t type, uint8_t sequence, int error
 
 // ---- answers ----
 
-static void put_info(td_node_t *node, td_frame_writer_t *writer) {
+static void put_info(td_node_t *node, td_frame_writer_t *writer)
+{
     td_frame_put_u(writer, TD_PROTOCOL, 2);
     td_frame_put_u(writer, node->plan->format, 2);
     td_frame_put(writer, node->plan->digest, sizeof node->plan->digest);
@@ -133,7 +146,8 @@ static void put_info(td_node_t *node, td_frame_writer_t *writer) {
     put_text(writer, td_port_tick_unit());
 }
 
-static void put_weights(td_node_t *node, td_frame_writer_t *writer, uint32_t first, uint32_t count) {
+static void put_weights(td_node_t *node, td_frame_writer_t *writer, uint32_t first, uint32_t count)
+{
     td_frame_put_u(writer, first, 4);
     for (uint32_t i = 0; i < count; i++) {
         word_t word = {node->train.weights[first + i]};
@@ -141,7 +155,8 @@ static void put_weights(td_node_t *node, td_frame_writer_t *writer, uint32_t fir
     }
 }
 
-static void put_state(td_node_t *node, td_frame_writer_t *writer) {
+static void put_state(td_node_t *node, td_frame_writer_t *writer)
+{
     td_frame_put_u(writer, node->train.running, 1);
     td_frame_put_u(writer, node->train.epoch, 4);
     td_frame_put_u(writer, node->train.step, 4);
@@ -149,7 +164,8 @@ static void put_state(td_node_t *node, td_frame_writer_t *writer) {
     td_frame_put_u(writer, (uint16_t)node->error, 2);
 }
 
-static void answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body) {
+static void answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body)
+{
     td_frame_writer_t writer;
     begin(node, &writer, (uint8_t)(type + ANSWER), sequence);
     if (type == HELLO)
@@ -164,7 +180,8 @@ static void answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_
 // ---- requests ----
 
 // Everything that a body could get wrong, before anything is done with it.
-static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint16_t size) {
+static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint16_t size)
+{
     static const uint8_t sizes[] = {0, 2, 21, 0, 6, 0, 0}; // by type
     if (type < HELLO || type > RESET || size != sizes[type])
         return TD_EMESSAGE;
@@ -180,7 +197,8 @@ static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint1
     return 0;
 }
 
-static int start(td_node_t *node, const uint8_t *body) {
+static int start(td_node_t *node, const uint8_t *body)
+{
     if (node->train.running)
         return TD_EBUSY;
     word_t rate;
@@ -197,7 +215,8 @@ static int start(td_node_t *node, const uint8_t *body) {
 }
 
 // What a request changes; a repeated one does not come here.
-static int act(td_node_t *node, uint8_t type, const uint8_t *body) {
+static int act(td_node_t *node, uint8_t type, const uint8_t *body)
+{
     if (type == TRAIN)
         return start(node, body);
     if (type == STOP && node->train.running) {
@@ -209,7 +228,8 @@ static int act(td_node_t *node, uint8_t type, const uint8_t *body) {
     return 0;
 }
 
-static void handle(td_node_t *node) {
+static void handle(td_node_t *node)
+{
     const uint8_t type = node->in.data[0], sequence = node->in.data[1], *body = node->in.data + 2;
     int repeated = type == node->last_type && sequence == node->last_sequence;
     int result = check(node, type, body, node->in.body_size);
@@ -224,7 +244,8 @@ static void handle(td_node_t *node) {
         answer(node, type, sequence, body);
 }
 
-static int take_request(td_node_t *node) {
+static int take_request(td_node_t *node)
+{
     uint8_t byte;
     for (int i = 0; i < TD_FRAME_MAX; i++) {
         if (td_port_read(&byte, 1) != 1)
@@ -239,7 +260,8 @@ static int take_request(td_node_t *node) {
 
 // ---- the life of a node ----
 
-static void train_one(td_node_t *node) {
+static void train_one(td_node_t *node)
+{
     td_metrics_t metrics;
     uint64_t before = td_port_ticks();
     int result = td_train_step(&node->train, &metrics);
@@ -256,7 +278,8 @@ static void train_one(td_node_t *node) {
     }
 }
 
-int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t arena_bytes) {
+int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t arena_bytes)
+{
     node->plan = plan;
     node->arena = arena;
     node->arena_bytes = arena_bytes;
@@ -273,7 +296,8 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
     return result;
 }
 
-int td_node_poll(td_node_t *node) {
+int td_node_poll(td_node_t *node)
+{
     int more = 0;
     flush(node);
     if (node->restart && line_is_free(node))
