@@ -179,7 +179,12 @@ def background():
     started = []
 
     def run(*arguments):
-        command = [sys.executable, "-c", "import tinydream.cli as c; c.main()", *map(str, arguments)]
+        command = [
+            sys.executable,
+            "-c",
+            "import tinydream.cli as c; c.main()",
+            *map(str, arguments),
+        ]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         started.append(subprocess.Popen(command, **pipes))
         return started[-1]
