@@ -2,6 +2,7 @@
 
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +10,14 @@ from bridge_double import FAST, FaultyLink, MuteLink, process, small_plan, two_r
 
 from tinydream.bridge import Device, FakeLink
 from tinydream.bridge.frame import Decoder, encode
-from tinydream.bridge.message import Info, State
+from tinydream.bridge.message import Failure, Info, State
 from tinydream.errors import FirmwareError, InputError, LinkError, VerifyError
 
 SLOW = 668  # the fake trainer's seed for 2 ms a batch
 CRASH, NOT_FINITE = 666, 667
 
 
+INFO = Info(1, 1, bytes(8), 0, 0, 240, False, "x", "us")
 FAULTY = FAST | {"timeout": 0.03, "silence": 0.03}
 
 
@@ -73,6 +75,18 @@ def test_a_callback_may_stop_the_run_and_read_weights(device):
 def test_stopping_when_nothing_runs_is_fine(device):
     device.stop()
     assert device.train(epochs=2).epoch == 2
+
+
+def test_after_an_interrupted_run_the_next_one_hears_only_its_own_events(device):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        device.train(epochs=500, seed=SLOW, on_metrics=interrupt)
+    device.stop()
+    seen = []
+    assert device.train(epochs=2, on_metrics=seen.append).epoch == 2
+    assert [m.epoch for m in seen] == [1, 2]
 
 
 def test_reset_restarts_the_device(device):
@@ -140,7 +154,7 @@ def test_a_plan_that_cannot_be_trained_still_says_hello():
 
 
 def test_another_protocol_is_refused():
-    answer = Info(2, 1, bytes(8), 0, 0, 240, False, "x", "us").pack()
+    answer = replace(INFO, protocol=2).pack()
     fake = FakeLink(lambda sent: encode(0x81, Decoder().feed(sent)[0].sequence, answer))
     with pytest.raises(FirmwareError, match="protocol 2, this tinydream 1.*tinydream flash"):
         Device.open(fake, **FAST)
@@ -200,6 +214,23 @@ def test_a_silent_port_is_no_device():
     assert fake.closed and len(fake.sent) == 4
 
 
+def test_what_a_silent_device_printed_last_is_logged():
+    fake, logs = FakeLink(), []
+    fake.feed(b"panic: no clock\r\n")
+    with pytest.raises(LinkError, match="no tinydream firmware answered"):
+        Device.open(fake, timeout=0.05, open_timeout=0.1, on_log=logs.append)
+    assert logs == ["panic: no clock"]
+
+
+def test_the_refusal_of_another_request_is_not_ours():
+    def answer(sent):
+        sequence = Decoder().feed(sent)[0].sequence
+        refusal = encode(0xFF, sequence, Failure(-9, 2).pack())
+        return refusal + encode(0x81, sequence, INFO.pack())
+
+    assert Device.open(FakeLink(answer), **FAST).info == INFO
+
+
 def test_a_device_that_only_talks_nonsense_is_no_device():
     fake = FakeLink(lambda _: b"\0\xfe\xfd\0")
     with pytest.raises(LinkError, match="4 pieces of something else"):
@@ -233,6 +264,7 @@ def test_a_device_that_restarts_in_training_is_noticed(device):
         if metrics.epoch == 2:
             device.link.write(encode(0x06, 200))
 
+    device.stop()  # an earlier stop must not be taken for the reason
     with pytest.raises(FirmwareError, match="ended after epoch 0 of 500.*the device restarted"):
         device.train(epochs=500, seed=SLOW, on_metrics=restart)
 

@@ -161,6 +161,12 @@ def test_a_good_frame_that_goes_on_beyond_the_longest_is_damage(more, found):
     assert sum(line != "-" for line in frame_c("decode", data)) == found
 
 
+def test_the_end_of_a_long_piece_is_no_frame_even_if_it_looks_like_one():
+    data = b"\0" + b"\xfe" * 245 + encode(1, 2)[1:]
+    assert not [i for i in Decoder(240).feed(data) if isinstance(i, Frame)]
+    assert frame_c("decode", data) == ["-"]
+
+
 def longest(seed):
     return encode(1, 2, bytes(random.Random(seed).choices(range(1, 256), k=240)))
 
