@@ -3,7 +3,6 @@
 import difflib
 import gzip
 import io
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +25,9 @@ class Data:
     """A table for classification, with rows held out of it.
 
     X: (n, d) in the narrowest common dtype that is exact. y: (n,) int32, indices into
-    `classes`, which are sorted (numbers as numbers). X_test, y_test: held-out rows, at least
-    one of each class when they were drawn here. row, row_test: where each row lay in the
-    file (a file with its own test rows: training rows first). share: of rows held out.
-    notes: what was decided for the user, a sentence each.
+    `classes`, which are sorted (numbers as numbers). X_test, y_test: held-out rows. row,
+    row_test: where each row lay in the file (training rows first, where it has test rows of
+    its own). share: of rows held out. notes: what was decided for the user, a sentence each.
     """
 
     X: NDArray[Any]
@@ -127,13 +125,12 @@ def check_table(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int32]]:
     """Rows (n, d) and labels (n,) as (X, classes (k,) sorted, class indices (n,) int32).
 
-    Raises DataError for what cannot be learned from: wrong shapes, NaN or inf, unequal
-    lengths, fewer than two classes, labels that look like measurements or like ids.
+    Raises DataError for shapes that do not match, NaN or inf, fewer than two classes, labels
+    that look like measurements or like ids.
     """
     rows = check_rows(X)
     labels = _array(y, "y")
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.ndim != 1:
         raise DataError(f"y has shape {labels.shape}; one label a row is needed, shape (n,)")
     if len(labels) != len(rows):
@@ -155,11 +152,9 @@ def check_rows(X: ArrayLike, names: Sequence[str] = ()) -> NDArray[Any]:
         )
     for count, what in zip(rows.shape, ("sample", "feature"), strict=True):
         if count == 0:
-            raise DataError(f"0 {what}(s) (shape={rows.shape}) while a minimum of 1 is required")
-    if rows.dtype.kind == "b":
-        return rows.astype(np.uint8)
-    if rows.dtype.kind == "O":
-        rows = _numbers(rows)
+            raise DataError(f"0 {what}(s) (shape={rows.shape}) while a minimum of 1 is required.")
+    if rows.dtype.kind in "bO":
+        rows = rows.astype(np.uint8) if rows.dtype.kind == "b" else _numbers(rows)
     if rows.dtype.kind == "c":
         raise DataError("Complex data not supported: X has complex numbers; give real columns")
     if rows.dtype.kind not in "iuf":
@@ -282,15 +277,16 @@ def _labels(column: Any, file: str) -> NDArray[Any]:
     _check_filled(column, file)
     if column.dtype == pl.Boolean:
         column = column.cast(pl.String)
-    values = column.to_numpy()
-    return np.asarray(values.astype(str) if values.dtype == object else values)
+    return np.asarray(column.to_list())
 
 
 def _narrow(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if any(column.dtype.kind == "f" for column in columns):
         return np.column_stack([column.astype(np.float64) for column in columns])
     low, high = min(c.min() for c in columns), max(c.max() for c in columns)
-    dtype = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
+    dtypes = [np.dtype(f"{'i' if low < 0 else 'u'}{size}") for size in (1, 2, 4, 8)]
+    held = (t for t in dtypes if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+    dtype = next(held, np.dtype(np.float64))
     return np.column_stack([column.astype(dtype) for column in columns])
 
 
@@ -301,23 +297,22 @@ def _read_npz(path: Path, target: str | None) -> _Table:
     if target not in (None, "y"):
         raise DataError(f"the target of an NPZ file is 'y', not {target!r}; leave target out")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
             names = set(file.files)
             parts = ("x", "y") if "x" in names else ("x_train", "y_train", "x_test", "y_test")
-            missing = [name for name in parts if name not in names]
-            if missing:
+            if missing := [name for name in parts if name not in names]:
                 raise DataError(
                     f"{path.name} has no array {missing[0]!r}; x and y, or x_train, y_train, x_test"
                     " and y_test, are needed"
                 )
             arrays = [file[name] for name in parts]
             given = file["feature_names"] if "feature_names" in names else np.array([])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # whatever damage makes zipfile, zlib and NumPy raise
         raise DataError(f"{path.name} cannot be read ({error}); save it with np.savez") from None
     for name, array in zip(parts, arrays, strict=True):
-        if array.ndim == 0 or (len(array) == 0 and name in ("x", "x_train")):
+        if array.ndim == 0 or array.size == 0:
             raise DataError(f"{path.name} has no rows in {name!r}; add rows")
     return _pool(path, parts, arrays, given)
 
@@ -339,8 +334,7 @@ def _pool(
                 f" {rows[0].shape[1]}; both need as many"
             )
     y = np.concatenate(labels)
-    if y.dtype.kind == "S":
-        y = np.char.decode(y, "utf-8", "replace")
+    y = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
     X = np.concatenate(rows)
     X = X.astype(np.uint8) if X.dtype.kind == "b" else X
     named = given.ndim == 1 and len(given) == X.shape[1]
