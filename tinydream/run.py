@@ -151,6 +151,9 @@ class Run:
             plan = Plan.from_bytes(data)
         except TinydreamError as error:
             raise self.damaged("plan.bin", str(error).split(";")[0]) from None
+        digest = self.read_json("plan.json", "digest")["digest"]
+        if plan.digest.hex() != digest:
+            raise self.damaged("plan.bin", f"its digest is not {digest}, as plan.json says")
         arrays = self.read_arrays("representatives.npz", "inputs", "rows")
         rows, inputs = arrays["rows"].tobytes(), arrays["inputs"].tobytes()
         if rows != plan.rows.to_bytes() or inputs != plan.inputs.to_bytes():
