@@ -22,7 +22,7 @@ from tinydream.codegen import write_project
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
 from tinydream.network import SGD, Adam, Network
-from tinydream.plan import Inputs, Plan, Rows
+from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_report
 from tinydream.run import Run
@@ -65,10 +65,11 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     run.write_arrays(
         "representatives.npz",
         inputs=np.frombuffer(reps.inputs.to_bytes(), np.uint8),
+        outputs=np.frombuffer(reps.outputs.to_bytes(), np.uint8),
         rows=np.frombuffer(reps.rows.to_bytes(), np.uint8),
         features=np.array(data.features),
         classes=np.array(data.classes),
-        target=np.array(data.target),
+        targets=np.array([data.target]),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
     run.write_json("compress.json", facts)
@@ -92,23 +93,24 @@ class Names:
 
     features: tuple[str, ...]
     classes: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
 
 
 def _representatives(run: Run) -> tuple[Representatives, Names]:
     arrays = run.read_arrays(
-        "representatives.npz", "inputs", "rows", "features", "classes", "target"
+        "representatives.npz", "inputs", "outputs", "rows", "features", "classes", "targets"
     )
     try:
         reps = Representatives(
             Inputs.from_bytes(arrays["inputs"].tobytes()),
             Rows.from_bytes(arrays["rows"].tobytes()),
             np.arange(len(arrays["classes"])),
+            Outputs.from_bytes(arrays["outputs"].tobytes()),
         )
     except InputError as error:
         raise run.damaged("representatives.npz", str(error).split(";")[0]) from None
-    features, classes = (tuple(map(str, arrays[key])) for key in ("features", "classes"))
-    return reps, Names(features, classes, str(arrays["target"]))
+    keys = ("features", "classes", "targets")
+    return reps, Names(*(tuple(map(str, arrays[key])) for key in keys))
 
 
 # ---- plan, generate, build ----
@@ -119,7 +121,9 @@ def plan(
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory."""
     reps, names = _representatives(run)
-    network = Network.mlp(hidden, len(names.classes), optimizer)
+    outputs = reps.rows.targets or len(names.classes)
+    task = "regression" if reps.rows.targets else "classification"
+    network = Network.mlp(hidden, outputs, optimizer, task=task)
     made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {

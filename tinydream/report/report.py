@@ -37,6 +37,8 @@ class Report:
     representative_bytes: int
     flash_bytes: int
     arena_bytes: int
+    task: str
+    metric: str
     seeds: list[int]
     accuracy: dict[str, list[float]]
     weights_crc32: str
@@ -83,6 +85,8 @@ def make_report(
         representative_bytes=plan.representative_bytes,
         flash_bytes=flash,
         arena_bytes=plan.arena_bytes,
+        task=plan.task,
+        metric="accuracy" if plan.task == "classification" else "r2",
         seeds=[int(seed) for seed in seeds],
         accuracy={key: [float(value) for value in values] for key, values in accuracy.items()},
         weights_crc32=f"{crc32(weights.astype('<f4').tobytes()):08x}",
