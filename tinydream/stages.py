@@ -80,11 +80,21 @@ def _source(data: Data, seed: int) -> dict[str, Any]:
     path = Path(data.path)
     return {
         "path": str(path.resolve()),
-        "blake2b": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "blake2b": _fingerprint(path),
         "target": data.target,
         "test": data.share,
         "seed": seed,
     }
+
+
+def _fingerprint(path: Path) -> str:
+    """BLAKE2b of a file, or of the files in a folder, read piece by piece."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with open(part, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -354,8 +364,8 @@ def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict
 def _source_data(source: dict[str, Any]) -> Data | None:
     """The table that was compressed, if it is still the same."""
     path = Path(source["path"])
-    if not path.is_file():
+    if not path.exists():
         return None
-    if hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() != source["blake2b"]:
+    if _fingerprint(path) != source["blake2b"]:
         return None
     return load_data(path, target=source["target"], test=source["test"], seed=source["seed"])
