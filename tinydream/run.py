@@ -21,6 +21,7 @@ WRITERS = {
     "compress.json": "compress",
     "representatives.npz": "compress",
     "heldout.npz": "compress",
+    "entropy.npz": "compress",
     "plan.bin": "plan",
     "plan.json": "plan",
     "build.json": "build",
@@ -28,6 +29,7 @@ WRITERS = {
     "log.jsonl": "train",
     "weights.npz": "train",
     "report.json": "report",
+    "report.html": "report",
 }
 
 

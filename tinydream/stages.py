@@ -18,18 +18,30 @@ from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows
+from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
+from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
-from tinydream.report import Report, accuracy_of, baseline_accuracy, make_report
+from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
-__all__ = ["Trained", "build", "compress", "generate", "plan", "pull", "report", "train"]
+__all__ = [
+    "Trained",
+    "build",
+    "compress",
+    "generate",
+    "plan",
+    "pull",
+    "report",
+    "train",
+    "write_report",
+]
 
 
 # what a program is built from, in a generated project
@@ -72,6 +84,8 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         targets=np.array([data.target]),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
+    bits, entropy = table_entropy(data.X)
+    run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
 
@@ -345,8 +359,14 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         accuracy=accuracy,
         seconds={"compress": facts["seconds"], "train": trained["seconds"], **(seconds or {})},
     )
-    run.write("report.json", made_report.to_json().encode())
+    write_report(run, made_report, board)
     return made_report
+
+
+def write_report(run: Run, made: Report, board: Board, commands: Sequence[str] = ()) -> None:
+    """Write report.json and report.html; commands: what was typed, if not verb by verb."""
+    run.write("report.json", made.to_json().encode())
+    run.write("report.html", make_page(gather(run, made, board, commands)).encode())
 
 
 def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict[str, float]:

@@ -52,10 +52,20 @@ class Report:
         return json.dumps(self.as_dict(), indent=2) + "\n"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report; the suffix says how, and .json is what there is."""
-        if Path(path).suffix != ".json":
-            raise InputError(f"a report is saved as .json, not as {Path(path).name!r}")
-        Path(path).write_text(self.to_json(), encoding="utf-8")
+        """Write the report; the suffix says how: .json, or .html.
+
+        A page of these figures alone is short; `make_page` with more Evidence shows more.
+        """
+        if Path(path).suffix not in (".json", ".html"):
+            raise InputError(f"a report is saved as .json or .html, not as {Path(path).name!r}")
+        text = self.to_json() if Path(path).suffix == ".json" else self._page()
+        Path(path).write_text(text, encoding="utf-8")
+
+    def _page(self) -> str:
+        from tinydream.report.evidence import Evidence  # which are made of reports
+        from tinydream.report.page import make_page
+
+        return make_page(Evidence(self))
 
 
 def make_report(
