@@ -13,7 +13,7 @@ from tinydream.codec.quantise import dequantise, f8_encode, fit_levels, pack_row
 from tinydream.codec.tree import Tree, lloyd
 from tinydream.data import check_rows, check_table
 from tinydream.errors import BudgetError, DataError, InputError
-from tinydream.rows import Inputs, Rows, f8_decode
+from tinydream.rows import Inputs, Outputs, Rows, f8_decode
 
 __all__ = ["EntroGeDe", "Representatives"]
 
@@ -38,6 +38,7 @@ class Representatives:
     inputs: Inputs
     rows: Rows
     classes: NDArray[Any]
+    outputs: Outputs = Outputs()
 
     @cached_property
     def _unpacked(self) -> tuple[NDArray[np.uint16], I32]:
