@@ -9,7 +9,7 @@ from tinydream import stages
 from tinydream.board import load_board
 from tinydream.cli import show
 from tinydream.codec import EntroGeDe
-from tinydream.data import load_data
+from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
 from tinydream.network import SGD, Adam
@@ -50,7 +50,16 @@ def verbs() -> None:
 
 @verbs.command(context_settings=CONTEXT)
 @click.argument("table", metavar="DATA")
-@click.option("--target", help="The column to predict; the last one of a CSV if not given.")
+@click.option(
+    "--target", help="The column to predict, or several: a,b; the last one of a CSV if not given."
+)
+@click.option("--task", type=click.Choice(TASKS), help="By default the target's values tell.")
+@click.option(
+    "--categories",
+    type=click.Choice(CODINGS),
+    default="auto",
+    help="How text becomes numbers; auto: one-hot for 3 to 16 categories.",
+)
 @click.option(
     "--budget-bytes",
     type=click.IntRange(1),
@@ -69,6 +78,8 @@ def verbs() -> None:
 def compress(
     table: str,
     target: str | None,
+    task: str | None,
+    categories: str,
     bits: str,
     no_deviation: bool,
     test: float,
@@ -77,7 +88,7 @@ def compress(
     as_json: bool,
     **size: Any,
 ) -> None:
-    """Turn a table (CSV, .csv.gz, NPZ) into representatives and held-out rows.
+    """Turn a table (CSV, .csv.gz, Parquet, NPZ, a folder of .npy) into representatives.
 
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
     """
@@ -87,7 +98,8 @@ def compress(
         bits=_bits(bits), deviation=not no_deviation, **{k: v for k, v in size.items() if v}
     )
     run = Run(folder)
-    data = load_data(table, target=target, test=test, seed=seed)
+    data = load_data(table, target=target, test=test, seed=seed, task=task, categories=categories)
+    codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed)
     show.compressed(facts, data.notes, as_json)
