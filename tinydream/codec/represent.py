@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from tinydream import _core
 from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
 from tinydream.codec.quantise import dequantise, f8_encode, fit_levels, pack_rows, unpack_rows
-from tinydream.codec.scale import apply_inputs
+from tinydream.codec.scale import apply_inputs, fit_inputs
 from tinydream.codec.tree import Tree
 from tinydream.data import TASKS, check_rows, check_table
 from tinydream.errors import BudgetError, DataError, InputError
@@ -27,6 +27,10 @@ I32 = NDArray[np.int32]
 # optdigits .970 .974 .978 and geotec_har_watch .934 .931 .953 (8 KiB; digits without: .953).
 # Neither side wins everywhere: the measured spread it is.
 NOISE = 1.0
+
+# Of a longer table a random part is condensed: at least so many rows, and so many for each
+# representative that could fit.
+MOST_ROWS, ROWS_EACH = 1 << 19, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +122,9 @@ class EntroGeDe:
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
     classes_ (k,; empty for regression), n_features_in_, feature_names_in_ (for data frames with
     text as names).
+
+    Of more than 524,288 rows (or 32 for each representative that could fit, if that is more) a
+    random part is condensed, of each class its share; it stands for all.
 
     Base bits: EntroGeDe, arXiv 2506.22190; leaves that choose their own bit, budgets and
     deviations are ours (DESIGN.md).
@@ -216,14 +223,16 @@ def _condense(
 ) -> Representatives:
     fixed = codec.representatives
     total = codec.budget_bytes
-    space = Space.of(X, y, len(classes), total if fixed is None else None, codec.one_hot)
-    if fixed is not None and fixed < space.kinds:
+    if fixed is not None and fixed < len(classes):
         raise BudgetError(
-            f"{fixed} representatives cannot stand for {space.kinds} classes; ask for"
-            f" {space.kinds} or more"
+            f"{fixed} representatives cannot stand for {len(classes)} classes; ask for"
+            f" {len(classes)} or more"
         )
+    inputs = fit_inputs(X, total if fixed is None else None, codec.one_hot)
+    most = 8 * total // inputs.columns if fixed is None else fixed
+    space = Space.of(X, y, len(classes), inputs, max(MOST_ROWS, ROWS_EACH * most))
     budget = Budget(space.inputs, space.outputs, space.label_bits, codec.deviation, total, fixed)
-    layout, tree = choose_layout(space, X, budget, codec.bits)
+    layout, tree = choose_layout(space, budget, codec.bits)
     made = _represent(space, tree, layout, codec, classes)
     while fixed is None:  # levels of weight that were not needed leave bytes for rows
         spare = 8 * (total - made.nbytes) // made.rows.row_bits

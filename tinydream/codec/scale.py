@@ -79,13 +79,11 @@ def fit_inputs(X: NDArray[Any], budget: int | None = None, one_hot: Sequence[int
     )
 
 
-def fit_outputs(y: F64) -> tuple[Outputs, NDArray[np.float32]]:
-    """How targets y (n, t) become outputs of mean 0 and variance 1, and these (n, t) float32."""
-    mean, std = y.mean(axis=0), y.std(axis=0)
-    outputs = Outputs(
-        mean.astype(np.float32), np.maximum(std, np.finfo(np.float32).tiny).astype(np.float32)
-    )
-    return outputs, ((y - outputs.shift) / outputs.scale).astype(np.float32)
+def fit_outputs(y: F64) -> Outputs:
+    """How outputs of mean 0 and variance 1 become targets (n, t)."""
+    mean, tiny = y.mean(axis=0), np.finfo(np.float32).tiny
+    std = np.maximum(y.std(axis=0), tiny)
+    return Outputs(mean.astype(np.float32), std.astype(np.float32))
 
 
 def apply_inputs(inputs: Inputs, X: NDArray[Any], targets: int = 0) -> NDArray[np.float32]:

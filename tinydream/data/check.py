@@ -16,11 +16,11 @@ BLOCK = 1 << 22  # bytes looked at together, so that no check copies a table
 Target = NDArray[np.int32] | NDArray[np.float64]
 
 
-def blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """The rows (n, d) as consecutive slices of some megabytes."""
+def blocks(rows: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The rows (n, d) as slices of some megabytes, each with the row that it begins at."""
     step = max(1, BLOCK // max(1, rows.itemsize * int(np.prod(rows.shape[1:]))))
     for i in range(0, len(rows), step):
-        yield rows[i : i + step]
+        yield i, rows[i : i + step]
 
 
 def check_table(
@@ -92,7 +92,7 @@ def raw_dtype(X: NDArray[Any]) -> tuple[str, int]:
     """
     if X.size == 0:
         return "f32", 4
-    if X.dtype.kind == "f" and not all(np.array_equal(b, np.rint(b)) for b in blocks(X)):
+    if X.dtype.kind == "f" and not all(np.array_equal(b, np.rint(b)) for _, b in blocks(X)):
         return "f32", 4
     low, high = X.min(), X.max()
     for name, size, dtype in (("u8", 1, np.uint8), ("u16", 2, np.uint16), ("i32", 4, np.int32)):
@@ -125,7 +125,7 @@ def _numbers(rows: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _check_finite(rows: NDArray[Any], names: Sequence[str]) -> None:
-    if not any(np.isinf(block).any() for block in blocks(rows)):
+    if not any(np.isinf(block).any() for _, block in blocks(rows)):
         return
     bad = np.isinf(rows)
     j = int(bad.any(axis=0).argmax())

@@ -127,7 +127,7 @@ def _ranges(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int
     """Least and greatest value, and how many are missing, of each column of X (n, d)."""
     low = high = np.full(X.shape[1], np.nan)
     missing = np.zeros(X.shape[1], np.int64)
-    for block in blocks(X):
+    for _, block in blocks(X):
         low = np.fmin(low, np.fmin.reduce(block, axis=0))
         high = np.fmax(high, np.fmax.reduce(block, axis=0))
         if X.dtype.kind == "f":

@@ -1,7 +1,6 @@
 """CSV and Parquet: named columns of numbers, booleans and text."""
 
 import gzip
-import io
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from tinydream.errors import DataError
 __all__ = ["read_frame"]
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "?")  # of a number
+FIRST_ROWS = 10_000  # of a CSV, that usually tell what its columns hold
 MOST_TEXTS = 1000  # categories of a column
 
 
@@ -36,9 +36,11 @@ def read_frame(path: Path, target: str | None) -> Source:
     if frame.width == len(names):
         raise DataError(f"{path.name} has only {_the(names)}; nothing to predict it from")
     where = _Where(path.name, 1 if path.suffix.lower() == ".parquet" else 2)
-    targets = tuple(where.labels(frame[name]) for name in names)
-    X, columns = _features(frame.drop(names), where)
-    return Source((X,), columns, targets, names, notes, recode=True)
+    targets, texts = zip(*(where.target(frame[name]) for name in names), strict=True)
+    features = frame.drop(names).get_columns()
+    del frame  # its columns are let go of one after the other
+    X, columns = _features(features, where)
+    return Source((X,), columns, targets, names, notes, texts, recode=True)
 
 
 def _the(names: Sequence[str]) -> str:
@@ -56,8 +58,10 @@ def _read_csv(path: Path) -> Any:
             raise pl.exceptions.NoDataError
         first = pl.read_csv(source, has_header=False, n_rows=1, infer_schema=False)
         _refuse_twice(first.row(0), path.name)
-        source = io.BytesIO(source) if isinstance(source, bytes) else source
-        return pl.read_csv(source, infer_schema_length=None)
+        try:
+            return pl.read_csv(source, infer_schema_length=FIRST_ROWS)
+        except pl.exceptions.ComputeError:  # a column is not what its first rows say
+            return pl.read_csv(source, infer_schema_length=None)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} cannot be read ({error}); copy the file again") from None
     except pl.exceptions.NoDataError:
@@ -85,17 +89,20 @@ def _refuse_twice(names: Sequence[str | None], file: str) -> None:
         seen.add(name)
 
 
-def _features(frame: Any, where: "_Where") -> tuple[NDArray[Any], tuple[Column, ...]]:
-    """The matrix (n, d) and its columns; the frame's are let go of one after the other."""
-    series, columns = [], []
-    for values in frame.get_columns():
-        values, column = where.feature(values)
-        series.append(values)
+def _features(series: list[Any], where: "_Where") -> tuple[NDArray[Any], tuple[Column, ...]]:
+    """The matrix (n, d) of these columns, which the list is relieved of, and what they are."""
+    columns = []
+    for j, values in enumerate(series):
+        series[j], column = where.feature(values)
         columns.append(column)
-    del frame, values
+    del values
     X = np.empty((len(series[0]), len(series)), _common_dtype(series))
     for j in range(len(columns)):
-        X[:, j], series[j] = series[j].to_numpy(), None
+        at = 0
+        for chunk in series[j].get_chunks():  # as they are: joining them would take a copy
+            X[at : at + len(chunk), j] = chunk.to_numpy()
+            at += len(chunk)
+        series[j] = chunk = None
     return X, tuple(columns)
 
 
@@ -118,8 +125,8 @@ class _Where:
     def __init__(self, file: str, first: int) -> None:
         self.file, self.first, self.unit = file, first, "line" if first > 1 else "row"
 
-    def labels(self, column: Any) -> NDArray[Any]:
-        """A target (n,): numbers, or text."""
+    def target(self, column: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+        """A target's numbers (n,) and no texts; or the places of its texts, and these, sorted."""
         import polars as pl
 
         column = self._plain(column)
@@ -132,7 +139,10 @@ class _Where:
                 f"the target {column.name!r} of {self.file} is empty in {count} rows, first in"
                 f" {self.at(column.is_null().arg_true()[0])}; fill them in or remove these rows"
             )
-        return np.asarray(column.to_list() if column.dtype == pl.String else column.to_numpy())
+        if column.dtype != pl.String:
+            return column.shrink_dtype().to_numpy(), ()
+        numbers = column.cast(pl.Float64, strict=False)
+        return (numbers.to_numpy(), ()) if not numbers.null_count() else _places(column)
 
     def at(self, row: int) -> str:
         return f"{self.unit} {row + self.first}"
@@ -161,17 +171,15 @@ class _Where:
         return self._categories(column)
 
     def _categories(self, column: Any) -> tuple[Any, Column]:
-        import polars as pl
-
-        texts = column.drop_nulls().unique().sort()
-        if len(texts) > MOST_TEXTS:
+        count = column.n_unique() - (column.null_count() > 0)
+        if count > MOST_TEXTS:
             raise DataError(
-                f"column {column.name!r} of {self.file} holds {len(texts)} different texts, such"
-                f" as {texts[0]!r}: it looks like free text or an id; remove the column, or make"
-                " numbers of it"
+                f"column {column.name!r} of {self.file} holds {count} different texts, such as"
+                f" {column.drop_nulls()[0]!r}: it looks like free text or an id; remove the"
+                " column, or make numbers of it"
             )
-        codes = column.replace_strict(texts, list(range(len(texts))), return_dtype=pl.UInt16)
-        return codes, Column(column.name, "category", tuple(texts.to_list()))
+        codes, texts = _code(column)
+        return codes, Column(column.name, "category", texts)
 
     def _plain(self, column: Any) -> Any:
         """A column of booleans, numbers or text, whatever the file's kind for it."""
@@ -194,3 +202,17 @@ class _Where:
 def _blank_to_null(column: Any) -> Any:
     column = column.str.strip_chars()
     return column.set(column == "", None)
+
+
+def _code(column: Any) -> tuple[Any, tuple[str, ...]]:
+    """A column of text as the places of its texts, null where it is, and the texts, sorted."""
+    import polars as pl
+
+    texts = column.drop_nulls().unique().sort()
+    codes = column.replace_strict(texts, list(range(len(texts))), return_dtype=pl.Int32)
+    return codes, tuple(texts.to_list())
+
+
+def _places(column: Any) -> tuple[NDArray[Any], tuple[str, ...]]:
+    codes, texts = _code(column)
+    return codes.to_numpy(), texts

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.data.columns import Column
@@ -17,8 +18,9 @@ class Source:
     """A table as its file holds it.
 
     parts: training rows (n, d) as numbers, and test rows if the file has them. targets: a
-    column (n + test,) for each of `names`, with as many `test` rows last. class_names: by
-    number, or none. recode: whether codes of categories may be counted anew.
+    column (n + test,) for each of `names`, with as many `test` rows last. texts: of a target,
+    sorted, when its column holds their places. class_names: what the numbers of a target are
+    called. recode: whether codes of categories may be counted anew.
     """
 
     parts: tuple[NDArray[Any], ...]
@@ -26,8 +28,15 @@ class Source:
     targets: tuple[NDArray[Any], ...]
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    texts: tuple[tuple[str, ...], ...] = ()
     class_names: tuple[str, ...] = ()
     recode: bool = False
+
+    @property
+    def values(self) -> tuple[NDArray[Any], ...]:
+        """The targets; where one holds places of texts, the texts instead of it."""
+        texts = self.texts or ((),) * len(self.targets)
+        return tuple(np.array(t) if t else y for y, t in zip(self.targets, texts, strict=True))
 
     @property
     def test(self) -> int:

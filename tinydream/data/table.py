@@ -1,5 +1,6 @@
 """A table and its targets, read from a file, with rows held out of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.data.arrays import read_folder, read_npz
-from tinydream.data.check import check_rows
+from tinydream.data.check import blocks, check_rows
 from tinydream.data.columns import Column, choose_codings, drop_unseen, notes_on
 from tinydream.data.frame import read_frame
 from tinydream.data.source import Source
@@ -40,8 +41,8 @@ class Data:
     classes: tuple[str, ...]
     targets: tuple[str, ...]
     path: Path
-    row: NDArray[np.int64]
-    row_test: NDArray[np.int64]
+    row: NDArray[np.int32]
+    row_test: NDArray[np.int32]
     share: float
     categories: str = "auto"
     notes: tuple[str, ...] = ()
@@ -99,7 +100,7 @@ def load_data(
         raise DataError(f"test is {test}; the share of held-out rows lies between 0 and 1")
     source = _reader(path)(path, target)
     columns = choose_codings(source.columns, categories)
-    chosen, why = choose_task(source.targets, source.names, task)
+    chosen, why = choose_task(source.values, source.names, task)
     names, y = _targets(source, chosen)
     if len(y) < 2:
         raise DataError(f"{path.name} has only 1 row; two or more are needed, one of them to test")
@@ -124,18 +125,34 @@ def split(data: Data, seed: int) -> Data:
 
 
 def _split(data: Data, seed: int) -> Data:
-    """Hold out rows of data.X and data.y, which are all of them."""
+    """Hold out rows of data.X and data.y, which are all of them; data.X is used up."""
     held = _choose_held(data, seed)
+    X_test = data.X[held]
+    row, row_test = _places(~held), _places(held)
+    X = _without(data.X, held)
     return replace(
-        data, X=data.X[~held], y=data.y[~held], X_test=data.X[held], y_test=data.y[held],
-        row=np.flatnonzero(~held), row_test=np.flatnonzero(held),
-    )  # fmt: skip
+        data, X=X, y=data.y[~held], X_test=X_test, y_test=data.y[held], row=row, row_test=row_test
+    )
+
+
+def _without(X: NDArray[Any], held: NDArray[np.bool_]) -> NDArray[Any]:
+    """The rows of X that are not held out, moved to its beginning: no copy of a large table."""
+    n = 0
+    for start, rows in blocks(X):
+        left = rows[~held[start : start + len(rows)]]
+        X[n : n + len(left)] = left
+        n += len(left)
+    return X[:n]
+
+
+def _places(which: NDArray[np.bool_]) -> NDArray[np.int32]:
+    return np.arange(len(which), dtype=np.int32)[which]
 
 
 def _choose_held(data: Data, seed: int) -> NDArray[np.bool_]:
     generator, held = np.random.default_rng(seed), np.zeros(len(data.y), bool)
     if data.task == "regression":
-        members = [np.arange(len(data.y))]
+        kinds: Iterable[NDArray[np.bool_]] = [np.ones(len(data.y), bool)]
     else:
         count = np.bincount(data.y, minlength=len(data.classes))
         if count.min() < 2:
@@ -144,8 +161,9 @@ def _choose_held(data: Data, seed: int) -> NDArray[np.bool_]:
                 f"class {name!r} of {data.target!r} has only {count.min()} row, and one must be"
                 " held out for testing; add rows or remove the class"
             )
-        members = [np.flatnonzero(data.y == k) for k in range(len(count))]
-    for rows in members:
+        kinds = (data.y == k for k in range(len(count)))
+    for kind in kinds:
+        rows = _places(kind)
         take = min(max(round(data.share * len(rows)), 1), len(rows) - 1)
         held[generator.permutation(rows)[:take]] = True
     return held
@@ -170,8 +188,8 @@ def _reader(path: Path) -> Any:
 def _targets(source: Source, task: str) -> tuple[tuple[str, ...], NDArray[Any]]:
     """The classes' names (none for regression), and y as in `Data`, of all rows."""
     if task == "regression":
-        return (), check_numbers(source.targets, source.names)
-    classes, y = check_classes(source.targets[0], source.names[0])
+        return (), check_numbers(source.values, source.names)
+    classes, y = check_classes(source.targets[0], source.names[0], *source.texts[:1])
     n = len(y) - source.test
     if len(unseen := np.setdiff1d(y[n:], y[:n])):
         raise DataError(
@@ -194,7 +212,7 @@ def _held_out(
     seed: int,
 ) -> Data:
     n = len(y) - source.test
-    row = np.arange(len(y) if source.test else 0)
+    row = np.arange(len(y) if source.test else 0, dtype=np.int32)
     share = source.test / len(y) or test
     data = Data(
         source.parts[0], y[:n], source.parts[-1], y[n:], columns, classes, source.names,

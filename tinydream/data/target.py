@@ -20,6 +20,7 @@ __all__ = [
 
 TASKS = ("classification", "regression")
 MOST_CLASSES = 65535
+BLOCK = 1 << 20  # rows looked at together, so that no check copies a long target
 MOST_WHOLE = 50  # so many different whole numbers are still taken for classes
 
 
@@ -27,8 +28,11 @@ def task_of(y: NDArray[Any]) -> str:
     """What kind of values a target holds: "labels" (text, booleans), "whole" or "fractions"."""
     if y.dtype.kind not in "iuf":
         return "labels"
-    if y.dtype.kind == "f" and not np.array_equal(y, np.rint(y), equal_nan=True):
-        return "fractions"
+    if y.dtype.kind == "f":
+        for i in range(0, len(y), BLOCK):
+            part = y[i : i + BLOCK]
+            if not np.array_equal(part, np.rint(part), equal_nan=True):
+                return "fractions"
     return "whole"
 
 
@@ -85,14 +89,19 @@ def refuse_measurement(labels: NDArray[Any], target: str) -> None:
         )
 
 
-def check_classes(labels: NDArray[Any], target: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Sorted classes (k,) and each label's index (n,) int32; raises DataError."""
+def check_classes(
+    labels: NDArray[Any], target: str, texts: Sequence[str] = ()
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Sorted classes (k,) and each label's index (n,) int32; raises DataError.
+
+    texts: the classes, when labels are already their places.
+    """
     if labels.dtype.kind == "f":
         _check_finite(labels, target)
         if task_of(labels) == "whole":
             labels = labels.astype(np.int64)
     try:
-        classes, index = np.unique(labels, return_inverse=True)
+        classes = np.array(texts) if len(texts) else np.unique(labels)
     except TypeError:  # labels of several kinds, as objects
         raise DataError(f"{target!r} mixes kinds of labels; use numbers or text") from None
     if len(classes) < 2:
@@ -106,7 +115,12 @@ def check_classes(labels: NDArray[Any], target: str) -> tuple[NDArray[Any], NDAr
         )
     if len(classes) > MOST_CLASSES:
         raise DataError(f"{target!r} has {len(classes)} classes; at most {MOST_CLASSES} are kept")
-    return classes, index.reshape(-1).astype(np.int32)
+    if len(texts):
+        return classes, labels.astype(np.int32)
+    index = np.empty(len(labels), np.int32)
+    for i in range(0, len(labels), BLOCK):
+        index[i : i + BLOCK] = np.searchsorted(classes, labels[i : i + BLOCK])
+    return classes, index
 
 
 def check_numbers(targets: Sequence[NDArray[Any]], names: Sequence[str]) -> NDArray[np.float64]:
