@@ -26,7 +26,7 @@ ROWS = (
     ("report",),
     ("run",),
     ("stages",),
-    ("demo",),
+    ("demo", "looks"),
     ("fleet",),
     ("__init__",),
     ("cli",),

@@ -21,6 +21,7 @@ WRITERS = {
     "compress.json": "compress",
     "representatives.npz": "compress",
     "heldout.npz": "compress",
+    "entropy.npz": "compress",
     "plan.bin": "plan",
     "plan.json": "plan",
     "build.json": "build",

@@ -7,7 +7,8 @@ import click
 
 from tinydream import stages
 from tinydream.board import load_board
-from tinydream.cli import show
+from tinydream.cli import looks, show
+from tinydream.cli.options import CONTEXT, InOrder, a_board, a_file, a_port, as_json, out
 from tinydream.codec import EntroGeDe
 from tinydream.data import load_data
 from tinydream.demo import demo
@@ -18,22 +19,8 @@ from tinydream.training import Knobs
 
 __all__ = ["verbs"]
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
-out = click.option(
-    "-o", "--out", "folder", default="run", metavar="RUN", help="The run folder of every verb."
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-a_port = click.option(
-    "--port",
-    "-p",
-    required=True,
-    metavar="P",
-    help="sim, native, /dev/tty..., or any pyserial URL.",
-)
-
-
-@click.group(context_settings=CONTEXT)
+@click.group(cls=InOrder, context_settings=CONTEXT)
 @click.version_option(package_name="tinydream", prog_name="tinydream")
 def verbs() -> None:
     """Train more with less, on microcontrollers.
@@ -49,7 +36,7 @@ def verbs() -> None:
 
 
 @verbs.command(context_settings=CONTEXT)
-@click.argument("table", metavar="DATA")
+@click.argument("table", metavar="DATA", type=a_file)
 @click.option("--target", help="The column to predict; the last one of a CSV if not given.")
 @click.option(
     "--budget-bytes",
@@ -102,7 +89,7 @@ def _bits(text: str) -> str | int:
 
 
 @verbs.command(context_settings=CONTEXT)
-@click.option("--board", "-b", required=True, metavar="B", help="A board's id, or its TOML file.")
+@a_board
 @click.option(
     "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
 )
@@ -235,3 +222,6 @@ def demo_verb(port: str, seeds: int, folder: str, as_json: bool) -> None:
     with show.stages(seeds) as tell:
         made = demo(Path(folder), port=port, seeds=seeds, tell=tell)
     show.report(made, Path(folder) / "report.json", as_json)
+
+
+looks.register(verbs)
