@@ -38,12 +38,13 @@ def register(group: click.Group) -> None:
 @out
 @as_json
 def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> None:
-    """Show what is in the run: bits, representatives, deviations, bytes.
+    """Show what the run holds: bits, representatives, bytes.
 
     The picture has a line a feature and a cell a bit, most significant first. Dark bits are the
     same in all rows and cost nothing; bright ones are noise, which representatives leave to the
     deviation model.
 
+    \b
     Example: tinydream inspect --svg entropy.svg
     """
     seen = looks.inspect(Run(folder))
@@ -134,12 +135,14 @@ def _tables(seen: looks.Inspected) -> None:
 @out
 @as_json
 def verify(port: str | None, folder: str, as_json: bool) -> None:
-    """Check a device against the simulator, bit for bit: each weight, each held-out prediction.
+    """Check a device against the simulator, bit for bit.
 
-    The simulator repeats the last training. Without --port it is compared with RUN/weights.npz;
+    The simulator repeats the last training; each weight and each held-out prediction must be
+    equal. Without --port it is compared with RUN/weights.npz;
     with --port the device trains anew with the same knobs, and its present weights are lost. No
     file of the run is changed. Ends with 1 when something differs.
 
+    \b
     Example: tinydream verify --port native
     """
     with show.training(as_json) as on_metrics:
@@ -172,11 +175,13 @@ def verify(port: str | None, folder: str, as_json: bool) -> None:
 def predict(
     file: str, weights: str | None, probabilities: bool, to: str | None, folder: str
 ) -> None:
-    """Predict new rows with the trained weights; the answer is CSV, a line a row.
+    """Predict new rows with the trained weights.
 
     FILE holds rows in raw units: CSV with the feature columns by name, in any order (further ones
-    are ignored, and a note on standard error says so), an NPZ with an array x, or an .npy.
+    are ignored, and a note on standard error says so), an NPZ with an array x, or an .npy. The answer is CSV, a
+    line a row.
 
+    \b
     Example: tinydream predict new.csv --probabilities --to answers.csv
     """
     found = looks.predict(Run(folder), file, weights=weights, probabilities=probabilities)
@@ -197,12 +202,13 @@ def predict(
 @out
 @as_json
 def export(file: str | None, format: str | None, folder: str, as_json: bool) -> None:
-    """Write the representatives for your own training code: NPZ, CSV, or a C header.
+    """Write the representatives for your own training code.
 
     FILE is RUN/export.npz, .csv or .h if not given. The NPZ holds them in raw units and as network
     inputs, with classes, weights, deviations and scales; the CSV in raw units, with class and
     weight; the header bit-packed, with functions that unpack a row, for any C99 compiler.
 
+    \b
     Example: tinydream export representatives.h
     """
     made = looks.export(Run(folder), file, format)
@@ -219,7 +225,9 @@ def export(file: str | None, format: str | None, folder: str, as_json: bool) -> 
 @click.argument("shell", required=False, type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str | None) -> None:
-    """Print the script that lets your shell complete verbs, options, boards, ports and files.
+    """Print the script for Tab completion in your shell.
+
+    It completes verbs, options, boards, ports and files.
 
     SHELL is the one you use if not given. Put one of these lines into its start-up file:
 
@@ -228,6 +236,7 @@ def completion(context: click.Context, shell: str | None) -> None:
     zsh, ~/.zshrc       eval "$(tinydream completion zsh)"
     fish, config.fish   tinydream completion fish | source
 
+    \b
     Example: tinydream completion bash > ~/.local/share/bash-completion/completions/tinydream
     """
     from click.shell_completion import get_completion_class

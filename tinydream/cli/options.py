@@ -11,7 +11,7 @@ from tinydream.bridge import port_names
 
 __all__ = ["CONTEXT", "InOrder", "a_board", "a_file", "a_port", "as_json", "maybe_port", "out"]
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
 PORTS = {
     "sim": "the device's code in this process",
@@ -80,7 +80,7 @@ out = click.option(
     default="run",
     type=_File("dir"),
     metavar="RUN",
-    help="The run folder of every verb.",
+    help="The run folder.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 a_port = click.option(

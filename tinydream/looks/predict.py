@@ -169,7 +169,7 @@ def _csv_rows(path: Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ...]]:
     frame = _frame(path)
     if missing := [name for name in made.features if name not in frame.columns]:
         near = difflib.get_close_matches(missing[0], frame.columns, 1, 0.6)
-        guess = f"rename {near[0]!r}?" if near else "add it"
+        guess = f"rename {near[0]!r} to {missing[0]!r}?" if near else "add it"
         more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise DataError(f"{path.name} lacks the feature {missing[0]!r}{more}; {guess}")
     extra = [name for name in frame.columns if name not in set(made.features)]
