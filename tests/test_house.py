@@ -27,7 +27,7 @@ ROWS = (
     ("run",),
     ("gather",),
     ("stages",),
-    ("demo",),
+    ("demo", "looks"),
     ("fleet",),
     ("__init__",),
     ("cli",),

@@ -18,7 +18,7 @@ from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows
-from tinydream.codec.entropy import table_entropy
+from tinydream.codec.bits import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
@@ -32,12 +32,17 @@ from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
 __all__ = [
+    "Names",
+    "Port",
     "Trained",
     "build",
+    "compare",
     "compress",
     "generate",
+    "open_port",
     "plan",
     "pull",
+    "read_representatives",
     "report",
     "train",
     "write_report",
@@ -84,8 +89,7 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         targets=np.array([data.target]),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
-    bits, entropy = table_entropy(data.X)
-    run.write_arrays("entropy.npz", bits=bits, values=entropy)
+    run.write_arrays("entropy.npz", entropy=table_entropy(data.X), names=np.array(data.features))
     run.write_json("compress.json", facts)
     return facts
 
@@ -120,7 +124,8 @@ class Names:
     targets: tuple[str, ...]
 
 
-def _representatives(run: Run) -> tuple[Representatives, Names]:
+def read_representatives(run: Run) -> tuple[Representatives, Names]:
+    """What `compress` wrote, and what its columns are called."""
     arrays = run.read_arrays(
         "representatives.npz", "inputs", "outputs", "rows", "features", "classes", "targets"
     )
@@ -144,7 +149,7 @@ def plan(
     run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory."""
-    reps, names = _representatives(run)
+    reps, names = read_representatives(run)
     outputs = reps.rows.targets or len(names.classes)
     task = "regression" if reps.rows.targets else "classification"
     network = Network.mlp(hidden, outputs, optimizer, task=task)
@@ -346,7 +351,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     }
     data = _source_data(facts["source"]) if baselines else None
     if data is not None:
-        for name, value in compare(made, _representatives(run)[0], knobs, data).items():
+        for name, value in compare(made, read_representatives(run)[0], knobs, data).items():
             accuracy[name].append(value)
     made_report = make_report(
         made,

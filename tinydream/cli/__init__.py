@@ -25,9 +25,11 @@ def _run(arguments: list[str]) -> int:
         return _say(str(error), error.exit_code)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _say(_sentence(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", 130)
     except BrokenPipeError:  # `tinydream ... | head`
@@ -36,6 +38,16 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         return _say(f"{type(error).__name__}, a bug of tinydream; please report {_log()}", 70)
     return 0
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Click's refusal as the rest of ours: one line, and where to read on."""
+    text = " ".join(error.format_message().split()).rstrip(".").replace(". (", " (")
+    first, *rest = (part[:1].lower() + part[1:] for part in text.split(". "))
+    if not text.endswith(("?", "?)")):
+        context = getattr(error, "ctx", None)
+        rest.append(f"see `{context.command_path if context else 'tinydream'} --help`")
+    return "; ".join([first, *rest])
 
 
 def _say(text: str, code: int) -> int:

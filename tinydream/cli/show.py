@@ -22,9 +22,11 @@ from tinydream.training import Metrics
 
 __all__ = [
     "compressed",
+    "console",
     "line",
     "planned",
     "report",
+    "sheet",
     "stages",
     "trained",
     "training",
@@ -43,15 +45,16 @@ def _json(content: Any) -> None:
     print(json.dumps(content, indent=2))
 
 
-def _facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
+def sheet(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """A table of names and values."""
     table = Table(
-        title=title, title_justify="left", title_style="bold", show_header=False, box=None
+        title=escape(title), title_justify="left", title_style="bold", show_header=False, box=None
     )
     table.add_column(style="dim")
     table.add_column()
     for name, value in rows:
-        table.add_row(name, escape(value))
-    return table
+        table.add_row(escape(name), escape(value))
+    console.print(table)
 
 
 def _bytes(count: int) -> str:
@@ -125,7 +128,7 @@ def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> No
         ("representatives", f"{facts['representatives']:,} of {facts['row_bits']} bits"),
         ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
     ]
-    console.print(_facts("compressed", rows))
+    sheet("compressed", rows)
     for note in notes:
         line(f"note: {note}")
 
@@ -168,7 +171,7 @@ def trained(result: Trained, place: Path, as_json: bool) -> None:
         ("seconds", f"{result.seconds:.2f}"),
         ("weights", f"{place}, CRC verified"),
     ]
-    console.print(_facts("trained", rows))
+    sheet("trained", rows)
 
 
 def _spread(values: list[float]) -> str:
@@ -201,5 +204,5 @@ def report(made: Report, place: Path, as_json: bool) -> None:
         ),
         ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
     ]
-    console.print(_facts("tinydream", rows))
+    sheet("tinydream", rows)
     line(f"report: {place}")
