@@ -285,7 +285,7 @@ def test_export_csv_is_a_table_that_compress_would_read(planned):
         header, *rows = csv.reader(file)
     assert header == ["a", "b", "c", "d", "kind", "weight"]
     assert len(rows) == told["representatives"] == reps.rows.count
-    assert np.allclose(np.array([r[:4] for r in rows], float), looks.raw_units(reps), rtol=1e-6)
+    assert np.allclose(np.array([r[:4] for r in rows], float), looks.raw_units(reps)[0], rtol=1e-6)
     assert [row[4] for row in rows] == ["abc"[k] for k in reps.y]
     assert [int(row[5]) for row in rows] == reps.weight.tolist()
 
@@ -295,10 +295,10 @@ READER = """
 #include "reps.h"
 int main(void)
 {
-    float x[REPS_FEATURES];
+    float x[REPS_COLUMNS];
     for (uint32_t i = 0; i < REPS_COUNT; i++) {
         uint32_t label = reps_row(i, x);
-        for (uint32_t j = 0; j < REPS_FEATURES; j++)
+        for (uint32_t j = 0; j < REPS_COLUMNS; j++)
             printf("%.9g,", (double)x[j]);
         printf("%s,%u\\n", reps_class_names[label], (unsigned)reps_weight(i));
     }

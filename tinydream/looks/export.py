@@ -60,7 +60,7 @@ def raw_units(reps: Representatives) -> tuple[NDArray[np.float32], NDArray[np.fl
     """
     scale, shift = raw_scales(reps.inputs, reps.outputs)
     targets = reps.y if reps.rows.targets else np.empty((len(reps.X), 0), np.float32)
-    rows = np.hstack([reps.X, targets]).astype(np.float64) * scale + shift
+    rows: NDArray[Any] = np.hstack([reps.X, targets]).astype(np.float64) * scale + shift
     rows = rows.astype(np.float32)
     return rows[:, : reps.inputs.columns], rows[:, reps.inputs.columns :]
 
@@ -68,7 +68,7 @@ def raw_units(reps: Representatives) -> tuple[NDArray[np.float32], NDArray[np.fl
 def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
     size, columns = reps.X.shape
     X, targets = raw_units(reps)
-    y = (reps.y, f"({size},) indices into classes")
+    y: tuple[Any, str] = (reps.y, f"({size},) indices into classes")
     if reps.rows.targets:
         y = (targets, f"({size}, {targets.shape[1]}) targets in raw units")
     arrays: dict[str, tuple[Any, str]] = {

@@ -68,7 +68,7 @@ def _answers(
     if made.task == "regression":
         if probabilities:
             raise InputError(
-                "this plan predicts numbers, which have no probabilities; leave it out"
+                "this plan predicts numbers; --probabilities is for classes, so leave it out"
             )
         found = simulator.predict(X).tolist()
         return made.targets, [[f"{value:.9g}" for value in row] for row in found]
