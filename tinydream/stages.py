@@ -69,7 +69,11 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "rows": len(data.X),
         "heldout": len(data.X_test),
         "features": data.X.shape[1],
-        "kept": reps.inputs.columns,
+        "kept": int(reps.inputs.kept.sum()),
+        "inputs": reps.inputs.columns,
+        "task": data.task,
+        "notes": list(data.notes),
+        "columns": [asdict(column) for column in data.columns],
         "classes": list(data.classes),
         "raw_dtype": dtype,
         "raw_bytes": data.X.size * width,
@@ -86,7 +90,7 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         rows=np.frombuffer(reps.rows.to_bytes(), np.uint8),
         features=np.array(data.features),
         classes=np.array(data.classes),
-        targets=np.array([data.target]),
+        targets=np.array(data.targets),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
     run.write_arrays("entropy.npz", entropy=table_entropy(data.X), names=np.array(data.features))
@@ -100,6 +104,8 @@ def _source(data: Data, seed: int) -> dict[str, Any]:
         "path": str(path.resolve()),
         "blake2b": _fingerprint(path),
         "target": data.target,
+        "task": data.task,
+        "categories": data.categories,
         "test": data.share,
         "seed": seed,
     }
@@ -393,4 +399,5 @@ def _source_data(source: dict[str, Any]) -> Data | None:
         return None
     if _fingerprint(path) != source["blake2b"]:
         return None
-    return load_data(path, target=source["target"], test=source["test"], seed=source["seed"])
+    options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
+    return load_data(path, **options)
