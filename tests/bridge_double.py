@@ -15,7 +15,7 @@ from conftest import need
 from numpy.typing import NDArray
 
 from tinydream.bridge import Device, Link, ProcessLink
-from tinydream.plan import Inputs, Layer, Optimizer, Plan, Rows
+from tinydream.plan import Inputs, Layer, Optimizer, Outputs, Plan, Rows
 
 __all__ = [
     "FAST",
@@ -83,7 +83,9 @@ def small_plan(board: str = "native") -> Plan:
     inputs = Inputs(np.ones(14, bool), np.zeros(1), np.zeros(1))
     layers = (Layer("dense", 14, 10, 0.1), Layer("softmax", 10, 10))
     names = tuple(f"f{i}" for i in range(14)), tuple(f"c{i}" for i in range(10))
-    return Plan(board, *names, "class", inputs, rows, layers, Optimizer("sgd"), 10, 10)
+    return Plan(
+        board, *names, ("class",), inputs, Outputs(), rows, layers, Optimizer("sgd"), 10, 10
+    )
 
 
 class FaultyLink:

@@ -100,10 +100,39 @@ def softmax_loss(z, y):
     return p, loss, right
 
 
+def mse_loss(z, y):
+    """Outputs (n, k), targets (n, k) -> gradients (n, k), losses (n,), and 0."""
+    k = F(z.shape[1])
+    error = z - y
+    total = np.zeros(len(z), F)
+    for column in range(z.shape[1]):
+        total = total + error[:, column] * error[:, column]
+    return error * (F(2) / k), total / k, 0
+
+
+def apply_inputs(inputs, raw):
+    """Raw rows (n, raw_columns) to network inputs, one number after the other."""
+    out = []
+    for row in np.asarray(raw, F):
+        x = []
+        for c, value in enumerate(row[inputs.kept]):
+            codes = inputs.expand[c] if len(inputs.expand) else 0
+            hot = [F(value == F(k)) if value == value else value for k in range(codes)]
+            for v in hot if codes > 1 else [value]:
+                i = len(x) if len(inputs.shift) > 1 else 0
+                if v != v:
+                    x.append(inputs.fill[len(x)] if len(inputs.fill) else F(0))
+                else:
+                    scaled = (v - inputs.shift[i]) * F(2.0 ** int(inputs.gain[i]))
+                    x.append(min(max(scaled, F(-16)), F(16)))
+        out.append(x)
+    return np.array(out, F)
+
+
 def gradients(pairs, x, y):
     """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right."""
     inputs, z = forward(pairs, x)
-    d, loss, right = softmax_loss(z, y)
+    d, loss, right = (mse_loss if y.ndim > 1 else softmax_loss)(z, y)
     grads = [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
     for i in reversed(range(len(pairs))):
         a = inputs[i]

@@ -3,14 +3,14 @@
 import numpy as np
 
 from tinydream.network import SGD, Adam, Network
-from tinydream.plan import Inputs, Plan, Rows
+from tinydream.plan import Inputs, Outputs, Plan, Rows
 
 
-def random_rows(rng, columns, classes, *, dreamt=None, shared=None, most=40):
-    """Any legal Rows: widths, grids, levels and bits are arbitrary."""
+def random_rows(rng, columns, classes, *, targets=0, dreamt=None, shared=None, most=40):
+    """Any legal Rows: widths, grids, levels and bits are arbitrary; columns include targets."""
     entries = 1 if (rng.random() < 0.5 if shared is None else shared) else columns
     width = rng.integers(1, 17 if rng.random() < 0.3 else 7, entries)
-    label_bits = (classes - 1).bit_length()
+    label_bits = 0 if targets else (classes - 1).bit_length()
     count = int(rng.integers(1, most))
     cuts = sorted(set(rng.integers(1, count, 3).tolist())) if count > 1 else []
     counts = np.diff([0, *cuts, count])
@@ -31,7 +31,17 @@ def random_rows(rng, columns, classes, *, dreamt=None, shared=None, most=40):
         rng.integers(0, 200, columns) if dreamt else [],
         levels,
         np.packbits(flat.ravel(), bitorder="little"),
+        targets,
     )
+
+
+def random_inputs(rng, kept):
+    """Any legal Inputs for these kept columns, some of them expanded, some with fills."""
+    expand = rng.integers(0, 5, int(kept.sum())) if rng.random() < 0.3 else []
+    columns = int(np.maximum(expand, 1).sum()) if len(expand) else int(kept.sum())
+    entries = 1 if rng.random() < 0.5 else columns
+    fill = rng.normal(size=columns) if rng.random() < 0.4 else []
+    return Inputs(kept, rng.normal(size=entries), rng.integers(-4, 4, entries), expand, fill)
 
 
 def random_optimizer(rng):
@@ -41,25 +51,32 @@ def random_optimizer(rng):
     return SGD(momentum=float(rng.uniform(0.1, 0.95))) if choice == 1 else Adam()
 
 
+def gentle(plan):
+    """A factor for the rate: random targets are large, and squared errors larger."""
+    return 1e-5 if plan.task == "regression" else 1.0
+
+
 def random_plan(seed, *, board="native", most_rows=40):
     """A legal plan, small enough for the oracle."""
     rng = np.random.default_rng(seed)
     raw, classes = int(rng.integers(1, 24)), int(rng.integers(2, 12))
     kept = rng.random(raw) < (0.7 if rng.random() < 0.5 else 1.1)
     kept[rng.integers(raw)] = True
-    columns = int(kept.sum())
-    entries = 1 if rng.random() < 0.5 else columns
-    inputs = Inputs(kept, rng.normal(size=entries), rng.integers(-4, 4, entries))
+    inputs = random_inputs(rng, kept)
+    columns = inputs.columns
     hidden = rng.integers(1, 23, rng.integers(0, 3)).tolist()
-    network = Network.mlp(hidden, classes, random_optimizer(rng))
+    targets = int(rng.integers(1, 4)) if rng.random() < 0.4 else 0
+    task = "regression" if targets else "classification"
+    network = Network.mlp(hidden, targets or classes, random_optimizer(rng), task=task)
     batch = int(rng.integers(1, 24))
     return Plan(
         board=board,
         features=tuple(f"f{j}" for j in range(raw)),
-        classes=tuple(f"class {k}" for k in range(classes)),
-        target="y",
+        classes=() if targets else tuple(f"class {k}" for k in range(classes)),
+        targets=tuple(f"y{k}" for k in range(max(targets, 1))),
         inputs=inputs,
-        rows=random_rows(rng, columns, classes, most=most_rows),
+        outputs=Outputs(rng.normal(size=targets), rng.uniform(0.1, 9, targets)),
+        rows=random_rows(rng, columns + targets, classes, targets=targets, most=most_rows),
         layers=network.records(columns),
         optimizer=network.optimizer.record(),
         batch=batch,

@@ -57,11 +57,16 @@ def test_networks_that_cannot_be_trained_are_refused():
 
 class Record:
     def __init__(self, plan):
-        self.inputs, self.rows, self.classes = plan.inputs, plan.rows, plan.classes
+        self.inputs, self.outputs, self.rows = plan.inputs, plan.outputs, plan.rows
+        self.classes = plan.classes
+
+
+def plan_for(task):
+    return next(plan for plan in map(random_plan, range(30)) if plan.task == task)
 
 
 def test_a_network_for_other_classes_or_a_batch_of_none_is_refused():
-    plan = random_plan(4)
+    plan = plan_for("classification")
     board, classes = load_board("native"), len(plan.classes)
     with pytest.raises(InputError, match=f"has {classes + 1} units and the data {classes}"):
         make_plan(Record(plan), Network.mlp([4], classes + 1), board=board)
@@ -71,8 +76,17 @@ def test_a_network_for_other_classes_or_a_batch_of_none_is_refused():
         make_plan(Record(plan), Network.mlp([4], classes), board=board, features=["a", "b"])
 
 
+def test_a_network_for_another_task_or_other_targets_is_refused():
+    plan, board = plan_for("regression"), load_board("native")
+    with pytest.raises(InputError, match="ends with a Softmax, and the data is for regression"):
+        make_plan(Record(plan), Network.mlp([4], 2), board=board)
+    network = Network.mlp([4], 9, task="regression")
+    with pytest.raises(InputError, match="has 9 units and the data 1 targets"):
+        make_plan(Record(plan), network, board=board, targets=["y"])
+
+
 def test_the_planner_s_plan_is_for_the_board_and_fits_it():
-    plan = random_plan(4)
+    plan = plan_for("classification")
     made = make_plan(Record(plan), Network.mlp([4], len(plan.classes)), board=load_board("native"))
     assert (made.board, made.slice, made.batch) == ("native", 4, 20)
     assert made.rows is plan.rows and made.layers[0].inputs == plan.inputs.columns

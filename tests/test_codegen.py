@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden.renew import HERE, golden
-from plans import random_plan
+from plans import gentle, random_plan
 
 from tinydream.board import load_board
 from tinydream.bridge import Device, ProcessLink
@@ -67,7 +67,7 @@ def test_every_float_literal_reads_back_as_the_same_bits():
 @pytest.mark.parametrize("seed", range(20))
 def test_the_firmware_built_by_hand_is_the_simulator_bit_for_bit(seed, tmp_path):
     plan = random_plan(seed)
-    knobs = {"epochs": 2, "rate": 0.01, "seed": seed, "weights_seed": seed + 1}
+    knobs = {"epochs": 2, "rate": 0.01 * gentle(plan), "seed": seed, "weights_seed": seed + 1}
     with Device.open(ProcessLink([str(compiled(plan, tmp_path))])) as device:
         device.expect(plan)
         heard = []
@@ -132,7 +132,7 @@ def test_a_folder_with_somebody_else_s_files_is_left_alone(tmp_path):
 
 
 def test_names_with_quotes_and_accents_survive_c(tmp_path):
-    plan = random_plan(3)
+    plan = next(p for p in map(random_plan, range(30)) if len(p.classes) > 1)
     names = ('a "b" \\ ??/', "été\n", *plan.classes[2:])
     plan = dataclasses.replace(plan, classes=names[: len(plan.classes)])
     compiled(plan, tmp_path)

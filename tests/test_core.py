@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import oracle
 import pytest
-from plans import random_plan
+from plans import gentle, random_plan
 
 from tinydream import _core
 from tinydream.errors import FirmwareError, InputError
@@ -29,6 +29,8 @@ def drawer(plan, seed):
         x, y = _core.rows_draw(plan.rows.to_bytes(), seed, 0, at + n)
         x = np.frombuffer(x, F).reshape(-1, plan.rows.columns)[at:]
         at += n
+        if plan.rows.targets:
+            return x[:, : -plan.rows.targets], x[:, -plan.rows.targets :]
         return x, np.frombuffer(y, np.int32)[-n:]
 
     return draw
@@ -68,7 +70,7 @@ def test_training_equals_the_oracle_bit_for_bit(seed):
     rng = np.random.default_rng(seed)
     knobs = Knobs(
         epochs=2,
-        rate=float(F(rng.uniform(0.001, 0.05))),
+        rate=float(F(rng.uniform(0.001, 0.05) * gentle(plan))),
         seed=int(rng.integers(2**32)),
         weights_seed=int(rng.integers(2**32)),
         epoch_rows=int(rng.choice([0, 7, 61])),
@@ -111,16 +113,18 @@ def test_the_slice_is_a_matter_of_memory_and_never_of_bits(seed):
 
 
 def loss64(pairs, x, y):
-    """Mean cross-entropy in float64: nothing but the formula."""
+    """Mean loss in float64: nothing but the formula."""
     for i, (w, b) in enumerate(pairs):
         x = x @ w.T + b
         if i + 1 < len(pairs):
             x = np.maximum(x, 0)
+    if y.ndim > 1:
+        return float(np.mean((x - y) ** 2))
     x = x - x.max(1, keepdims=True)
     return float(np.mean(np.log(np.exp(x).sum(1)) - x[np.arange(len(y)), y]))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 5, 8])
+@pytest.mark.parametrize("seed", range(12))
 def test_gradients_agree_with_finite_differences(seed):
     plan = random_plan(seed)
     rows = plan.rows.rows
@@ -149,23 +153,30 @@ def test_gradients_agree_with_finite_differences(seed):
         step = np.zeros_like(before)
         step[i] = 1e-6
         slope = (loss_at(before + step) - loss_at(before - step)) / 2e-6
-        assert abs(slope - gradient[i]) < 2e-4 * scale
+        assert abs(slope - gradient[i]) < 3e-4 * scale
 
 
-def test_prediction_equals_the_oracle_for_rows_in_raw_units():
-    plan = random_plan(11)
+@pytest.mark.parametrize("seed", range(30))
+def test_inputs_and_predictions_equal_the_oracle_s(seed):
+    plan = random_plan(seed)
+    rng = np.random.default_rng(seed)
+    raw = rng.choice([*range(5), np.nan, 1e9, -1e9, 0.3], (20, plan.inputs.raw_columns)).astype(F)
+    x = oracle.apply_inputs(plan.inputs, raw)
+    assert plan.inputs.apply(raw).tobytes() == x.tobytes()
     simulator = Simulator(plan)
-    simulator.train(epochs=3, rate=0.01, weights_seed=4)
-    trainer = oracle.Trainer(plan.layers, plan.optimizer, 4)
+    simulator.train(epochs=2, rate=0.01 * gentle(plan), weights_seed=seed)
+    trainer = oracle.Trainer(plan.layers, plan.optimizer, seed)
     draw = drawer(plan, 0)
-    for _ in range(3):
-        trainer.epoch(draw, plan.rows.rows, plan.batch, 0.01)
-    raw = np.random.default_rng(0).normal(size=(50, plan.inputs.raw_columns)).astype(F)
-    z = oracle.forward(trainer.pairs, plan.inputs.apply(raw))[1]
-    assert np.array_equal(simulator.predict(raw), z.argmax(1))
-    p = oracle.softmax_loss(z, np.zeros(50, int))[0]
-    p[:, 0] += F(1)
-    assert np.allclose(simulator.predict_proba(raw), p, atol=1e-6)
+    for _ in range(2):
+        trainer.epoch(draw, plan.rows.rows, plan.batch, 0.01 * gentle(plan))
+    z = oracle.forward(trainer.pairs, x)[1]
+    if plan.task == "classification":
+        assert np.array_equal(simulator.predict(raw), z.argmax(1))
+        e = oracle.exp(z - z.max(1)[:, None])
+        assert np.allclose(simulator.predict_proba(raw), e / e.sum(1)[:, None], atol=1e-6)
+    else:
+        y = z * plan.outputs.scale + plan.outputs.shift
+        assert simulator.predict(raw).tobytes() == y.astype(F).tobytes()
 
 
 def test_weights_pushed_are_the_weights_pulled():

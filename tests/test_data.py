@@ -252,8 +252,16 @@ def test_an_npz_has_no_other_target_than_y(tmp_path):
         load_data(save(tmp_path, x=X4, y=Y4), target="label")
 
 
+def test_many_different_numbers_are_a_measurement():
+    y = np.repeat(np.arange(51), 4)
+    with pytest.raises(DataError, match="51 different numbers in 204 rows: it looks like a meas"):
+        check_table(np.zeros((len(y), 1)), y)
+    y = np.repeat(np.arange(51), 5)
+    assert len(check_table(np.zeros((len(y), 1)), y)[1]) == 51
+
+
 def test_too_many_classes_are_refused():
-    y = np.append(np.arange(65536), 0)
+    y = np.repeat(np.arange(65536), 5)
     with pytest.raises(DataError, match="'y' has 65536 classes; at most 65535"):
         check_table(np.zeros((len(y), 1)), y)
 

@@ -25,6 +25,7 @@ ROWS = (
     ("bridge", "build", "codegen", "simulator"),
     ("report",),
     ("run",),
+    ("gather",),
     ("stages",),
     ("demo", "looks"),
     ("fleet",),

@@ -23,8 +23,8 @@ def test_every_field_moves_the_digest():
     changes = {
         "board": "other",
         "features": tuple("g" * len(name) for name in plan.features),
-        "classes": tuple(reversed(plan.classes)),
-        "target": "z",
+        "classes": (*plan.classes, "z"),
+        "targets": ("z",),
         "batch": plan.batch + 1,
     }
     digests = {dataclasses.replace(plan, **{k: v}).digest for k, v in changes.items()}

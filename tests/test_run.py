@@ -22,8 +22,9 @@ def run(tmp_path):
 
 
 def save(run, plan):
-    inputs, rows = (np.frombuffer(part.to_bytes(), np.uint8) for part in (plan.inputs, plan.rows))
-    run.write_arrays("representatives.npz", inputs=inputs, rows=rows)
+    parts = {"inputs": plan.inputs, "outputs": plan.outputs, "rows": plan.rows}
+    arrays = {name: np.frombuffer(part.to_bytes(), np.uint8) for name, part in parts.items()}
+    run.write_arrays("representatives.npz", **arrays)
 
 
 def test_a_plan_is_read_back_as_it_was_written(run):

@@ -80,6 +80,17 @@ def test_the_tree_is_the_one_of_the_slow_way(case, wanted):
     assert tree.error.tolist() == errors
 
 
+def test_among_equal_errors_the_older_leaf_and_among_equal_gains_the_first_column_is_split():
+    one = np.random.default_rng(5).integers(0, 16, (40, 2)).astype(np.uint16)
+    grid = np.repeat(np.hstack([one, one]), 3, axis=0)  # three equal classes, columns in pairs
+    labels, scale = np.tile(np.arange(3, dtype=np.int32), 40), np.ones(4)
+    for wanted in range(3, 40):
+        leaf, parents, _ = naive_tree(grid, labels, scale, wanted)
+        tree = grow(grid, labels, scale, wanted)
+        assert tree.parent.tolist() == parents and np.array_equal(tree.leaf, leaf)
+        assert tree.parent[3:4].tolist() in ([], [0])
+
+
 def test_a_tree_cut_at_m_is_the_tree_grown_to_m():
     grid, labels, scale = table(*CASES[1])
     tree = grow(grid, labels, scale, 120)

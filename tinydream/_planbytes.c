@@ -48,23 +48,54 @@ static float take_f32(reader_t *r)
     return f;
 }
 
+static float *take_floats(reader_t *r, uint32_t count)
+{
+    float *values = calloc((size_t)count + 1, sizeof *values);
+    uint32_t i;
+    if (values == NULL)
+        r->bad = 1;
+    for (i = 0; values && i < count; i++)
+        values[i] = take_f32(r);
+    return values;
+}
+
+static uint32_t kept_columns(const td_inputs_t *inputs)
+{
+    uint32_t j, count = 0;
+    for (j = 0; j < inputs->raw_columns; j++)
+        count += inputs->kept == NULL ? 1u : (uint32_t)(inputs->kept[j >> 3] >> (j & 7u)) & 1u;
+    return count;
+}
+
 static void parse_inputs(plan_bytes_t *out, reader_t *r)
 {
     td_inputs_t *inputs = &out->plan.inputs;
-    uint32_t i, entries;
-    uint8_t some;
+    uint32_t entries;
+    uint8_t has;
     inputs->raw_columns = take_u16(r);
     inputs->columns = take_u16(r);
     inputs->scale_stride = take_u8(r);
-    some = take_u8(r);
-    if (some)
+    has = take_u8(r);
+    if (has & 1)
         inputs->kept = take(r, ((uint64_t)inputs->raw_columns + 7) / 8);
+    if (r->bad)
+        return;
+    if (has & 2)
+        inputs->expand = take(r, kept_columns(inputs));
     entries = inputs->scale_stride ? inputs->columns : 1;
-    out->shift = calloc(entries + 1, sizeof *out->shift);
-    for (i = 0; out->shift && i < entries; i++)
-        out->shift[i] = take_f32(r);
-    inputs->shift = out->shift;
+    inputs->shift = out->shift = take_floats(r, entries);
     inputs->gain = (const int8_t *)take(r, entries);
+    if (has & 4)
+        inputs->fill = out->fill = take_floats(r, inputs->columns);
+}
+
+static void parse_outputs(plan_bytes_t *out, reader_t *r)
+{
+    td_outputs_t *outputs = &out->plan.outputs;
+    outputs->count = take_u16(r);
+    out->outputs = take_floats(r, 2 * (uint32_t)outputs->count);
+    outputs->shift = out->outputs;
+    outputs->scale = out->outputs ? out->outputs + outputs->count : NULL;
 }
 
 static void parse_rows(plan_bytes_t *out, reader_t *r)
@@ -75,6 +106,7 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
     rows->count = take_u32(r);
     rows->row_bits = take_u32(r);
     rows->columns = take_u16(r);
+    rows->targets = take_u8(r);
     rows->label_bits = take_u8(r);
     rows->grid_stride = take_u8(r);
     dreamt = take_u8(r);
@@ -150,7 +182,8 @@ static int parse_sections(plan_bytes_t *out, reader_t *r)
         char tag[5];
         void (*parse)(plan_bytes_t *, reader_t *);
     } sections[] = {{"BORD", parse_nothing}, {"NAME", parse_nothing}, {"INPT", parse_inputs},
-                    {"ROWS", parse_rows},    {"NETW", parse_network}, {"TRAN", parse_training}};
+                    {"OUTP", parse_outputs}, {"ROWS", parse_rows},    {"NETW", parse_network},
+                    {"TRAN", parse_training}};
     size_t i, count = sizeof sections / sizeof *sections;
     if (memcmp(take(r, 4), "TDPL", 4) != 0)
         return TD_EPLAN;
@@ -168,7 +201,7 @@ static int parse_sections(plan_bytes_t *out, reader_t *r)
         if (parse_section(out, body, size, sections[i].parse) != 0)
             return TD_EPLAN;
     }
-    if (out->shift == NULL || out->levels == NULL || out->layers == NULL)
+    if (!out->shift || !out->outputs || !out->levels || !out->layers)
         return TD_EARG;
     return r->at == r->end ? 0 : TD_EPLAN;
 }
@@ -210,6 +243,8 @@ void plan_bytes_free(plan_bytes_t *plan)
 {
     free(plan->bytes);
     free(plan->shift);
+    free(plan->fill);
+    free(plan->outputs);
     free(plan->levels);
     free(plan->layers);
     memset(plan, 0, sizeof *plan);

@@ -9,6 +9,7 @@ typedef struct {
     td_plan_t plan;
     uint8_t *bytes;      // a copy of the canonical bytes; byte tables point into it
     float *shift;        // tables of wider numbers are copied, for their alignment
+    float *fill, *outputs;
     td_level_t *levels;
     td_layer_t *layers;
 } plan_bytes_t;

@@ -153,7 +153,7 @@ static PyObject *sim_set_weights(PyObject *self, PyObject *args)
     return d == NULL ? NULL : PyLong_FromLong(code);
 }
 
-// sim_predict(device, raw: float32 (n, raw_columns)) -> (int32 (n,), float32 (n, classes)) as bytes
+// sim_predict(device, raw: float32 (n, raw_columns)) -> (int32 (n,), float32 (n, outputs)) as bytes
 static PyObject *sim_predict(PyObject *self, PyObject *args)
 {
     PyObject *capsule, *labels = NULL, *shares = NULL, *result = NULL;
@@ -166,7 +166,7 @@ static PyObject *sim_predict(PyObject *self, PyObject *args)
     if (!(d = device_of(capsule)))
         goto done;
     width = d->plan.plan.inputs.raw_columns;
-    classes = (Py_ssize_t)td_net_classes(&d->plan.plan);
+    classes = (Py_ssize_t)td_net_outputs(&d->plan.plan);
     n = raw.len / (4 * width);
     labels = PyBytes_FromStringAndSize(NULL, 4 * n);
     shares = PyBytes_FromStringAndSize(NULL, 4 * n * classes);
@@ -234,7 +234,7 @@ static PyObject *rows_draw(PyObject *self, PyObject *args)
     PyBuffer_Release(&bytes);
     if (code != 0)
         return PyLong_FromLong(code);
-    code = td_rows_check(&plan.plan.rows, 65536);
+    code = td_rows_check(&plan.plan.rows, plan.plan.rows.targets ? plan.plan.rows.targets : 65536);
     if (code != 0) {
         plan_bytes_free(&plan);
         return PyLong_FromLong(code);

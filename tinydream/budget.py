@@ -13,11 +13,12 @@ __all__ = ["Use", "budget", "check_budget", "plan_struct_bytes"]
 Field = int | str | tuple[int, int]
 
 # td_node_t (link buffers, training state) by bytes of a pointer; main.c asserts that it fits
-NODE_BYTES = {4: 648, 8: 688}
+NODE_BYTES = {4: 680, 8: 720}
 
 # the structs of td.h; td_plan.c asserts what comes of them
-INPUTS: list[Field] = [2, 2, "p", "p", "p", 1]
-ROWS: list[Field] = [4, 4, 4, 2, 1, 1, 1, *["p"] * 6]
+INPUTS: list[Field] = [2, 2, "p", "p", "p", "p", "p", 1]
+OUTPUTS: list[Field] = [2, "p", "p"]
+ROWS: list[Field] = [4, 4, 4, 2, 1, 1, 1, 1, *["p"] * 6]
 LAYER_BYTES = 12
 
 
@@ -71,26 +72,9 @@ def check_budget(plan: Plan, board: Board) -> tuple[Use, ...]:
 
 def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
-    inputs, rows = _struct(INPUTS, pointer), _struct(ROWS, pointer)
-    return _struct(
-        [
-            2,
-            *[1] * 8,
-            (inputs, pointer),
-            (rows, pointer),
-            "p",
-            1,
-            1,
-            1,
-            2,
-            2,
-            *[4] * 4,
-            4,
-            "p",
-            "p",
-        ],
-        pointer,
-    )
+    inputs, outputs, rows = ((_struct(x, pointer), pointer) for x in (INPUTS, OUTPUTS, ROWS))
+    head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", 1, 1, 1, 2, 2]
+    return _struct([*head, *[4] * 4, 4, "p", "p"], pointer)
 
 
 def _struct(fields: Sequence[Field], pointer: int) -> int:
@@ -107,9 +91,9 @@ def _struct(fields: Sequence[Field], pointer: int) -> int:
 
 
 def _flash(plan: Plan, pointer: int) -> list[Buffer]:
-    align = {"shift": 4, "levels": 4}
+    words = ("shift", "fill", "target_shift", "target_scale", "levels")
     tables = [
-        Buffer(name, "flash", len(data), align.get(name, 1), "always")
+        Buffer(name, "flash", len(data), 4 if name in words else 1, "always")
         for name, data in plan.constants.items()
     ]
     texts = sum(len(text.encode()) + 1 for text in (*plan.classes, plan.board))

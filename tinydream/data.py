@@ -181,6 +181,11 @@ def check_target(labels: NDArray[Any], target: str) -> tuple[NDArray[Any], NDArr
             f"every one of the {len(labels)} values of {target!r} is different: it looks like an"
             " id; name the column to predict"
         )
+    if labels.dtype.kind in "iu" and len(classes) > max(50, len(labels) // 5):
+        raise DataError(
+            f"{target!r} has {len(classes)} different numbers in {len(labels)} rows: it looks like"
+            " a measurement, and regression is not supported yet by this version; name a label"
+        )
     if len(classes) > MOST_CLASSES:
         raise DataError(f"{target!r} has {len(classes)} classes; at most {MOST_CLASSES} are kept")
     return classes, index.reshape(-1).astype(np.int32)

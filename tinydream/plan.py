@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from tinydream.errors import PlanError
 from tinydream.reader import Reader, pack_text, pack_texts
-from tinydream.rows import Inputs, Rows, f8_decode
+from tinydream.rows import Inputs, Outputs, Rows, f8_decode
 
 __all__ = [
     "FORMAT",
@@ -23,6 +21,7 @@ __all__ = [
     "Inputs",
     "Layer",
     "Optimizer",
+    "Outputs",
     "Plan",
     "Rows",
     "f8_decode",
@@ -32,7 +31,7 @@ FORMAT = 1
 MAGIC = b"TDPL"
 KINDS = {"dense": 1, "relu": 2, "softmax": 3}
 OPTIMIZERS = {"sgd": 1, "adam": 2}
-CROSS_ENTROPY = 1
+LOSSES = {"cross_entropy": 1, "mse": 2}
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,9 @@ class Plan:
     board: str
     features: tuple[str, ...]
     classes: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
     inputs: Inputs
+    outputs: Outputs
     rows: Rows
     layers: tuple[Layer, ...]
     optimizer: Optimizer
@@ -95,14 +95,24 @@ class Plan:
     def parameters(self) -> int:
         return sum(layer.parameters for layer in self.layers)
 
+    @property
+    def task(self) -> str:
+        """'classification', or 'regression' when rows carry targets."""
+        return "regression" if self.rows.targets else "classification"
+
+    @property
+    def loss(self) -> str:
+        return "mse" if self.rows.targets else "cross_entropy"
+
     @cached_property
     def _bytes(self) -> bytes:
         sections = {
             b"BORD": pack_text(self.board),
-            b"NAME": pack_texts(self.features) + pack_texts(self.classes) + pack_text(self.target),
+            b"NAME": b"".join(map(pack_texts, (self.features, self.classes, self.targets))),
             b"INPT": self.inputs.to_bytes(),
+            b"OUTP": self.outputs.to_bytes(),
             b"ROWS": self.rows.to_bytes(),
-            b"NETW": _pack_network(self.layers),
+            b"NETW": _pack_network(self.layers, self.loss),
             b"TRAN": _pack_training(self.optimizer, self.batch, self.slice),
         }
         head = MAGIC + struct.pack("<HH", FORMAT, len(sections))
@@ -135,8 +145,9 @@ class Plan:
                 Reader(sections[b"BORD"], "board").text(),
                 name.texts(),
                 name.texts(),
-                name.text(),
+                name.texts(),
                 Inputs.from_bytes(sections[b"INPT"]),
+                Outputs.from_bytes(sections[b"OUTP"]),
                 Rows.from_bytes(sections[b"ROWS"]),
                 _unpack_network(sections[b"NETW"]),
                 *_unpack_training(sections[b"TRAN"]),
@@ -161,7 +172,7 @@ class Plan:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
         pieces += [
             ("draws", 2 * self.slice, "batch"),
-            ("inputs", self.slice * dense[0].inputs, "batch"),
+            ("rows", self.slice * self.rows.columns, "batch"),
         ]
         pieces += [
             (f"outputs {i}", self.slice * layer.outputs, "batch")
@@ -181,13 +192,8 @@ class Plan:
     @cached_property
     def constants(self) -> dict[str, bytes]:
         """Every constant table in flash, by name, as the device holds it."""
-        kept = np.packbits(self.inputs.kept, bitorder="little").tobytes()
-        tables = {
-            "kept": b"" if self.inputs.kept.all() else kept,
-            "shift": self.inputs.shift.astype("<f4").tobytes(),
-            "gain": self.inputs.gain.tobytes(),
-        }
-        return {k: v for k, v in (tables | self.rows.tables()).items() if v}
+        tables = self.inputs.tables() | self.outputs.tables() | self.rows.tables()
+        return {name: data for name, data in tables.items() if data}
 
     @property
     def representative_bytes(self) -> int:
@@ -198,12 +204,12 @@ class Plan:
 # ---- bytes ----
 
 
-def _pack_network(layers: tuple[Layer, ...]) -> bytes:
+def _pack_network(layers: tuple[Layer, ...], loss: str) -> bytes:
     body = b"".join(
         struct.pack("<BHHf", KINDS[layer.kind], layer.inputs, layer.outputs, layer.limit)
         for layer in layers
     )
-    return struct.pack("<BB", len(layers), CROSS_ENTROPY) + body
+    return struct.pack("<BB", len(layers), LOSSES[loss]) + body
 
 
 def _unpack_network(data: bytes) -> tuple[Layer, ...]:
@@ -215,7 +221,7 @@ def _unpack_network(data: bytes) -> tuple[Layer, ...]:
         kind, inputs, outputs, limit = read.unpack("<BHHf")
         read.check(kind in names, f"layer kind {kind} is unknown")
         layers.append(Layer(names[kind], inputs, outputs, limit))
-    read.end(loss == CROSS_ENTROPY, f"loss {loss} is unknown")
+    read.end(loss in LOSSES.values(), f"loss {loss} is unknown")
     return tuple(layers)
 
 

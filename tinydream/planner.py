@@ -7,7 +7,7 @@ from tinydream.board import Board
 from tinydream.budget import check_budget
 from tinydream.errors import InputError
 from tinydream.network import Network
-from tinydream.plan import Inputs, Plan, Rows
+from tinydream.plan import Inputs, Outputs, Plan, Rows
 
 __all__ = ["make_plan"]
 
@@ -19,6 +19,8 @@ class Record(Protocol):
 
     @property
     def inputs(self) -> Inputs: ...
+    @property
+    def outputs(self) -> Outputs: ...
     @property
     def rows(self) -> Rows: ...
     @property
@@ -33,21 +35,17 @@ def make_plan(
     batch: int = 20,
     features: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
-    target: str = "target",
+    targets: Sequence[str] = ("target",),
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
-    features, classes: their names, by default the codec's own.
+    features, classes, targets: their names, by default the codec's own.
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
     record = cast(Record, getattr(codec, "representatives_", codec))
     labels = tuple(map(str, record.classes if classes is None else classes))
-    if network.classes != len(labels):
-        raise InputError(
-            f"the network's last Dense has {network.classes} units and the data {len(labels)}"
-            " classes; they must be as many"
-        )
+    _check_outputs(network, record, labels, targets)
     if not 1 <= batch <= 65535:
         raise InputError(f"a batch is 1..65535 rows, not {batch}")
     inputs = record.inputs
@@ -60,8 +58,9 @@ def make_plan(
         board=board.id,
         features=tuple(map(str, names)),
         classes=labels,
-        target=target,
+        targets=tuple(map(str, targets)),
         inputs=inputs,
+        outputs=record.outputs,
         rows=record.rows,
         layers=network.records(inputs.columns),
         optimizer=network.optimizer.record(),
@@ -70,3 +69,18 @@ def make_plan(
     )
     check_budget(plan, board)
     return plan
+
+
+def _check_outputs(
+    network: Network, record: Record, classes: tuple[str, ...], targets: Sequence[str]
+) -> None:
+    task = "regression" if record.rows.targets else "classification"
+    if network.task != task:
+        ends = "with a Softmax" if network.task == "classification" else "without a Softmax"
+        raise InputError(f"the network ends {ends}, and the data is for {task}; change one of them")
+    kind, names = ("targets", targets) if record.rows.targets else ("classes", classes)
+    if network.outputs != len(names):
+        raise InputError(
+            f"the network's last Dense has {network.outputs} units and the data {len(names)}"
+            f" {kind}; they must be as many"
+        )

@@ -29,15 +29,16 @@ WRITERS = {
     "log.jsonl": "train",
     "weights.npz": "train",
     "report.json": "report",
+    "report.html": "report",
 }
 
 
 @dataclass(frozen=True)
 class RunData:
-    """The held-out rows of a run: X (n, features) in raw units, y (n,) class indices."""
+    """Held-out rows: X (n, features) in raw units, y (n,) class indices or (n, targets)."""
 
     X: NDArray[Any]
-    y: NDArray[np.int32]
+    y: NDArray[Any]
 
 
 class Run:
@@ -155,15 +156,16 @@ class Run:
         digest = self.read_json("plan.json", "digest")["digest"]
         if plan.digest.hex() != digest:
             raise self.damaged("plan.bin", f"its digest is not {digest}, as plan.json says")
-        arrays = self.read_arrays("representatives.npz", "inputs", "rows")
-        rows, inputs = arrays["rows"].tobytes(), arrays["inputs"].tobytes()
-        if rows != plan.rows.to_bytes() or inputs != plan.inputs.to_bytes():
+        parts = {"inputs": plan.inputs.to_bytes(), "outputs": plan.outputs.to_bytes()}
+        parts["rows"] = plan.rows.to_bytes()
+        arrays = self.read_arrays("representatives.npz", *parts)
+        if any(arrays[name].tobytes() != part for name, part in parts.items()):
             raise self.stale("plan.bin", "the representatives were made anew after it")
         return plan
 
     def heldout(self) -> RunData:
         arrays = self.read_arrays("heldout.npz", "x", "y")
-        return RunData(arrays["x"], arrays["y"].astype(np.int32))
+        return RunData(arrays["x"], arrays["y"])
 
     def program(self, plan: Plan) -> Path:
         """The firmware that `build` made for this very plan."""

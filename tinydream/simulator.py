@@ -1,6 +1,7 @@
 """The C core as a device in this process: the very code that will be flashed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,15 +84,26 @@ class Simulator:
 
     def predict_proba(self, raw: ArrayLike) -> NDArray[np.float32]:
         """Class probabilities (n, classes) of rows in raw units (n, features)."""
+        if self.plan.task != "classification":
+            raise InputError("probabilities are of classes, and this plan is for regression")
         return self._predict(raw)[1]
 
-    def predict(self, raw: ArrayLike) -> NDArray[np.int32]:
-        """Class indices (n,) of rows in raw units (n, features)."""
-        return self._predict(raw)[0]
+    def predict(self, raw: ArrayLike) -> NDArray[Any]:
+        """Rows in raw units (n, features; NaN: missing) to class indices (n,), int32.
 
-    def score(self, raw: ArrayLike, labels: ArrayLike) -> float:
-        """Share of rows whose class index is predicted right."""
-        return float(np.mean(self.predict(raw) == np.asarray(labels)))
+        For regression to targets in raw units (n, targets), float32.
+        """
+        labels, outputs = self._predict(raw)
+        return labels if self.plan.task == "classification" else outputs
+
+    def score(self, raw: ArrayLike, truth: ArrayLike) -> float:
+        """Share of rows whose class index is right; for regression R2, the mean over targets."""
+        found = self.predict(raw)
+        if self.plan.task == "classification":
+            return float(np.mean(found == np.asarray(truth)))
+        y = np.asarray(truth, np.float64).reshape(found.shape)
+        rest, spread = ((y - found) ** 2).sum(0), ((y - y.mean(0)) ** 2).sum(0)
+        return float(np.mean(np.where(spread > 0, 1 - rest / np.maximum(spread, 1e-300), 0)))
 
     def _predict(self, raw: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         rows = np.ascontiguousarray(raw, np.float32)
@@ -100,10 +112,10 @@ class Simulator:
                 f"rows need {self.plan.inputs.raw_columns} features; the array given has shape"
                 f" {rows.shape}"
             )
-        labels, shares = _core.sim_predict(self._device, rows)
+        labels, outputs = _core.sim_predict(self._device, rows)
         return (
             np.frombuffer(labels, np.int32),
-            np.frombuffer(shares, np.float32).reshape(len(rows), -1),
+            np.frombuffer(outputs, np.float32).reshape(len(rows), -1),
         )
 
 

@@ -18,14 +18,15 @@ from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows
-from tinydream.codec.bits import table_entropy
+from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
+from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
-from tinydream.plan import Inputs, Plan, Rows
+from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
-from tinydream.report import Report, accuracy_of, baseline_accuracy, make_report
+from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
@@ -44,7 +45,9 @@ __all__ = [
     "read_representatives",
     "report",
     "train",
+    "write_report",
 ]
+
 
 # what a program is built from, in a generated project
 PROJECT = ("platformio.ini", "src/*", "lib/**/*", "platform/**/*")
@@ -79,13 +82,15 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     run.write_arrays(
         "representatives.npz",
         inputs=np.frombuffer(reps.inputs.to_bytes(), np.uint8),
+        outputs=np.frombuffer(reps.outputs.to_bytes(), np.uint8),
         rows=np.frombuffer(reps.rows.to_bytes(), np.uint8),
         features=np.array(data.features),
         classes=np.array(data.classes),
-        target=np.array(data.target),
+        targets=np.array([data.target]),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
-    run.write_arrays("entropy.npz", entropy=table_entropy(data.X), names=np.array(data.features))
+    bits, entropy = table_entropy(data.X)
+    run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
 
@@ -94,11 +99,21 @@ def _source(data: Data, seed: int) -> dict[str, Any]:
     path = Path(data.path)
     return {
         "path": str(path.resolve()),
-        "blake2b": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "blake2b": _fingerprint(path),
         "target": data.target,
         "test": data.share,
         "seed": seed,
     }
+
+
+def _fingerprint(path: Path) -> str:
+    """BLAKE2b of a file, or of the files in a folder, read piece by piece."""
+    digest = hashlib.blake2b(digest_size=8)
+    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with open(part, "rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -107,24 +122,25 @@ class Names:
 
     features: tuple[str, ...]
     classes: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
 
 
 def read_representatives(run: Run) -> tuple[Representatives, Names]:
     """What `compress` wrote, and what its columns are called."""
     arrays = run.read_arrays(
-        "representatives.npz", "inputs", "rows", "features", "classes", "target"
+        "representatives.npz", "inputs", "outputs", "rows", "features", "classes", "targets"
     )
     try:
         reps = Representatives(
             Inputs.from_bytes(arrays["inputs"].tobytes()),
             Rows.from_bytes(arrays["rows"].tobytes()),
             np.arange(len(arrays["classes"])),
+            Outputs.from_bytes(arrays["outputs"].tobytes()),
         )
     except InputError as error:
         raise run.damaged("representatives.npz", str(error).split(";")[0]) from None
-    features, classes = (tuple(map(str, arrays[key])) for key in ("features", "classes"))
-    return reps, Names(features, classes, str(arrays["target"]))
+    keys = ("features", "classes", "targets")
+    return reps, Names(*(tuple(map(str, arrays[key])) for key in keys))
 
 
 # ---- plan, generate, build ----
@@ -135,7 +151,9 @@ def plan(
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory."""
     reps, names = read_representatives(run)
-    network = Network.mlp(hidden, len(names.classes), optimizer)
+    outputs = reps.rows.targets or len(names.classes)
+    task = "regression" if reps.rows.targets else "classification"
+    network = Network.mlp(hidden, outputs, optimizer, task=task)
     made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {
@@ -347,8 +365,14 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         accuracy=accuracy,
         seconds={"compress": facts["seconds"], "train": trained["seconds"], **(seconds or {})},
     )
-    run.write("report.json", made_report.to_json().encode())
+    write_report(run, made_report, board)
     return made_report
+
+
+def write_report(run: Run, made: Report, board: Board, commands: Sequence[str] = ()) -> None:
+    """Write report.json and report.html; commands: what was typed, if not verb by verb."""
+    run.write("report.json", made.to_json().encode())
+    run.write("report.html", make_page(gather(run, made, board, commands)).encode())
 
 
 def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict[str, float]:
@@ -366,8 +390,8 @@ def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict
 def _source_data(source: dict[str, Any]) -> Data | None:
     """The table that was compressed, if it is still the same."""
     path = Path(source["path"])
-    if not path.is_file():
+    if not path.exists():
         return None
-    if hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() != source["blake2b"]:
+    if _fingerprint(path) != source["blake2b"]:
         return None
     return load_data(path, target=source["target"], test=source["test"], seed=source["seed"])

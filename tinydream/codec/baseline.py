@@ -40,8 +40,8 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     """
     Z, labels = _inputs(reps, X, y)
     width = reps.rows.width
-    budget = Budget(reps.nbytes, reps.inputs, deviation=False, levels=1)
-    fit = min(budget.rows(len(width), reps.rows.row_bits), len(Z))
+    budget = Budget(reps.inputs, reps.rows.label_bits, False, reps.nbytes, levels=1)
+    fit = min(budget.rows(width), len(Z))
     if fit < 1:
         raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(Z))[:fit])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from tinydream.rows import Inputs
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
 
-LEVELS = 8  # of weight; more bytes for finer weights did not pay
-FEWEST_BITS = 2  # tried by "auto": one bit was never best
+LEVELS = 8  # of weight; with 2, 4 and 16 letter and digits did as well, within the noise
 
 U8 = NDArray[np.uint8]
 I8 = NDArray[np.int8]
@@ -64,34 +63,42 @@ class Space:
         return mean, rows, np.maximum(left, 0) / max(len(self.Z) - leaves, 1)
 
 
-@dataclass(frozen=True)
-class Budget:
-    """What tables cost besides rows; `total` None: the number of rows is fixed instead."""
-
-    total: int | None
-    inputs: Inputs
-    deviation: bool
-    levels: int = LEVELS
-
-    def tables(self, entries: int) -> int:
-        """Bytes of all tables but the rows, with grids of `entries` columns (1: shared)."""
-        kept = 0 if self.inputs.kept.all() else (self.inputs.raw_columns + 7) // 8
-        grid = (entries + 1) // 2 + 2 * entries
-        sigma = self.inputs.columns if self.deviation else 0
-        return kept + 5 * len(self.inputs.shift) + grid + sigma + 8 * self.levels
-
-    def rows(self, entries: int, row_bits: int) -> int:
-        """Rows of `row_bits` that fit beside the tables; negative when these alone do not."""
-        assert self.total is not None
-        return 8 * (self.total - self.tables(entries)) // row_bits
-
-
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """width: bits, (1,) shared or (r,) a column. rows: representatives."""
+    """width: bits, (1,) shared or (r,) a column. rows: representatives. levels: of weight."""
 
     width: U8
     rows: int
+    levels: int
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is limited: bytes in all (`total`), or else the number of rows (`fixed`)."""
+
+    inputs: Inputs
+    label_bits: int
+    deviation: bool
+    total: int
+    fixed: int | None = None
+    levels: int = LEVELS
+
+    def row_bits(self, width: U8) -> int:
+        columns = self.inputs.columns
+        return int(np.broadcast_to(width, columns).sum(dtype=np.int64)) + self.label_bits
+
+    def tables(self, width: U8) -> int:
+        """Bytes of all tables but the rows; grids have as many entries as `width`."""
+        kept = 0 if self.inputs.kept.all() else (self.inputs.raw_columns + 7) // 8
+        grid = (len(width) + 1) // 2 + 2 * len(width)
+        sigma = self.inputs.columns if self.deviation else 0
+        return kept + 5 * len(self.inputs.shift) + grid + sigma + 8 * self.levels
+
+    def rows(self, width: U8) -> int:
+        """Rows of these bits that fit beside the tables; negative when these alone do not."""
+        if self.fixed is not None:
+            return self.fixed
+        return 8 * (self.total - self.tables(width)) // self.row_bits(width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,94 +127,81 @@ def fit_tables(mean: F64, rows: NDArray[np.int64], width: U8) -> Grid8:
 
 
 def choose_layout(
-    space: Space, X: NDArray[Any], budget: Budget, bits: int | str, fixed: int | None
+    space: Space, X: NDArray[Any], budget: Budget, bits: int | str
 ) -> tuple[Layout, Tree]:
     """The layout whose stored representatives lie nearest to the rows, and the tree to cut.
 
     Candidates: the same bits for all columns, on one grid; and bits by column, after the spread
     that is left within leaves, each on its own grid. Nearest: variance within leaves plus
     squared error of rounding, weighted by rows. This is found without training anything; on
-    validation rows it picked within 0.5 points of the best candidate on letter, optdigits and
-    digits at 2, 8 and 32 KiB.
+    validation rows it came within 0.6 points of the best candidate on letter and optdigits at
+    2, 8 and 32 KiB.
 
-    `fixed` is the number of representatives when bytes are not what is limited.
     Raises BudgetError when not even one row a class fits.
     """
-    columns = space.inputs.columns
-    fewest = FEWEST_BITS if bits == "auto" else int(bits)
-    most = fixed if fixed is not None else _most_rows(space, budget, fewest)
+    narrow = np.array([1 if bits == "auto" else bits], np.uint8)
+    budget = _fewer_levels(budget, narrow, space.classes)
+    # with one level of weight most rows fit: weights may turn out to be equal
+    most = replace(budget, levels=1).rows(narrow)
     tree = space.tree(X, min(most, len(X)))
-    if fixed is not None:
-        budget = Budget(None, budget.inputs, budget.deviation, budget.levels)
-    best, least, seen = None, math.inf, set[bytes]()
-    for width in _candidates(space, tree, budget, bits, fixed):
-        rows = fixed if fixed is not None else budget.rows(len(width), _row_bits(space, width))
-        if rows < space.classes or width.tobytes() in seen:
+    best, least = None, math.inf
+    for width in _candidates(space, tree, budget, bits):
+        if budget.rows(width) < space.classes:
             continue
-        seen.add(width.tobytes())
-        layout = Layout(width, min(rows, tree.leaves))
+        layout = Layout(width, min(budget.rows(width), tree.leaves), budget.levels)
         error = _error(space, tree, layout)
         if error < least:
             best, least = layout, error
-    assert best is not None, f"{columns} columns: the smallest layout fits, as was checked"
+    assert best is not None, "the narrowest fits, as was checked"
     return best, tree
 
 
-def _row_bits(space: Space, width: U8) -> int:
-    total = width.astype(int).sum() if len(width) > 1 else int(width[0]) * space.inputs.columns
-    return int(total) + space.label_bits
-
-
-def _most_rows(space: Space, budget: Budget, bits: int) -> int:
-    """Rows that fit at so many bits a column; raises BudgetError when a class goes without."""
-    row_bits = bits * space.inputs.columns + space.label_bits
-    rows = budget.rows(1, row_bits)
-    if rows >= space.classes:
-        return rows
-    assert budget.total is not None
-    need = budget.tables(1) + (space.classes * row_bits + 7) // 8
+def _fewer_levels(budget: Budget, width: U8, classes: int) -> Budget:
+    """The budget with as many levels as leave room for a row a class; raises BudgetError."""
+    for levels in range(budget.levels, 0, -1):
+        least = replace(budget, levels=levels)
+        if least.rows(width) >= classes:
+            return least
+    tables, row_bits = least.tables(width), least.row_bits(width)
+    need = tables + (classes * row_bits + 7) // 8
     raise BudgetError(
-        f"a budget of {budget.total} bytes is too small: tables take {budget.tables(1)} bytes and"
-        f" one row of {row_bits} bits for each of {space.classes} classes makes {need}"
-        f" ({need - budget.total} over); raise budget_bytes to {need} or more, remove columns"
+        f"a budget of {budget.total} bytes is too small: tables take {tables} bytes and a row of"
+        f" {row_bits} bits for each of {classes} classes makes {need} ({need - budget.total} over);"
+        f" raise budget_bytes to {need} or more, or remove columns"
         + (", or set deviation=False" if budget.deviation else "")
     )
 
 
-def _candidates(
-    space: Space, tree: Tree, budget: Budget, bits: int | str, fixed: int | None
-) -> Iterator[U8]:
+def _candidates(space: Space, tree: Tree, budget: Budget, bits: int | str) -> Iterator[U8]:
     columns = space.inputs.columns
     if bits != "auto":
         yield np.array([bits], np.uint8)
         if columns > 1:
             yield np.full(columns, bits, np.uint8)
         return
-    for shared in range(FEWEST_BITS, 9) if fixed is None else ():
-        yield np.array([shared], np.uint8)
-    for fineness in (0.8, 1.2) if columns > 1 or fixed is not None else ():
-        yield from _by_spread(space, tree, budget, fineness, fixed)
+    if budget.fixed is None:  # else more bits would cost nothing
+        for shared in range(1, 9):
+            yield np.array([shared], np.uint8)
+    if columns > 1 or budget.fixed is not None:
+        for fineness in (0.8, 1.2):
+            yield _by_spread(space, tree, budget, fineness)
 
 
-def _by_spread(
-    space: Space, tree: Tree, budget: Budget, fineness: float, fixed: int | None
-) -> Iterator[U8]:
+def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:
     """Bits a column so that a step is about `fineness` of the spread within leaves.
 
     Bits and rows depend on each other; a few rounds settle them.
     """
-    width = np.full(space.inputs.columns, 4, np.uint8)
-    rows = 0
+    width, rows = np.full(space.inputs.columns, 4, np.uint8), 0
     for _ in range(3):
-        fit = budget.rows(len(width), _row_bits(space, width)) if fixed is None else fixed
-        fit = min(fit, tree.leaves)
+        fit = min(budget.rows(width), tree.leaves)
         if fit < space.classes or abs(fit - rows) <= 0.03 * rows:
             break
         rows = fit
         mean, _, within = space.spread(tree.cut(rows), rows)
         steps = np.ptp(mean, axis=0) / np.maximum(fineness * np.sqrt(within), 1e-9)
-        width = np.rint(np.log2(steps + 1)).clip(FEWEST_BITS, 8).astype(np.uint8)
-    yield width
+        width = np.rint(np.log2(steps + 1)).clip(2, 8).astype(np.uint8)
+    return width
 
 
 def _error(space: Space, tree: Tree, layout: Layout) -> float:

@@ -1,7 +1,6 @@
 """Printing a plan: data only, no algorithm, no time, no path; the same plan, the same text."""
 
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,33 +95,34 @@ class Table:
     text: str
 
 
+NOTES = {
+    "kept": ("uint8_t", "raw columns that are kept, a bit each"),
+    "expand": ("uint8_t", "codes of a kept column that become as many inputs"),
+    "shift": ("float", "raw units"),
+    "gain": ("int8_t", "exponents of two"),
+    "fill": ("float", "inputs where the raw value is missing"),
+    "target_shift": ("float", "raw units"),
+    "target_scale": ("float", "raw units"),
+    "width": ("uint8_t", "bits of a stored number, less one, 4 bits each"),
+    "low": ("int8_t", "lowest value, in steps"),
+    "step": ("uint8_t", "8-bit floats"),
+    "sigma": ("uint8_t", "8-bit floats: spread of the rows around their representatives"),
+    "bits": ("uint8_t", "packed representatives"),
+}
+
+
 def _tables(plan: Plan, pointer: int) -> list[Table]:
-    rows, inputs = plan.rows, plan.inputs
-    numbers = {
-        "kept": ("uint8_t", "raw columns that are kept, a bit each"),
-        "shift": ("float", "raw units"),
-        "gain": ("int8_t", "exponents of two"),
-        "width": ("uint8_t", "bits of a stored number, less one, 4 bits each"),
-        "low": ("int8_t", "lowest value, in steps"),
-        "step": ("uint8_t", "8-bit floats"),
-        "sigma": ("uint8_t", "8-bit floats: spread of the rows around their representatives"),
-        "bits": ("uint8_t", f"{rows.count} representatives of {rows.row_bits} bits"),
-    }
-    tables = []
-    for name, (kind, note) in numbers.items():
-        data = plan.constants.get(name)
-        if data is None:
-            continue
-        if name == "shift":
-            items: Iterable[str] = map(f32, inputs.shift)
-        else:
-            items = map(str, np.frombuffer(data, np.int8 if kind == "int8_t" else np.uint8))
-        text = list(items)
-        tables.append(Table(name, kind, note, len(text), len(data), wrapped(text)))
-    tables.append(_levels(plan))
-    tables.append(_layers(plan))
-    tables.append(_names(plan, pointer))
-    return tables
+    tables = [
+        _table(name, data, *NOTES[name]) for name, data in plan.constants.items() if name in NOTES
+    ]
+    names = [_names(plan, pointer)] if plan.classes else []
+    return [*tables, _levels(plan), _layers(plan), *names]
+
+
+def _table(name: str, data: bytes, kind: str, note: str) -> Table:
+    dtype = {"float": "<f4", "int8_t": "i1", "uint8_t": "u1"}[kind]
+    text = list(map(f32 if kind == "float" else str, np.frombuffer(data, dtype)))
+    return Table(name, kind, note, len(text), len(data), wrapped(text))
 
 
 def _levels(plan: Plan) -> Table:

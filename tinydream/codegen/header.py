@@ -3,29 +3,27 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinydream.codegen.text import environment, f32, quoted, wrapped
-from tinydream.plan import Inputs, Rows, f8_decode
+from tinydream.rows import Rows, f8_decode
 
 __all__ = ["representatives_header"]
 
+F64 = NDArray[np.float64]
+
 
 def representatives_header(
-    inputs: Inputs, rows: Rows, features: Sequence[str], classes: Sequence[str]
+    rows: Rows, shift: F64, scale: F64, names: Sequence[str], classes: Sequence[str]
 ) -> str:
-    """The bit-packed representatives with two functions that read them, as C99 or C++.
+    """The bit-packed representatives with two functions that read them, as C99.
 
-    A stored integer q of column j is offset[j] + scale[j] * q in raw units.
+    shift, scale (r,): raw units = shift + scale * stored. names: of the r stored columns.
     """
-    gain = np.ldexp(1.0, -inputs.gain.astype(np.int32))
     step = f8_decode(rows.step).astype(np.float64)
     low = rows.low.astype(np.int64) << np.maximum(rows.width.astype(np.int64) - 7, 0)
     sigma = f8_decode(rows.sigma) if len(rows.sigma) else np.zeros(1)
-    numbers = {
-        "offset": low * step * gain + inputs.shift,
-        "scale": step * gain,
-        "sigma": sigma * gain,
-    }
+    numbers = {"offset": low * step * scale + shift, "scale": step * scale, "sigma": sigma * scale}
     each = {name: np.broadcast_to(value, rows.columns) for name, value in numbers.items()}
     facts = {
         "rows": rows,
@@ -35,6 +33,6 @@ def representatives_header(
         "bits": wrapped(list(map(str, rows.bits.tolist()))),
         "levels": wrapped([f"{{{weight}u, {count}u}}" for weight, count in rows.levels]),
         "class_names": wrapped(list(map(quoted, classes))),
-        "feature_names": wrapped(list(map(quoted, features))),
+        "names": wrapped(list(map(quoted, names))),
     }
     return environment().get_template("representatives.h.j2").render(facts)

@@ -74,7 +74,8 @@ def demo(
     with ThreadPoolExecutor(WORKERS) as pool:
         done = list(pool.map(lambda i: _one(Seed(i, runs[i]), data, port, tell), range(seeds)))
     report = _report(run, done, port)
-    run.write("report.json", report.to_json().encode())
+    command = f"tinydream demo --port {port} --seeds {seeds}"
+    stages.write_report(run, report, load_board(report.board), [command])
     if not report.weights_equal:
         unequal = [one.seed for one in done if not one.equal]
         raise VerifyError(

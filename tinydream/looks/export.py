@@ -12,18 +12,20 @@ from numpy.typing import NDArray
 from tinydream.codec import Representatives
 from tinydream.codegen import representatives_header
 from tinydream.errors import InputError
+from tinydream.looks.columns import Columns, columns
 from tinydream.looks.save import save
+from tinydream.rows import f8_decode
 from tinydream.run import Run
 from tinydream.stages import Names, read_representatives
 
-__all__ = ["FORMATS", "Exported", "export", "raw_units"]
+__all__ = ["FORMATS", "Exported", "export"]
 
 FORMATS = ("npz", "csv", "h")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written. features: those kept, which the rows of the file consist of."""
+    """What was written. features: network inputs, which its rows consist of."""
 
     path: str
     format: str
@@ -49,31 +51,30 @@ def export(run: Run, file: str | Path | None = None, format: str | None = None) 
     writer = {"npz": _npz, "csv": _csv, "h": _header}[format]
     data, contents = writer(reps, names)
     path = save(file or run.path(f"export.{format}"), data)
-    return Exported(str(path), format, len(data), reps.rows.count, reps.rows.columns, contents)
+    return Exported(str(path), format, len(data), reps.rows.count, reps.inputs.columns, contents)
 
 
-def raw_units(reps: Representatives) -> NDArray[np.float32]:
-    """The representatives (m, r) in raw units; columns that were constant are not among them."""
-    gain = np.ldexp(1.0, -reps.inputs.gain.astype(np.int32))
-    return np.asarray(reps.X.astype(np.float64) * gain + reps.inputs.shift, np.float32)
-
-
-def _kept(reps: Representatives, names: Names) -> list[str]:
-    return [name for name, kept in zip(names.features, reps.inputs.kept, strict=True) if kept]
+def _targets(told: Columns, raw: NDArray[np.float32], reps: Representatives) -> NDArray[Any]:
+    """(m,) class indices, or (m, targets) in raw units."""
+    return raw[:, -told.targets :] if told.targets else reps.y
 
 
 def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    size, columns = reps.X.shape
+    told, stored = columns(reps, names)
+    raw, inputs, size = told.raw(stored), reps.inputs.columns, reps.rows.count
+    what = f"({size}, {told.targets}) targets in raw units" if told.targets else "class indices"
+    sigma = f8_decode(reps.rows.sigma) if len(reps.rows.sigma) else np.zeros(len(told.names))
     arrays: dict[str, tuple[Any, str]] = {
-        "X": (raw_units(reps), f"({size}, {columns}) representatives in raw units"),
-        "inputs": (reps.X, "the same as network inputs: (X - shift) * 2**gain"),
-        "y": (reps.y, f"({size},) indices into classes"),
+        "X": (raw[:, :inputs], f"({size}, {inputs}) representatives in raw units"),
+        "inputs": (stored[:, :inputs], "the same as network inputs: (X - shift) * 2**gain"),
+        "y": (_targets(told, raw, reps), what),
         "weight": (reps.weight, f"({size},) how many rows each stands for"),
-        "sigma": (reps.sigma, f"({columns},) spread of rows around them, in network inputs"),
+        "sigma": (sigma[:inputs], f"({inputs},) spread of rows around them, in network inputs"),
         "shift": (reps.inputs.shift, "raw units, one for all columns or one for each"),
         "gain": (reps.inputs.gain, "exponents of two, as many"),
-        "classes": (np.array(names.classes), "names of classes"),
-        "features": (np.array(_kept(reps, names)), "names of the columns of X"),
+        "classes": (np.array(names.classes, str), "names of classes"),
+        "features": (np.array(told.names[:inputs]), "names of the columns of X"),
+        "targets": (np.array(names.targets), "what y is called"),
     }
     memory = io.BytesIO()
     np.savez_compressed(
@@ -83,30 +84,34 @@ def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
 
 
 def _csv(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    features = _kept(reps, names)
+    told, stored = columns(reps, names)
+    labels = [] if told.targets else [[names.classes[k]] for k in reps.y]
+    header = [*told.names, *([] if told.targets else names.targets)]
     weight = "weight"
-    while weight in (*features, names.target):
+    while weight in header:
         weight += "_"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*features, names.target, weight])
-    labels = [names.classes[k] for k in reps.y]
-    for row, label, count in zip(raw_units(reps), labels, reps.weight.tolist(), strict=True):
-        writer.writerow([*(f"{value:.9g}" for value in row), label, count])
+    writer.writerow([*header, weight])
+    for i, (row, count) in enumerate(zip(told.raw(stored), reps.weight.tolist(), strict=True)):
+        writer.writerow([*(f"{v:.9g}" for v in row), *(labels[i] if labels else []), count])
     contents = {
-        "features": f"{len(features)} columns in raw units",
-        names.target: "the class",
+        "features": f"{reps.inputs.columns} columns in raw units",
+        ", ".join(names.targets): "in raw units" if told.targets else "the class",
         weight: "how many rows each stands for",
     }
     return text.getvalue().encode(), contents
 
 
 def _header(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    text = representatives_header(reps.inputs, reps.rows, _kept(reps, names), names.classes)
+    told, _ = columns(reps, names)
+    text = representatives_header(reps.rows, told.shift, told.scale, told.names, names.classes)
+    last = "targets last" if told.targets else "returns its class"
     contents = {
-        "reps_row(i, x)": "unpacks row i into x in raw units, returns its class",
+        "reps_row(i, x)": f"unpacks row i into x in raw units, {last}",
         "reps_weight(i)": "how many rows it stands for",
         "reps_sigma[]": "spread of rows around them, in raw units",
-        "reps_class_names[]": "names of classes",
+        "reps_names[]": "names of the columns"
+        + (", reps_class_names[] of classes" if names.classes else ""),
     }
     return text.encode(), contents

@@ -73,9 +73,10 @@ AnyLayer = Dense | Relu | Softmax
 
 @dataclass(frozen=True)
 class Network:
-    """A stack of layers: Dense, then (Relu, Dense) any number of times, then Softmax.
+    """A stack of layers: Dense, then (Relu, Dense) any number of times, then Softmax for classes.
 
-    The last Dense has as many units as there are classes. Raises InputError for any other stack.
+    The last Dense has as many units as there are classes, or targets: without Softmax the network
+    is trained for regression, with the mean squared error. Raises InputError for any other stack.
     """
 
     layers: Sequence[AnyLayer]
@@ -84,26 +85,39 @@ class Network:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         names = [type(layer).__name__ for layer in self.layers]
-        hidden = max(0, len(names) - 2) // 2
-        if names != ["Dense", "Relu"] * hidden + ["Dense", "Softmax"]:
+        body = names[:-1] if names[-1:] == ["Softmax"] else names
+        if body != ["Dense", "Relu"] * (len(body) // 2) + ["Dense"]:
             raise InputError(
-                "a network is Dense, then (Relu, Dense) any number of times, then Softmax,"
-                f" not {', '.join(names) or 'empty'}"
+                "a network is Dense, then (Relu, Dense) any number of times, then Softmax for"
+                f" classes, not {', '.join(names) or 'empty'}"
             )
 
     @classmethod
     def mlp(
-        cls, hidden: Sequence[int], classes: int, optimizer: SGD | Adam | None = None
+        cls,
+        hidden: Sequence[int],
+        outputs: int,
+        optimizer: SGD | Adam | None = None,
+        *,
+        task: str = "classification",
     ) -> "Network":
-        """Hidden layers of these sizes with ReLU, then one output a class."""
+        """Hidden layers of these sizes with ReLU, then one output a class or a target."""
         layers: list[AnyLayer] = []
         for units in hidden:
             layers += [Dense(units), Relu()]
-        return cls([*layers, Dense(classes), Softmax()], optimizer or Adam())
+        layers.append(Dense(outputs))
+        if task == "classification":
+            layers.append(Softmax())
+        return cls(layers, optimizer or Adam())
 
     @property
-    def classes(self) -> int:
-        return self.layers[-2].units  # type: ignore[union-attr]
+    def task(self) -> str:
+        return "classification" if isinstance(self.layers[-1], Softmax) else "regression"
+
+    @property
+    def outputs(self) -> int:
+        """Classes, or targets."""
+        return next(x.units for x in reversed(self.layers) if isinstance(x, Dense))
 
     def records(self, inputs: int) -> tuple[Layer, ...]:
         """The plan's layers for that many inputs; initial weights are Glorot's uniform ones."""

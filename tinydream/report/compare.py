@@ -1,8 +1,8 @@
 """The fair comparison: the same network, the same number of updates, other rows."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinydream.plan import Plan
@@ -14,20 +14,20 @@ __all__ = ["accuracy_of", "baseline_accuracy"]
 
 
 def accuracy_of(plan: Plan, weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> float:
-    """Share of rows (n, features), in raw units, that these weights predict right."""
+    """Share of raw rows (n, features) that these weights predict right; R2 for targets."""
     simulator = Simulator(plan)
     simulator.push(weights)
     return simulator.score(X, y)
 
 
 def baseline_accuracy(
-    plan: Plan, record: Record, knobs: Knobs, X: ArrayLike, y: NDArray[np.int32]
+    plan: Plan, record: Record, knobs: Knobs, X: ArrayLike, y: NDArray[Any]
 ) -> float:
     """Accuracy after training `plan`'s network on `record`'s rows instead of its own.
 
     As many rows are drawn in each epoch, in batches of the same size: as many updates.
     """
-    other = replace(plan, inputs=record.inputs, rows=record.rows)
+    other = replace(plan, inputs=record.inputs, outputs=record.outputs, rows=record.rows)
     rows = knobs.epoch_rows or plan.rows.rows
     simulator = Simulator(other)
     simulator.train(**(asdict(knobs) | {"epoch_rows": rows}))

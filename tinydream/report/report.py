@@ -37,6 +37,8 @@ class Report:
     representative_bytes: int
     flash_bytes: int
     arena_bytes: int
+    task: str
+    metric: str
     seeds: list[int]
     accuracy: dict[str, list[float]]
     weights_crc32: str
@@ -50,10 +52,20 @@ class Report:
         return json.dumps(self.as_dict(), indent=2) + "\n"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report; the suffix says how, and .json is what there is."""
-        if Path(path).suffix != ".json":
-            raise InputError(f"a report is saved as .json, not as {Path(path).name!r}")
-        Path(path).write_text(self.to_json(), encoding="utf-8")
+        """Write the report; the suffix says how: .json, or .html.
+
+        A page of these figures alone is short; `make_page` with more Evidence shows more.
+        """
+        if Path(path).suffix not in (".json", ".html"):
+            raise InputError(f"a report is saved as .json or .html, not as {Path(path).name!r}")
+        text = self.to_json() if Path(path).suffix == ".json" else self._page()
+        Path(path).write_text(text, encoding="utf-8")
+
+    def _page(self) -> str:
+        from tinydream.report.evidence import Evidence  # which are made of reports
+        from tinydream.report.page import make_page
+
+        return make_page(Evidence(self))
 
 
 def make_report(
@@ -83,6 +95,8 @@ def make_report(
         representative_bytes=plan.representative_bytes,
         flash_bytes=flash,
         arena_bytes=plan.arena_bytes,
+        task=plan.task,
+        metric="accuracy" if plan.task == "classification" else "r2",
         seeds=[int(seed) for seed in seeds],
         accuracy={key: [float(value) for value in values] for key, values in accuracy.items()},
         weights_crc32=f"{crc32(weights.astype('<f4').tobytes()):08x}",

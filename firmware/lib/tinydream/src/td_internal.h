@@ -14,14 +14,15 @@ uint32_t td_key(uint32_t seed, uint32_t stream);
 uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t position);
 uint32_t td_rows_label(const td_rows_t *rows, uint32_t index);
 void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x);
-int td_rows_check(const td_rows_t *rows, uint32_t classes);
+int td_rows_check(const td_rows_t *rows, uint32_t outputs);
 int td_inputs_check(const td_inputs_t *inputs);
 
 // td_net.c: activations as td_train lays them out; n rows of the slice
-uint32_t td_net_classes(const td_plan_t *plan);
+uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
-float td_net_loss(float *logits, uint32_t classes, uint32_t label, uint32_t *correct);
+float td_net_cross_entropy(float *logits, uint32_t classes, uint32_t label, uint32_t *correct);
+float td_net_mse(float *outputs, const float *targets, uint32_t count);
 void td_net_backward(const td_plan_t *plan, const float *weights, float *gradients, float *activations,
                      uint32_t n);
 uint32_t td_net_argmax(const float *values, uint32_t count);

@@ -2,8 +2,9 @@
 // td_net.c - the network: forward, loss, backward. Order of accumulation: SPEC.md, "Network".
 //
 // An array of n rows of width w is row-major. Weights of a layer: W (out, in), then b (out). Activations lie
-// one after the other: inputs, then each dense layer's outputs, `slice` rows each; ReLU works in place, and
-// the backward pass writes each gradient over the activation that it belongs to.
+// one after the other: drawn rows, then each dense layer's outputs, `slice` rows each; ReLU works in place,
+// and the backward pass writes each gradient over the activation that it belongs to. A drawn row is the
+// network's inputs and, after them, the targets if there are any.
 #include "td_internal.h"
 
 // ---- dense ----
@@ -81,12 +82,18 @@ static void dense_inputs_backward(const float *w, uint32_t in, uint32_t out, con
 
 // ---- the whole network ----
 
-uint32_t td_net_classes(const td_plan_t *plan)
+uint32_t td_net_outputs(const td_plan_t *plan)
 {
     return plan->layers[plan->layers_count - 1].out;
 }
 
-// Returns the logits, (n, classes).
+// numbers from one row of a layer's inputs to the next
+static uint32_t stride(const td_plan_t *plan, uint32_t layer)
+{
+    return layer == 0 ? plan->rows.columns : plan->layers[layer].in;
+}
+
+// Returns the outputs of the last dense layer, (n, outputs).
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
 {
     float *x = activations;
@@ -95,10 +102,11 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
         const td_layer_t *layer = &plan->layers[i];
         uint32_t in = layer->in, out = layer->out;
         if (layer->kind == TD_DENSE) {
-            float *y = x + (size_t)plan->slice * in;
+            uint32_t step = stride(plan, i);
+            float *y = x + (size_t)plan->slice * step;
             const float *bias = weights + (size_t)out * in;
             for (b = 0; b < n; b++)
-                dense_forward(weights, bias, in, out, x + (size_t)b * in, y + (size_t)b * out);
+                dense_forward(weights, bias, in, out, x + (size_t)b * step, y + (size_t)b * out);
             weights = bias + out;
             x = y;
         } else if (layer->kind == TD_RELU) {
@@ -135,13 +143,26 @@ float td_net_softmax(float *values, uint32_t count, float *sum)
 }
 
 // Softmax and cross-entropy of one row: logits become their gradient, the loss is returned.
-float td_net_loss(float *logits, uint32_t classes, uint32_t label, uint32_t *correct)
+float td_net_cross_entropy(float *logits, uint32_t classes, uint32_t label, uint32_t *correct)
 {
     float chosen = logits[label], largest, sum;
     *correct += td_net_argmax(logits, classes) == label;
     largest = td_net_softmax(logits, classes, &sum);
     logits[label] -= 1.0f;
     return td_log(sum) - (chosen - largest);
+}
+
+// Mean squared error of one row: outputs become their gradient, the loss is returned.
+float td_net_mse(float *outputs, const float *targets, uint32_t count)
+{
+    float sum = 0.0f, slope = 2.0f / (float)count;
+    uint32_t k;
+    for (k = 0; k < count; k++) {
+        float error = outputs[k] - targets[k];
+        sum += error * error;
+        outputs[k] = error * slope;
+    }
+    return sum / (float)count;
 }
 
 // `activations` hold a forward pass whose last outputs are by now the loss's gradients.
@@ -153,16 +174,16 @@ void td_net_backward(const td_plan_t *plan, const float *weights, float *gradien
     float *dy = activations;
     for (i = 0; i < plan->layers_count; i++)
         if (plan->layers[i].kind == TD_DENSE)
-            dy += (size_t)plan->slice * plan->layers[i].in;
+            dy += (size_t)plan->slice * stride(plan, i);
     for (i = plan->layers_count; i-- > 0;) {
         const td_layer_t *layer = &plan->layers[i];
-        uint32_t in = layer->in, out = layer->out;
-        float *x = dy - (size_t)plan->slice * in;
+        uint32_t in = layer->in, out = layer->out, step = stride(plan, i);
+        float *x = dy - (size_t)plan->slice * step;
         if (layer->kind != TD_DENSE)
             continue;
         at -= (size_t)out * in + out;
         for (b = 0; b < n; b++) {
-            float *xb = x + (size_t)b * in, *db = dy + (size_t)b * out;
+            float *xb = x + (size_t)b * step, *db = dy + (size_t)b * out;
             dense_weights_backward(gradients + at, gradients + at + (size_t)out * in, in, out, xb, db);
             if (i > 0) // the inputs need no gradient
                 dense_inputs_backward(weights + at, in, out, xb, db, xb);
@@ -171,16 +192,19 @@ void td_net_backward(const td_plan_t *plan, const float *weights, float *gradien
     }
 }
 
-// dense, then (relu, dense) any number of times, then softmax; each width fits the next
+// dense, then (relu, dense) any number of times, then softmax for classes; each width fits the next
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
     uint32_t i, width = plan->inputs.columns, last = plan->layers_count;
-    if (plan->layers == NULL || last < 2 || last % 2 != 0 || plan->loss != TD_CROSS_ENTROPY)
+    uint32_t softmax = plan->loss == TD_CROSS_ENTROPY;
+    if (plan->layers == NULL || last == 0 || last % 2 == softmax)
+        return TD_EPLAN;
+    if (plan->loss != TD_CROSS_ENTROPY && plan->loss != TD_MSE)
         return TD_EPLAN;
     for (i = 0; i < last; i++) {
         const td_layer_t *layer = &plan->layers[i];
-        int kind = i % 2 == 0 ? TD_DENSE : i + 1 == last ? TD_SOFTMAX : TD_RELU;
+        int kind = i % 2 == 0 ? TD_DENSE : softmax && i + 1 == last ? TD_SOFTMAX : TD_RELU;
         if (layer->kind != kind || layer->in != width || layer->out == 0)
             return TD_EPLAN;
         if (kind == TD_DENSE)

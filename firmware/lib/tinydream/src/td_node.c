@@ -92,22 +92,21 @@ int td_node_log(td_node_t *node, const char *text)
 
 // ---- events ----
 
-static void say_metrics(td_node_t *node, const td_metrics_t *metrics)
+static void say_metrics(td_node_t *node)
 {
     td_frame_writer_t writer;
-    uint8_t sequence = node->event++; // counts even when the line is busy: the loss shows
-    if (!line_is_free(node))
-        return;
+    const td_metrics_t *metrics = &node->metrics;
     word_t loss = {metrics->loss};
-    begin(node, &writer, METRICS, sequence);
+    begin(node, &writer, METRICS, node->event++);
     td_frame_put_u(&writer, metrics->epoch, 4);
     td_frame_put_u(&writer, metrics->step, 4);
     td_frame_put_u(&writer, metrics->rows, 4);
     td_frame_put_u(&writer, metrics->correct, 4);
     td_frame_put_u(&writer, loss.bits, 4);
-    td_frame_put_u(&writer, (uint32_t)node->ticks, 4);
-    td_frame_put_u(&writer, (uint32_t)(node->ticks >> 32), 4);
+    td_frame_put_u(&writer, (uint32_t)node->metrics_ticks, 4);
+    td_frame_put_u(&writer, (uint32_t)(node->metrics_ticks >> 32), 4);
     end(node, &writer);
+    node->waiting = 0;
 }
 
 static void say_done(td_node_t *node)
@@ -267,7 +266,11 @@ static void train_one(td_node_t *node)
     int result = td_train_step(&node->train, &metrics);
     node->ticks += td_port_ticks() - before;
     if (result > 0) {
-        say_metrics(node, &metrics);
+        if (node->waiting) // the line is slower than epochs are: the older news is lost, and counted
+            node->event++;
+        node->metrics = metrics;
+        node->metrics_ticks = node->ticks;
+        node->waiting = 1;
         node->ticks = 0;
     }
     if (result < 0)
@@ -287,7 +290,7 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
     node->out_size = node->out_sent = 0;
     node->error = node->result = 0;
     node->last_type = node->last_sequence = 0;
-    node->event = node->done = node->restart = 0;
+    node->event = node->waiting = node->done = node->restart = 0;
     td_frame_reset(&node->in);
     int result = td_train_init(&node->train, plan, arena, arena_bytes, 0);
     node->refused = (int16_t)result;
@@ -302,12 +305,15 @@ int td_node_poll(td_node_t *node)
     flush(node);
     if (node->restart && line_is_free(node))
         td_port_reset();
-    if (node->done && line_is_free(node))
+    if (node->waiting && line_is_free(node))
+        say_metrics(node);
+    flush(node);
+    if (node->done && !node->waiting && line_is_free(node))
         say_done(node);
     if (line_is_free(node)) // else requests wait in the port, where they cannot be lost by us
         more = take_request(node);
     if (node->train.running)
         train_one(node);
     flush(node);
-    return more || node->train.running || node->done || node->restart || !line_is_free(node);
+    return more || node->train.running || node->waiting || node->done || node->restart || !line_is_free(node);
 }

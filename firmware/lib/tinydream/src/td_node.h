@@ -25,6 +25,8 @@ extern "C" {
 typedef struct {
     td_train_t train;
     uint64_t ticks;         // spent in td_train_step since this epoch began
+    uint64_t metrics_ticks; // of the epoch that `metrics` are of
+    td_metrics_t metrics;   // of the last epoch, until the line is free
     const td_plan_t *plan;
     void *arena;
     size_t arena_bytes;
@@ -36,6 +38,7 @@ typedef struct {
     int16_t result;         // of the last request, for the case that it is repeated
     uint8_t last_type, last_sequence;
     uint8_t event;          // sequence of the next event
+    uint8_t waiting;        // metrics are to be said
     uint8_t done, restart;  // to be said, to be done, as soon as the line is free
 } td_node_t;
 

@@ -136,19 +136,42 @@ void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t 
 
 // ---- raw units ----
 
+static int is_kept(const td_inputs_t *inputs, uint32_t j)
+{
+    return inputs->kept == NULL || (inputs->kept[j >> 3] >> (j & 7u)) & 1u;
+}
+
+static float scaled(const td_inputs_t *inputs, uint32_t k, float value)
+{
+    uint32_t i = k * inputs->scale_stride;
+    union {
+        float f;
+        uint32_t u;
+    } scale;
+    if (value != value)
+        return inputs->fill ? inputs->fill[k] : 0.0f;
+    scale.u = (uint32_t)(127 + inputs->gain[i]) << 23;
+    value = (value - inputs->shift[i]) * scale.f;
+    return value > 16.0f ? 16.0f : value < -16.0f ? -16.0f : value;
+}
+
 void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x)
 {
-    uint32_t j, k = 0;
+    uint32_t j, c, k = 0, column = 0;
     for (j = 0; j < inputs->raw_columns; j++) {
-        if (inputs->kept == NULL || (inputs->kept[j >> 3] >> (j & 7u)) & 1u) {
-            uint32_t i = k * inputs->scale_stride;
-            union {
-                float f;
-                uint32_t u;
-            } scale;
-            scale.u = (uint32_t)(127 + inputs->gain[i]) << 23;
-            x[k++] = (raw[j] - inputs->shift[i]) * scale.f;
+        float value = raw[j];
+        uint32_t codes;
+        if (!is_kept(inputs, j))
+            continue;
+        codes = inputs->expand ? inputs->expand[column] : 0;
+        column++;
+        if (codes < 2) {
+            x[k] = scaled(inputs, k, value);
+            k++;
+            continue;
         }
+        for (c = 0; c < codes; c++, k++)
+            x[k] = scaled(inputs, k, value != value ? value : value == (float)c ? 1.0f : 0.0f);
     }
 }
 
@@ -156,27 +179,35 @@ void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x)
 
 int td_inputs_check(const td_inputs_t *inputs)
 {
-    uint32_t j, kept = 0;
-    if (inputs->columns == 0 || inputs->columns > inputs->raw_columns || inputs->scale_stride > 1)
+    uint32_t j, columns = 0, column = 0;
+    if (inputs->columns == 0 || inputs->scale_stride > 1)
         return TD_EPLAN;
     if (inputs->shift == NULL || inputs->gain == NULL)
         return TD_EPLAN;
-    for (j = 0; j < inputs->raw_columns; j++)
-        kept += inputs->kept == NULL ? 1u : (uint32_t)(inputs->kept[j >> 3] >> (j & 7u)) & 1u;
+    for (j = 0; j < inputs->raw_columns; j++) {
+        if (!is_kept(inputs, j))
+            continue;
+        columns += inputs->expand && inputs->expand[column] > 1 ? inputs->expand[column] : 1;
+        column++;
+    }
+    if (columns != inputs->columns)
+        return TD_EPLAN;
     for (j = 0; j <= (uint32_t)(inputs->columns - 1) * inputs->scale_stride; j++)
         if (inputs->gain[j] < -126) // 2^gain would not be a normal number
             return TD_EPLAN;
-    return kept == inputs->columns ? 0 : TD_EPLAN;
+    return 0;
 }
 
 // levels add up to count and rows, neither wraps around, and every label is a class
-int td_rows_check(const td_rows_t *rows, uint32_t classes)
+int td_rows_check(const td_rows_t *rows, uint32_t outputs)
 {
     uint64_t count = 0, stands_for = 0, width = rows->label_bits;
     uint32_t i;
     if (!rows->bits || !rows->levels || !rows->width || !rows->low || !rows->step)
         return TD_EPLAN;
-    if (rows->grid_stride > 1 || rows->label_bits > 16)
+    if (rows->grid_stride > 1 || rows->label_bits > 16 || rows->targets >= rows->columns)
+        return TD_EPLAN;
+    if (rows->targets != 0 && (rows->targets != outputs || rows->label_bits != 0))
         return TD_EPLAN;
     for (i = 0; i < rows->levels_count; i++) {
         if (rows->levels[i].weight == 0 || rows->levels[i].count == 0)
@@ -193,7 +224,7 @@ int td_rows_check(const td_rows_t *rows, uint32_t classes)
     if (count * width > 0xffffffffu)
         return TD_EPLAN;
     for (i = 0; i < rows->count; i++)
-        if (td_rows_label(rows, i) >= classes)
+        if (td_rows_label(rows, i) >= outputs)
             return TD_EPLAN;
 #if !TD_WITH_DEVIATION
     if (rows->sigma)

@@ -11,10 +11,10 @@ static uint32_t state_per_parameter(const td_plan_t *plan)
     return plan->momentum != 0.0f ? 1 : 0;
 }
 
-// numbers in the inputs and all dense outputs of one row
+// numbers in a drawn row and all dense outputs of it
 static uint32_t row_width(const td_plan_t *plan)
 {
-    uint32_t i, width = plan->inputs.columns;
+    uint32_t i, width = plan->rows.columns;
     for (i = 0; i < plan->layers_count; i++)
         if (plan->layers[i].kind == TD_DENSE)
             width += plan->layers[i].out;
@@ -32,7 +32,9 @@ static int check(const td_plan_t *plan)
         return TD_EPLAN;
     if ((code = td_inputs_check(&plan->inputs)) != 0 || (code = td_net_check(plan)) != 0)
         return code;
-    if (plan->rows.columns != plan->inputs.columns)
+    if (plan->rows.columns != plan->inputs.columns + plan->rows.targets)
+        return TD_EPLAN;
+    if (plan->outputs.count != plan->rows.targets || (plan->loss == TD_MSE) != (plan->rows.targets != 0))
         return TD_EPLAN;
     if (plan->optimizer != TD_SGD && plan->optimizer != TD_ADAM)
         return TD_EPLAN;
@@ -44,7 +46,7 @@ static int check(const td_plan_t *plan)
     if (plan->optimizer == TD_ADAM)
         return TD_ENOKERNEL;
 #endif
-    return td_rows_check(&plan->rows, td_net_classes(plan));
+    return td_rows_check(&plan->rows, td_net_outputs(plan));
 }
 
 size_t td_train_arena_bytes(const td_plan_t *plan)
@@ -194,13 +196,16 @@ static void draw_slice(td_train_t *train, uint32_t n)
 static void train_slice(td_train_t *train, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
-    uint32_t b, classes = td_net_classes(plan);
-    float *logits;
+    uint32_t b, count = td_net_outputs(plan);
+    float *outputs;
     draw_slice(train, n);
-    logits = td_net_forward(plan, train->weights, train->activations, n);
-    for (b = 0; b < n; b++) {
+    outputs = td_net_forward(plan, train->weights, train->activations, n);
+    for (b = 0; b < n; b++, outputs += count) {
+        const float *row = train->activations + (size_t)b * plan->rows.columns;
         uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
-        train->loss += td_net_loss(logits + (size_t)b * classes, classes, label, &train->correct);
+        train->loss += plan->loss == TD_MSE
+                           ? td_net_mse(outputs, row + plan->inputs.columns, count)
+                           : td_net_cross_entropy(outputs, count, label, &train->correct);
     }
     td_net_backward(plan, train->weights, train->gradients, train->activations, n);
 }
@@ -250,21 +255,23 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
 
 // ---- prediction ----
 
-int td_predict(td_train_t *train, const float *raw, float *probabilities)
+int td_predict(td_train_t *train, const float *raw, float *out)
 {
-    uint32_t k, classes;
-    float *logits, sum;
-    int best;
+    const td_plan_t *plan;
+    uint32_t k, count;
+    float *outputs, sum;
+    int best = 0;
     if (train == NULL || train->plan == NULL || raw == NULL)
         return TD_EARG;
-    classes = td_net_classes(train->plan);
-    td_inputs_apply(&train->plan->inputs, raw, train->activations);
-    logits = td_net_forward(train->plan, train->weights, train->activations, 1);
-    best = (int)td_net_argmax(logits, classes);
-    if (probabilities != NULL) {
-        (void)td_net_softmax(logits, classes, &sum);
-        for (k = 0; k < classes; k++)
-            probabilities[k] = logits[k];
+    plan = train->plan;
+    count = td_net_outputs(plan);
+    td_inputs_apply(&plan->inputs, raw, train->activations);
+    outputs = td_net_forward(plan, train->weights, train->activations, 1);
+    if (plan->loss == TD_CROSS_ENTROPY) {
+        best = (int)td_net_argmax(outputs, count);
+        (void)td_net_softmax(outputs, count, &sum);
     }
+    for (k = 0; out != NULL && k < count; k++)
+        out[k] = plan->loss == TD_MSE ? outputs[k] * plan->outputs.scale[k] + plan->outputs.shift[k] : outputs[k];
     return best;
 }
