@@ -14,9 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import serial  # type: ignore[import-untyped]
-from serial.tools import list_ports  # type: ignore[import-untyped]
-
 from tinydream.errors import LinkError
 
 __all__ = ["FakeLink", "Link", "ProcessLink", "SerialLink", "port_names"]
@@ -43,6 +40,8 @@ class Link(Protocol):
 
 def port_names() -> list[str]:
     """The serial ports of this machine, sorted."""
+    from serial.tools import list_ports  # type: ignore[import-untyped]
+
     return sorted(port.device for port in list_ports.comports())
 
 
@@ -54,6 +53,8 @@ class SerialLink:
     """
 
     def __init__(self, port: str, *, baud: int = 115_200, write_timeout: float = 5.0) -> None:
+        import serial  # type: ignore[import-untyped]  # here: only who has a board waits for it
+
         self.name = port
         options: dict[str, Any] = {"exclusive": True} if os.name == "posix" else {}
         try:
