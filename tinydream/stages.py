@@ -1,19 +1,17 @@
 """What each verb does to a run folder; the command line only asks and prints."""
 
-import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.board import Board, load_board
-from tinydream.bridge import Device, ProcessLink
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
@@ -24,6 +22,7 @@ from tinydream.errors import InputError, LinkError, RunError
 from tinydream.network import SGD, Adam, Network
 from tinydream.plan import Inputs, Plan, Rows
 from tinydream.planner import make_plan
+from tinydream.ports import PASSING, open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -182,27 +181,12 @@ def _up_to_date(run: Run, made: Plan) -> Path | None:
 # ---- train, pull ----
 
 
-class Port(Protocol):
-    """What a device offers, in this process or on a wire."""
-
-    @property
-    def tick_unit(self) -> str: ...
-    def train(
-        self,
-        *,
-        epochs: int,
-        rate: float,
-        seed: int,
-        weights_seed: int,
-        epoch_rows: int,
-        on_metrics: Callable[[Metrics], object] | None,
-    ) -> object: ...
-    def pull(self) -> NDArray[np.float32]: ...
-
-
 @dataclass(frozen=True)
 class Trained:
-    """What `train` came to; `weights` are on the host and verified against the device's CRC."""
+    """What `train` came to; `weights` are on the host and verified against the device's CRC.
+
+    step_ticks: what one step took on average, in tick_unit; None on a port without a clock.
+    """
 
     plan: Plan
     port: str
@@ -210,27 +194,8 @@ class Trained:
     metrics: Metrics
     weights: NDArray[np.float32]
     seconds: float
-
-
-@contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
-    """The device behind a port name: 'sim', 'native', or anything pyserial can open."""
-    if port == "sim":
-        yield Simulator(made)
-        return
-    if port == "native":
-        native = load_board("native").id
-        if made.board != native:
-            raise InputError(
-                f"port 'native' runs plans for board 'native' and this one is for {made.board!r};"
-                " run `tinydream plan --board native`, or train with --port sim"
-            )
-        device = Device.open(ProcessLink([str(run.program(made))]))
-    else:
-        device = Device.open(port)
-    with device:
-        device.expect(made)
-        yield device
+    step_ticks: float | None
+    tick_unit: str
 
 
 def train(
@@ -250,11 +215,11 @@ def train(
         knobs = replace(Knobs(**given["knobs"]), **changes)
     except TypeError:
         raise run.damaged("plan.json", "its knobs are not those of this version") from None
-    last: list[Metrics] = []
+    epochs: list[Metrics] = []
     started = time.perf_counter()
 
     def heard(metrics: Metrics) -> None:
-        last[:] = [metrics]
+        epochs.append(metrics)
         run.append("log.jsonl", {"event": "epoch", **asdict(metrics)})
         if on_metrics:
             on_metrics(metrics)
@@ -266,7 +231,7 @@ def train(
         device.train(**knobs.as_dict(), on_metrics=heard)
         weights = np.array(device.pull(), np.float32)
         unit = device.tick_unit
-    if not last:
+    if not epochs:
         raise LinkError(
             f"training on {port} ended without any metrics; look at the cable and try again"
         )
@@ -274,19 +239,25 @@ def train(
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
     run.append("log.jsonl", {"event": "done", "crc32": crc})
     run.write_weights(made, weights)
-    told = {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
-    run.write_json("train.json", facts | told)
-    return Trained(made, port, knobs, last[0], weights, seconds)
+    step_ticks = _step_ticks(epochs, made.batch) if unit else None
+    told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit}
+    run.write_json("train.json", facts | told | {"step_ticks": step_ticks, "seconds": seconds})
+    return Trained(made, port, knobs, epochs[-1], weights, seconds, step_ticks, unit)
+
+
+def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:
+    """Ticks a step, over the epochs that were heard of; an epoch's last batch may be smaller."""
+    return sum(m.ticks for m in epochs) / sum(-(-m.rows // batch) for m in epochs)
 
 
 def pull(run: Run, port: str) -> NDArray[np.float32]:
     """Fetch the weights of a device that is still there.
 
-    The 'sim' and 'native' devices end with the verb that trained them, which pulled their weights
-    itself: for these the pulled weights are checked and returned.
+    The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
+    their weights itself: for these the pulled weights are checked and returned.
     """
     made = run.plan()
-    if port in ("sim", "native"):
+    if port in PASSING:
         return run.weights(made)
     with open_port(run, made, port) as device:
         weights = np.array(device.pull(), np.float32)

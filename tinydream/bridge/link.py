@@ -19,7 +19,15 @@ from serial.tools import list_ports  # type: ignore[import-untyped]
 
 from tinydream.errors import LinkError
 
-__all__ = ["FakeLink", "Link", "ProcessLink", "SerialLink", "port_names"]
+__all__ = [
+    "FakeLink",
+    "Link",
+    "ProcessLink",
+    "SerialLink",
+    "how_it_ended",
+    "port_names",
+    "port_notes",
+]
 
 _SLICE = 0.05  # seconds a serial read may wait before it looks at its deadline
 
@@ -44,6 +52,12 @@ class Link(Protocol):
 def port_names() -> list[str]:
     """The serial ports of this machine, sorted."""
     return sorted(port.device for port in list_ports.comports())
+
+
+def port_notes() -> dict[str, str]:
+    """The same ports, each with what the system knows of the device behind it."""
+    ports = sorted(list_ports.comports(), key=lambda port: str(port.device))
+    return {port.device: "" if port.description == "n/a" else port.description for port in ports}
 
 
 class SerialLink:
@@ -137,7 +151,7 @@ class ProcessLink:
             self.process.wait(1)
         said = self._last_words()
         return LinkError(
-            f"the firmware program {self.name!r} {_how_it_ended(self.process.returncode)}"
+            f"the firmware program {self.name!r} {how_it_ended(self.process.returncode)}"
             + (f", saying {said!r}" if said else "")
             + "; start it again"
         )
@@ -201,7 +215,8 @@ def _why_not_opened(port: str, error: Exception) -> str:
     return f"port {port!r} cannot be opened ({error}); ports here: {there}"
 
 
-def _how_it_ended(code: int | None) -> str:
+def how_it_ended(code: int | None) -> str:
+    """A child's exit status in words; None: it still runs."""
     if code is None:
         return "closed its output but still runs"
     if code < 0:

@@ -8,11 +8,13 @@ import click
 from tinydream import stages
 from tinydream.board import load_board
 from tinydream.cli import show
+from tinydream.cli.tools import boards, doctor, ports
 from tinydream.codec import EntroGeDe
 from tinydream.data import load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
 from tinydream.network import SGD, Adam
+from tinydream.ports import PASSING
 from tinydream.run import Run
 from tinydream.training import Knobs
 
@@ -29,7 +31,7 @@ a_port = click.option(
     "-p",
     required=True,
     metavar="P",
-    help="sim, native, /dev/tty..., or any pyserial URL.",
+    help="sim, native, qemu, /dev/tty..., or any pyserial URL; `tinydream ports` lists them.",
 )
 
 
@@ -45,7 +47,12 @@ def verbs() -> None:
     tinydream generate && tinydream build              C, a PlatformIO project, a program
     tinydream train --port native                      the device learns; weights come back
     tinydream report                                   what it came to, beside fair baselines
+    tinydream doctor                                   what this machine lacks, and how to mend it
     """
+
+
+for each in (boards, ports, doctor):
+    verbs.add_command(each)
 
 
 @verbs.command(context_settings=CONTEXT)
@@ -179,6 +186,9 @@ def train(
 ) -> None:
     """Train on a device, log each epoch to RUN/log.jsonl, and pull the weights.
 
+    The time of a step is told in the port's own unit: nanoseconds of a process, instructions of
+    an emulated core. Instructions are not time on any chip.
+
     Example: tinydream train --port native --epochs 40
     """
     given = {"epochs": epochs, "rate": rate, "seed": seed, "weights_seed": seed}
@@ -222,7 +232,11 @@ def report(baselines: bool, folder: str, as_json: bool) -> None:
 
 @verbs.command("demo", context_settings=CONTEXT)
 @click.option(
-    "--port", "-p", type=click.Choice(["native", "sim"]), default="native", help="Where it trains."
+    "--port",
+    "-p",
+    type=click.Choice(PASSING),
+    default="native",
+    help="Where it trains: the simulator, a process, or an emulated Cortex-M4F (some 10 s a seed).",
 )
 @click.option("--seeds", type=click.IntRange(1, 20), default=5, help="Splits and initialisations.")
 @out
