@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["verbs"]
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "cc": ["cc"],

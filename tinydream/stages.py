@@ -233,7 +233,8 @@ def train(
         unit = device.tick_unit
     if not epochs:
         raise LinkError(
-            f"training on {port} ended without any metrics; look at the cable and try again"
+            f"training on {port} ended and no epoch was heard of: its epochs are shorter than a"
+            " message about one; train with more --epochs"
         )
     seconds = time.perf_counter() - started
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"

@@ -18,22 +18,16 @@ __all__ = ["boards", "checks", "ports"]
 def boards(all_boards: Sequence[Board], as_json: bool) -> None:
     if as_json:
         return print(json.dumps([_board(board) for board in all_boards], indent=2))
-    table = _table("board", "name", "core", "flash KiB", "ram KiB", "usable KiB", "port")
+    table = _table("board", "core", "flash KiB", "ram KiB", "usable KiB", "port")
     for board in all_boards:
         flash, ram = board.region("flash"), board.region("ram")
-        table.add_row(
-            board.id,
-            escape(board.name),
-            board.core,
-            _kib(flash.bytes),
-            _kib(ram.bytes),
-            f"{_kib(flash.usable)} + {_kib(ram.usable)}",
-            _port(board),
-        )
+        usable = f"{_kib(flash.usable)} + {_kib(ram.usable)}"
+        sizes = (_kib(flash.bytes), _kib(ram.bytes), usable)
+        table.add_row(board.id, board.core, *sizes, _port(board))
     console.print(table)
     for board in all_boards:
-        if facts := _unverified(board):
-            line(f"unverified facts of {board.id}: {', '.join(facts)}")
+        facts = ", ".join(_unverified(board))
+        line(f"{board.id}: {board.name}" + (f"; unverified: {facts}" if facts else ""))
 
 
 def _board(board: Board) -> dict[str, object]:
