@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,8 +35,14 @@ def build(project: Path, *, on_output: Callable[[str], None] | None = None) -> P
     board, prefix = _environment(project)
     _need_compiler(prefix)
     log = project / ".pio" / "build.log"
-    log.parent.mkdir(exist_ok=True)
-    code, lines = _run(project, log, on_output or (lambda line: None))
+    try:
+        log.parent.mkdir(exist_ok=True)
+        code, lines = _run(project, log, on_output or (lambda line: None))
+    except BrokenPipeError:  # whoever listens to on_output has gone
+        raise
+    except OSError as error:
+        place, why = error.filename or log, error.strerror or error
+        raise BuildError(f"{place} cannot be written: {why}; make room, then build again") from None
     program = project / ".pio" / "build" / board / ("firmware.elf" if prefix else "program")
     if code or not program.is_file():
         raise BuildError(f"{_reason(code, lines)}; the whole output is in {log}")
@@ -189,13 +196,18 @@ def _run(project: Path, log: Path, on_output: Callable[[str], None]) -> tuple[in
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # with its compilers, so that they can be ended together
         ) as process,
     ):
         assert process.stdout
-        for line in process.stdout:
-            file.write(line)
-            lines.append(line.rstrip())
-            on_output(lines[-1])
+        try:
+            for line in process.stdout:
+                file.write(line)
+                lines.append(line.rstrip())
+                on_output(lines[-1])
+        except BaseException:  # Ctrl-C, or the disk is full
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     return process.returncode, lines
 
 

@@ -210,11 +210,7 @@ def train(
     replaced only when this one is done.
     """
     made = run.plan()
-    given = run.read_json("plan.json", "knobs", "digest")
-    try:
-        knobs = replace(Knobs(**given["knobs"]), **changes)
-    except TypeError:
-        raise run.damaged("plan.json", "its knobs are not those of this version") from None
+    knobs = replace(run.knobs("plan.json"), **changes)
     epochs: list[Metrics] = []
     started = time.perf_counter()
 
@@ -279,7 +275,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     if trained["digest"] != made.digest.hex():
         raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
     facts = run.read_json("compress.json", "source", "rows", "raw_dtype", "raw_bytes", "seconds")
-    knobs, weights, test = Knobs(**trained["knobs"]), run.weights(made), run.heldout()
+    knobs, weights, test = run.knobs("train.json"), run.weights(made), run.heldout()
     board = load_board(made.board)
     simulator = Simulator(made)
     simulator.train(**knobs.as_dict())
@@ -288,7 +284,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         "all_rows": [],
         "random_rows": [],
     }
-    data = _source_data(facts["source"]) if baselines else None
+    data = _source_data(run, facts["source"]) if baselines else None
     if data is not None:
         for name, value in compare(made, _representatives(run)[0], knobs, data).items():
             accuracy[name].append(value)
@@ -319,11 +315,16 @@ def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict
     }
 
 
-def _source_data(source: dict[str, Any]) -> Data | None:
+def _source_data(run: Run, source: dict[str, Any]) -> Data | None:
     """The table that was compressed, if it is still the same."""
-    path = Path(source["path"])
-    if not path.is_file():
+    try:
+        path, target = Path(source["path"]), str(source["target"])
+        same = hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() == source["blake2b"]
+        if not same:
+            return None
+        return load_data(path, target=target, test=source["test"], seed=source["seed"])
+    except OSError:
         return None
-    if hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() != source["blake2b"]:
-        return None
-    return load_data(path, target=source["target"], test=source["test"], seed=source["seed"])
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        why = f"its source is not that of the table: {str(error).split(';')[0]}"
+        raise run.damaged("compress.json", why) from None
