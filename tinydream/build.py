@@ -187,7 +187,7 @@ def _run(project: Path, log: Path, on_output: Callable[[str], None]) -> tuple[in
     command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(project)]
     lines = []
     with (
-        log.open("w", encoding="utf-8") as file,
+        log.open("w", buffering=1, encoding="utf-8") as file,
         subprocess.Popen(
             command,
             env=_variables(core_folder()),

@@ -204,7 +204,10 @@ def _why_not_opened(port: str, error: Exception) -> str:
     number = getattr(error, "errno", None)
     there = ", ".join(port_names()) or "none"
     if number == errno.ENOENT:
-        return f"port {port!r} does not exist; ports here: {there}. Plug in the board or name one"
+        return (
+            f"port {port!r} does not exist (serial ports here: {there}); plug in the board, or"
+            " name one that `tinydream ports` lists"
+        )
     if number in (errno.EACCES, errno.EPERM):
         return (
             f"port {port!r} may not be used by this user; join the group that owns it (often"
@@ -212,7 +215,7 @@ def _why_not_opened(port: str, error: Exception) -> str:
         )
     if number in (errno.EBUSY, errno.EAGAIN):
         return f"port {port!r} is held by another program; close that (a serial monitor?) first"
-    return f"port {port!r} cannot be opened ({error}); ports here: {there}"
+    return f"port {port!r} cannot be opened ({error}); name one that `tinydream ports` lists"
 
 
 def how_it_ended(code: int | None) -> str:

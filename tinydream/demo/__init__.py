@@ -3,7 +3,13 @@
 import importlib.resources
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import (
+    FIRST_EXCEPTION,
+    CancelledError,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,10 +88,12 @@ def demo(
     run, data, stop = Run(folder), load_digits(), Event()
     runs = [run] + [Run(run.folder / "seeds" / str(seed)) for seed in range(1, seeds)]
     with ThreadPoolExecutor(WORKERS) as pool:
+        futures = [
+            pool.submit(_one, Seed(seed, runs[seed], stop), data, port, tell)
+            for seed in range(seeds)
+        ]
         try:
-            done = list(
-                pool.map(lambda i: _one(Seed(i, runs[i], stop), data, port, tell), range(seeds))
-            )
+            done = _all(futures)
         finally:
             stop.set()  # one that failed, or Ctrl-C, ends the others
     report = _report(run, done, port)
@@ -97,6 +105,16 @@ def demo(
             " is a defect of tinydream or of the compiler, please report it with the run folder"
         )
     return report
+
+
+def _all(futures: list[Future[Seed]]) -> list[Seed]:
+    """Their results, or the first exception at once; looks up often, because Ctrl-C waits."""
+    waiting = set(futures)
+    while waiting:
+        over, waiting = wait(waiting, timeout=0.2, return_when=FIRST_EXCEPTION)
+        for future in over:
+            future.result()
+    return [future.result() for future in futures]
 
 
 def _one(one: Seed, data: Data, port: str, tell: Tell) -> Seed:
