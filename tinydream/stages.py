@@ -18,7 +18,7 @@ from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows
-from tinydream.codec.entropy import table_entropy
+from tinydream.codec.bits import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
@@ -69,7 +69,11 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "rows": len(data.X),
         "heldout": len(data.X_test),
         "features": data.X.shape[1],
-        "kept": reps.inputs.columns,
+        "kept": int(reps.inputs.kept.sum()),
+        "inputs": reps.inputs.columns,
+        "task": data.task,
+        "notes": list(data.notes),
+        "columns": [asdict(column) for column in data.columns],
         "classes": list(data.classes),
         "raw_dtype": dtype,
         "raw_bytes": data.X.size * width,
@@ -86,11 +90,10 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         rows=np.frombuffer(reps.rows.to_bytes(), np.uint8),
         features=np.array(data.features),
         classes=np.array(data.classes),
-        targets=np.array([data.target]),
+        targets=np.array(data.targets),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
-    bits, entropy = table_entropy(data.X)
-    run.write_arrays("entropy.npz", bits=bits, values=entropy)
+    run.write_arrays("entropy.npz", entropy=table_entropy(data.X), names=np.array(data.features))
     run.write_json("compress.json", facts)
     return facts
 
@@ -101,6 +104,8 @@ def _source(data: Data, seed: int) -> dict[str, Any]:
         "path": str(path.resolve()),
         "blake2b": _fingerprint(path),
         "target": data.target,
+        "task": data.task,
+        "categories": data.categories,
         "test": data.share,
         "seed": seed,
     }
@@ -394,4 +399,5 @@ def _source_data(source: dict[str, Any]) -> Data | None:
         return None
     if _fingerprint(path) != source["blake2b"]:
         return None
-    return load_data(path, target=source["target"], test=source["test"], seed=source["seed"])
+    options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
+    return load_data(path, **options)

@@ -107,11 +107,11 @@ def _groups(seen: looks.Inspected) -> None:
 def _deviations(seen: looks.Inspected) -> None:
     if not seen.spreads:
         return show.line("deviations: none; rows repeat instead of being dreamt\n")
-    most = sorted(seen.spreads, key=lambda spread: -spread.stored)[:5]
+    most = sorted(seen.spreads, key=lambda spread: -spread.input)[:5]
     title = f"deviations: spread around representatives, largest of {len(seen.spreads)} columns"
-    table = _columns(title, "feature", "in raw units", "as stored")
+    table = _columns(title, "feature", "in raw units", "in network inputs")
     for spread in most:
-        table.add_row(escape(spread.name), f"{spread.raw:.4g}", f"{spread.stored:.4g}")
+        table.add_row(escape(spread.name), f"{spread.raw:.4g}", f"{spread.input:.4g}")
     show.console.print(table)
     show.line("")
 
@@ -138,9 +138,9 @@ def verify(port: str | None, folder: str, as_json: bool) -> None:
     """Check a device against the simulator, bit for bit.
 
     The simulator repeats the last training; each weight and each held-out prediction must be
-    equal. Without --port it is compared with RUN/weights.npz; with --port the device trains anew
-    with the same knobs, and its present weights are lost. No file of the run is changed. Ends
-    with 1 when something differs.
+    equal. Without --port it is compared with RUN/weights.npz;
+    with --port the device trains anew with the same knobs, and its present weights are lost. No
+    file of the run is changed. Ends with 1 when something differs.
 
     \b
     Example: tinydream verify --port native

@@ -1,32 +1,34 @@
 """What representatives are compared with: all rows, and random rows at the same bytes."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinydream.codec.layout import Budget, fit_tables
 from tinydream.codec.quantise import cover_grid, pack_rows, quantise
 from tinydream.codec.represent import Representatives
+from tinydream.codec.scale import apply_inputs
 from tinydream.data import check_table
 from tinydream.errors import BudgetError, DataError
 from tinydream.rows import Rows
 
 __all__ = ["all_rows", "random_rows"]
 
+BLOCK = 1024  # rows brought to float64 at a time
+
 
 def all_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Representatives:
     """Every row of X (n, d) once, in the same network inputs, at 16 bits and without deviation.
 
-    y: (n,) class indices, as in `reps.y`. Raises DataError for others.
+    y: (n,) class indices, as in `reps.y`; for regression (n,) or (n, t) in raw units. Raises
+    DataError for others.
     """
-    Z, labels = _inputs(reps, X, y)
+    Z, labels = _space(reps, X, y)
     width = np.full(Z.shape[1], 16, np.uint8)
     low, step = cover_grid(Z.min(axis=0), Z.max(axis=0), width)
     q = np.concatenate(
         [
-            quantise(Z[i : i + 1024].astype(np.float64), low, step, width)
-            for i in range(0, len(Z), 1024)
+            quantise(Z[i : i + BLOCK].astype(np.float64), low, step, width)
+            for i in range(0, len(Z), BLOCK)
         ]
     )
     return _plain(reps, q, labels, width, low, step)
@@ -36,11 +38,11 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     """As many random rows of X, y as the bytes of `reps` hold at the same bits; no deviation.
 
     Their grids are fitted to them (same widths, same bytes), and what `reps` spends on sigma
-    and weights is spent on rows. y: (n,) class indices. Raises BudgetError when no row fits.
+    and weights is spent on rows. y: as for `all_rows`. Raises BudgetError when no row fits.
     """
-    Z, labels = _inputs(reps, X, y)
+    Z, labels = _space(reps, X, y)
     width = reps.rows.width
-    budget = Budget(reps.inputs, reps.rows.label_bits, False, reps.nbytes, levels=1)
+    budget = Budget(reps.inputs, reps.outputs, reps.rows.label_bits, False, reps.nbytes, levels=1)
     fit = min(budget.rows(width), len(Z))
     if fit < 1:
         raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")
@@ -50,16 +52,31 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     return _plain(reps, grid.store(values), labels[chosen], width, grid.low, grid.step)
 
 
-def _inputs(
+def _space(
     reps: Representatives, X: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    rows, classes, index = check_table(X, y)
-    if classes.dtype.kind not in "iu" or classes[0] < 0 or classes[-1] >= len(reps.classes):
+    """Rows (n, r + t), inputs and then targets, and labels (n,), all 0 for regression."""
+    targets = reps.rows.targets
+    task = "regression" if targets else "classification"
+    rows, classes, given = check_table(X, y, task=task)
+    Z = apply_inputs(reps.inputs, rows, targets)
+    if not targets:
+        return Z, _class_indices(classes, given, len(reps.classes))
+    if given.shape[1] != targets:
+        raise DataError(f"y has {given.shape[1]} targets and the representatives {targets}")
+    Z[:, reps.inputs.columns :] = (given - reps.outputs.shift) / reps.outputs.scale
+    return Z, np.zeros(len(Z), np.int32)
+
+
+def _class_indices(
+    classes: NDArray[np.generic], index: NDArray[np.generic], count: int
+) -> NDArray[np.int32]:
+    if classes.dtype.kind not in "iu" or classes[0] < 0 or classes[-1] >= count:
         raise DataError(
-            f"y holds {classes[0]!s}..{classes[-1]!s}; class indices 0..{len(reps.classes) - 1}"
-            " are needed, as in the representatives' y"
+            f"y holds {classes[0]!s}..{classes[-1]!s}; class indices 0..{count - 1} are needed, as"
+            " in the representatives' y"
         )
-    return reps.inputs.apply(rows), classes[index].astype(np.int32)
+    return np.asarray(classes[index], np.int32)
 
 
 def _plain(
@@ -70,15 +87,15 @@ def _plain(
     low: NDArray[np.int8],
     step: NDArray[np.uint8],
 ) -> Representatives:
-    bits: NDArray[Any] = pack_rows(q, labels, width, reps.rows.label_bits)
     rows = Rows(
         columns=reps.rows.columns,
+        targets=reps.rows.targets,
         label_bits=reps.rows.label_bits,
         width=width,
         low=low,
         step=step,
         sigma=np.empty(0, np.uint8),
         levels=((1, len(q)),),
-        bits=bits,
+        bits=pack_rows(q, labels, width, reps.rows.label_bits),
     )
-    return Representatives(reps.inputs, rows, reps.classes)
+    return Representatives(reps.inputs, rows, reps.classes, reps.outputs)

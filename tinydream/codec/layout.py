@@ -1,7 +1,7 @@
 """How a byte budget is spent: bits a column, and as many rows as then fit."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec.quantise import dequantise, fit_grid, quantise
-from tinydream.codec.scale import fit_inputs, lattice
-from tinydream.codec.tree import Tree, grow, leaf_means
+from tinydream.codec.scale import apply_inputs, fit_inputs, fit_outputs, lattice
+from tinydream.codec.tree import Tree, grow, leaf_means, lloyd
 from tinydream.errors import BudgetError
-from tinydream.rows import Inputs
+from tinydream.rows import Inputs, Outputs
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
 
@@ -29,32 +29,60 @@ F64 = NDArray[np.float64]
 class Space:
     """Rows as the network sees them.
 
-    Z: (n, r) float32. y: (n,) int32. square: (r,) sums of Z**2.
+    Z: (n, r + t) float32, inputs and then targets. label: (n,) int32, all 0 for regression.
+    kinds: of rows that no representative mixes: the classes, or 1. square: (r + t,) sums of
+    Z**2. stress: (r + t,) how much an error in each column counts, as a factor of it: a target
+    counts as much as all inputs together.
     """
 
     inputs: Inputs
+    outputs: Outputs
     Z: F32
-    y: I32
-    classes: int
+    label: I32
+    kinds: int
     square: F64
+    stress: F64
 
     @classmethod
-    def of(cls, X: NDArray[Any], y: I32, classes: int, budget: int | None) -> "Space":
-        inputs = fit_inputs(X, budget)
-        Z = np.ascontiguousarray(inputs.apply(X))
+    def of(
+        cls,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        classes: int,
+        budget: int | None,
+        one_hot: Sequence[int] = (),
+    ) -> "Space":
+        """The space of rows X (n, d); y: class indices (n,), or targets (n, t) if classes is 0."""
+        inputs, outputs = fit_inputs(X, budget, one_hot), Outputs()
+        targets = 0 if classes else y.shape[1]
+        Z = apply_inputs(inputs, X, targets)
+        stress = np.ones(Z.shape[1])
+        if targets:
+            outputs, Z[:, inputs.columns :] = fit_outputs(y)
+            y = np.zeros(len(y), np.int32)
         square = np.einsum("ij,ij->j", Z, Z, dtype=np.float64)
-        return cls(inputs, Z, y, classes, square)
+        if targets:
+            variance = square / len(Z) - Z.mean(axis=0, dtype=np.float64) ** 2
+            stress[inputs.columns :] = np.sqrt(variance[: inputs.columns].sum() / targets)
+        return cls(inputs, outputs, Z, y, max(classes, 1), square, stress)
+
+    @property
+    def targets(self) -> int:
+        return len(self.outputs.shift)
 
     @property
     def label_bits(self) -> int:
-        return (self.classes - 1).bit_length()
+        return (self.kinds - 1).bit_length()
 
     def tree(self, X: NDArray[Any], leaves: int) -> Tree:
-        grid, scale = lattice(X, self.inputs)
-        return grow(grid, self.y, scale, leaves)
+        grid, scale = lattice(X, self.Z, self.inputs)
+        return grow(grid, self.label, scale * self.stress**2, leaves)
+
+    def lloyd(self, leaf: I32, leaves: int, passes: int) -> I32:
+        return lloyd(self.Z, self.label, leaf, leaves, passes, self.stress)
 
     def spread(self, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
-        """Means (leaves, r), rows (leaves,) and the variance within leaves (r,), unbiased.
+        """Means (leaves, r + t), rows (leaves,) and the variance within leaves, unbiased.
 
         The mean of a leaf has adapted to its rows: n - leaves degrees of freedom are left.
         """
@@ -77,22 +105,26 @@ class Budget:
     """What is limited: bytes in all (`total`), or else the number of rows (`fixed`)."""
 
     inputs: Inputs
+    outputs: Outputs
     label_bits: int
     deviation: bool
     total: int
     fixed: int | None = None
     levels: int = LEVELS
 
+    @property
+    def columns(self) -> int:
+        return self.inputs.columns + len(self.outputs.shift)
+
     def row_bits(self, width: U8) -> int:
-        columns = self.inputs.columns
-        return int(np.broadcast_to(width, columns).sum(dtype=np.int64)) + self.label_bits
+        return int(np.broadcast_to(width, self.columns).sum(dtype=np.int64)) + self.label_bits
 
     def tables(self, width: U8) -> int:
         """Bytes of all tables but the rows; grids have as many entries as `width`."""
-        kept = 0 if self.inputs.kept.all() else (self.inputs.raw_columns + 7) // 8
+        units = {**self.inputs.tables(), **self.outputs.tables()}
         grid = (len(width) + 1) // 2 + 2 * len(width)
-        sigma = self.inputs.columns if self.deviation else 0
-        return kept + 5 * len(self.inputs.shift) + grid + sigma + 8 * self.levels
+        sigma = self.columns if self.deviation else 0
+        return sum(map(len, units.values())) + grid + sigma + 8 * self.levels
 
     def rows(self, width: U8) -> int:
         """Rows of these bits that fit beside the tables; negative when these alone do not."""
@@ -140,13 +172,13 @@ def choose_layout(
     Raises BudgetError when not even one row a class fits.
     """
     narrow = np.array([1 if bits == "auto" else bits], np.uint8)
-    budget = _fewer_levels(budget, narrow, space.classes)
+    budget = _fewer_levels(budget, narrow, space.kinds)
     # with one level of weight most rows fit: weights may turn out to be equal
     most = replace(budget, levels=1).rows(narrow)
     tree = space.tree(X, min(most, len(X)))
     best, least = None, math.inf
     for width in _candidates(space, tree, budget, bits):
-        if budget.rows(width) < space.classes:
+        if budget.rows(width) < space.kinds:
             continue
         layout = Layout(width, min(budget.rows(width), tree.leaves), budget.levels)
         error = _error(space, tree, layout)
@@ -164,16 +196,17 @@ def _fewer_levels(budget: Budget, width: U8, classes: int) -> Budget:
             return least
     tables, row_bits = least.tables(width), least.row_bits(width)
     need = tables + (classes * row_bits + 7) // 8
+    each = f" for each of {classes} classes" if classes > 1 else ""
     raise BudgetError(
         f"a budget of {budget.total} bytes is too small: tables take {tables} bytes and a row of"
-        f" {row_bits} bits for each of {classes} classes makes {need} ({need - budget.total} over);"
+        f" {row_bits} bits{each} makes {need} ({need - budget.total} over);"
         f" raise budget_bytes to {need} or more, or remove columns"
         + (", or set deviation=False" if budget.deviation else "")
     )
 
 
 def _candidates(space: Space, tree: Tree, budget: Budget, bits: int | str) -> Iterator[U8]:
-    columns = space.inputs.columns
+    columns = space.Z.shape[1]
     if bits != "auto":
         yield np.array([bits], np.uint8)
         if columns > 1:
@@ -192,10 +225,10 @@ def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:
 
     Bits and rows depend on each other; a few rounds settle them.
     """
-    width, rows = np.full(space.inputs.columns, 4, np.uint8), 0
+    width, rows = np.full(space.Z.shape[1], 4, np.uint8), 0
     for _ in range(3):
         fit = min(budget.rows(width), tree.leaves)
-        if fit < space.classes or abs(fit - rows) <= 0.03 * rows:
+        if fit < space.kinds or abs(fit - rows) <= 0.03 * rows:
             break
         rows = fit
         mean, _, within = space.spread(tree.cut(rows), rows)
@@ -209,4 +242,5 @@ def _error(space: Space, tree: Tree, layout: Layout) -> float:
     mean, rows, within = space.spread(tree.cut(layout.rows), layout.rows)
     grid = fit_tables(mean, rows, layout.width)
     apart = grid.load(grid.store(mean)) - mean
-    return float(within.sum() + rows @ (apart * apart).sum(axis=1) / rows.sum())
+    square = within + rows @ (apart * apart) / rows.sum()
+    return float(square @ space.stress**2)

@@ -1,5 +1,6 @@
 """EntroGeDe: few weighted representatives, and a model of what they leave out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -10,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from tinydream import _core
 from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
 from tinydream.codec.quantise import dequantise, f8_encode, fit_levels, pack_rows, unpack_rows
-from tinydream.codec.tree import Tree, lloyd
-from tinydream.data import check_rows, check_table
+from tinydream.codec.scale import apply_inputs
+from tinydream.codec.tree import Tree
+from tinydream.data import TASKS, check_rows, check_table
 from tinydream.errors import BudgetError, DataError, InputError
 from tinydream.rows import Inputs, Outputs, Rows, f8_decode
 
@@ -31,8 +33,9 @@ NOISE = 1.0
 class Representatives:
     """Rows that stand for many, as a device holds them.
 
-    classes: (k,) the labels as they were given; y counts in them. Everything else is read from
-    `inputs` and `rows`, which go into the plan as they are.
+    classes: (k,) the labels as they were given; y counts in them. Empty for regression, where
+    `outputs` tells how y becomes raw units. Everything else is read from `inputs` and `rows`,
+    which go into the plan as they are.
     """
 
     inputs: Inputs
@@ -41,19 +44,21 @@ class Representatives:
     outputs: Outputs = Outputs()
 
     @cached_property
-    def _unpacked(self) -> tuple[NDArray[np.uint16], I32]:
-        return unpack_rows(self.rows)
-
-    @cached_property
-    def X(self) -> F32:
-        """(m, r) float32, in network inputs: what the device computes, without deviations."""
+    def _unpacked(self) -> tuple[F32, I32]:
+        q, labels = unpack_rows(self.rows)
         rows = self.rows
-        return dequantise(self._unpacked[0], rows.low, rows.step, rows.width)
+        return dequantise(q, rows.low, rows.step, rows.width), labels
 
     @property
-    def y(self) -> I32:
-        """(m,) int32, indices into `classes`."""
-        return self._unpacked[1]
+    def X(self) -> F32:
+        """(m, r) float32, in network inputs: what the device computes, without deviations."""
+        return self._unpacked[0][:, : self.inputs.columns]
+
+    @property
+    def y(self) -> I32 | F32:
+        """(m,) int32, indices into `classes`; for regression (m, t) float32, as outputs."""
+        values, labels = self._unpacked
+        return values[:, self.inputs.columns :] if self.rows.targets else labels
 
     @cached_property
     def weight(self) -> NDArray[np.int64]:
@@ -61,9 +66,18 @@ class Representatives:
         weight, count = np.array(self.rows.levels, np.int64).T
         return np.repeat(weight, count)
 
-    @cached_property
+    @property
     def sigma(self) -> F32:
         """(r,) spread of the deviations, in network inputs; zeros when none are drawn."""
+        return self._sigma[: self.inputs.columns]
+
+    @property
+    def target_sigma(self) -> F32:
+        """(t,) spread of the targets' deviations, as outputs; empty for classification."""
+        return self._sigma[self.inputs.columns :]
+
+    @cached_property
+    def _sigma(self) -> F32:
         sigma = f8_decode(self.rows.sigma)
         return sigma if len(sigma) else np.zeros(self.rows.columns, np.float32)
 
@@ -74,30 +88,36 @@ class Representatives:
 
     @property
     def nbytes(self) -> int:
-        """Bytes on the device: rows, labels, weights, grids, deviations, inputs' scales."""
-        kept = 0 if self.inputs.kept.all() else (self.inputs.raw_columns + 7) // 8
-        return kept + 5 * len(self.inputs.shift) + self.rows.nbytes
+        """Bytes on the device: rows, labels, weights, grids, deviations, scales."""
+        units = {**self.inputs.tables(), **self.outputs.tables()}
+        return sum(map(len, units.values())) + self.rows.nbytes
 
-    def sample(self, n: int, seed: int = 0) -> tuple[F32, I32]:
-        """The first n rows (n, r) and classes (n,) of the stream that a device would draw."""
+    def sample(self, n: int, seed: int = 0) -> tuple[F32, I32 | F32]:
+        """The first n rows of the stream that a device would draw: (n, r), and as y."""
         if n < 1:
             raise InputError(f"n is {n}; one row or more can be drawn")
         _check_whole("seed", seed, 0, 2**32 - 1)
-        x, y = _core.rows_draw(self.rows.to_bytes(), seed, 0, n)
-        return np.frombuffer(x, np.float32).reshape(n, -1), np.frombuffer(y, np.int32)
+        drawn, labels = _core.rows_draw(self.rows.to_bytes(), seed, 0, n)
+        x = np.frombuffer(drawn, np.float32).reshape(n, -1)
+        if self.rows.targets:
+            return x[:, : self.inputs.columns], x[:, self.inputs.columns :]
+        return x, np.frombuffer(labels, np.int32)
 
 
 @dataclass(kw_only=True, eq=False)
 class EntroGeDe:
-    """Condenses a labelled table into representatives that fit a byte budget.
+    """Condenses a table and its target into representatives that fit a byte budget.
 
     budget_bytes: of everything the device holds for the data. representatives: their number,
     instead of a budget. bits: a column, 1..16, or "auto". lloyd: passes that move rows to the
     nearest mean of their class after the tree. deviation: whether a spread is stored, so that
-    training rows are dreamt around their representative.
+    training rows are dreamt around their representative. task: "classification", "regression",
+    or "auto": regression for numbers with fractions and for two-dimensional floats. one_hot:
+    columns of X whose codes 0..k-1 become k inputs each.
 
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
-    classes_ (k,), n_features_in_, feature_names_in_ (for data frames with text as names).
+    classes_ (k,; empty for regression), n_features_in_, feature_names_in_ (for data frames with
+    text as names).
 
     Base bits: EntroGeDe, arXiv 2506.22190; leaves that choose their own bit, budgets and
     deviations are ours (DESIGN.md).
@@ -108,16 +128,19 @@ class EntroGeDe:
     bits: int | str = "auto"
     lloyd: int = 3
     deviation: bool = True
+    task: str = "auto"
+    one_hot: Sequence[int] = ()
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "EntroGeDe":
-        """Learn from rows X (n, d), numbers without NaN, and labels y (n,) of any kind.
+        """Learn from rows X (n, d), numbers or NaN, and y: labels (n,) of any kind, or numbers
+        (n,) or (n, t) for regression.
 
         Raises DataError for a table that cannot be learned from, BudgetError when not even one
         row a class fits, InputError for a parameter out of range.
         """
         self._check_parameters()
         _remember_names(self, X)
-        rows, self.classes_, labels = check_table(X, y)
+        rows, self.classes_, labels = check_table(X, y, task=self.task)
         self.n_features_in_ = rows.shape[1]
         self.representatives_ = _condense(rows, labels, self.classes_, self)
         return self
@@ -132,7 +155,7 @@ class EntroGeDe:
                 f"X has {rows.shape[1]} features, but EntroGeDe is expecting"
                 f" {self.n_features_in_} features as input"
             )
-        return self.representatives_.inputs.apply(rows)
+        return apply_inputs(self.representatives_.inputs, rows)
 
     def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> F32:
         """fit, then transform of the same rows."""
@@ -152,11 +175,12 @@ class EntroGeDe:
         return self
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import Tags, TargetTags, TransformerTags
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
             estimator_type=None,
             target_tags=TargetTags(required=True),
+            input_tags=InputTags(allow_nan=True),
             transformer_tags=TransformerTags(preserves_dtype=[]),
         )
 
@@ -167,6 +191,10 @@ class EntroGeDe:
             _check_whole("representatives", self.representatives, 1, 2**31)
         if self.bits != "auto":
             _check_whole("bits", self.bits, 1, 16, " or 'auto'")
+        if self.task not in ("auto", *TASKS):
+            raise InputError(
+                f"task is {self.task!r}; it is 'auto', {' or '.join(map(repr, TASKS))}"
+            )
 
 
 def _check_whole(name: str, value: Any, low: int, high: int, other: str = "") -> None:
@@ -183,15 +211,18 @@ def _remember_names(codec: Any, X: Any) -> None:
         del codec.feature_names_in_
 
 
-def _condense(X: NDArray[Any], y: I32, classes: NDArray[Any], codec: EntroGeDe) -> Representatives:
-    fixed, total = codec.representatives, codec.budget_bytes
-    if fixed is not None and fixed < len(classes):
+def _condense(
+    X: NDArray[Any], y: NDArray[Any], classes: NDArray[Any], codec: EntroGeDe
+) -> Representatives:
+    fixed = codec.representatives
+    total = codec.budget_bytes
+    space = Space.of(X, y, len(classes), total if fixed is None else None, codec.one_hot)
+    if fixed is not None and fixed < space.kinds:
         raise BudgetError(
-            f"{fixed} representatives cannot stand for {len(classes)} classes; ask for"
-            f" {len(classes)} or more"
+            f"{fixed} representatives cannot stand for {space.kinds} classes; ask for"
+            f" {space.kinds} or more"
         )
-    space = Space.of(X, y, len(classes), total if fixed is None else None)
-    budget = Budget(space.inputs, space.label_bits, codec.deviation, total, fixed)
+    budget = Budget(space.inputs, space.outputs, space.label_bits, codec.deviation, total, fixed)
     layout, tree = choose_layout(space, X, budget, codec.bits)
     made = _represent(space, tree, layout, codec, classes)
     while fixed is None:  # levels of weight that were not needed leave bytes for rows
@@ -209,10 +240,10 @@ def _condense(X: NDArray[Any], y: I32, classes: NDArray[Any], codec: EntroGeDe) 
 def _represent(
     space: Space, tree: Tree, layout: Layout, codec: EntroGeDe, classes: NDArray[Any]
 ) -> Representatives:
-    leaf = lloyd(space.Z, space.y, tree.cut(layout.rows), layout.rows, codec.lloyd)
+    leaf = space.lloyd(tree.cut(layout.rows), layout.rows, codec.lloyd)
     mean, count, within = space.spread(leaf, layout.rows)
     label = np.zeros(layout.rows, np.int32)
-    label[leaf] = space.y
+    label[leaf] = space.label
     weight, level = fit_levels(count, layout.levels)
     order = np.argsort(level, kind="stable")
     grid = fit_tables(mean, count, layout.width)
@@ -220,7 +251,8 @@ def _represent(
     sigma = f8_encode(NOISE * np.sqrt(within)) if codec.deviation else np.empty(0, np.uint8)
     levels = tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True))
     rows = Rows(
-        columns=space.inputs.columns,
+        columns=space.Z.shape[1],
+        targets=space.targets,
         label_bits=space.label_bits,
         width=grid.width,
         low=grid.low,
@@ -229,4 +261,4 @@ def _represent(
         levels=levels,
         bits=pack_rows(q, label[order], grid.width, space.label_bits),
     )
-    return Representatives(space.inputs, rows, classes)
+    return Representatives(space.inputs, rows, classes, space.outputs)

@@ -1,81 +1,246 @@
 """Raw units to network inputs, and to the integers that the base tree splits on."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.errors import DataError
-from tinydream.rows import Inputs
+from tinydream.errors import DataError, InputError
+from tinydream.rows import INPUT_LIMIT, Inputs, Outputs
 
-__all__ = ["fit_inputs", "lattice"]
+__all__ = ["apply_inputs", "fit_inputs", "fit_outputs", "lattice"]
+
+F64 = NDArray[np.float64]
 
 MOST_COLUMNS = 65535
+MOST_CODES = 255
 TOP = 65535  # of the lattice, 16 bits
-BLOCK = 1024  # rows brought to float64 at a time
+BLOCK = 1 << 20  # numbers brought to another type at a time
+SAMPLE = 16384  # rows that quartiles are taken from
+FAR = 10.0  # standard deviations, as the quartiles tell them, from the median to an outlier
+RARE = 0.01  # a larger share of a column is no outlier
 
 
-def fit_inputs(X: NDArray[Any], budget: int | None = None) -> Inputs:
-    """How rows X (n, d) become inputs with a standard deviation around 1.
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Of each raw column, missing values aside: range, mean, spread; and how many are missing."""
+
+    low: F64
+    high: F64
+    mean: F64
+    std: F64
+    missing: NDArray[np.int64]
+
+
+def fit_inputs(X: NDArray[Any], budget: int | None = None, one_hot: Sequence[int] = ()) -> Inputs:
+    """How rows X (n, d) become inputs with a standard deviation around 1; NaN is missing.
 
     Columns that are constant (as float32) are dropped. One shift and gain serve all columns
     when they look like one unit, as pixels and samples do; else each column has its own, unless
-    these 5 bytes a column were more than a quarter of `budget`.
+    these 5 bytes a column were more than a quarter of `budget`. Gross outliers (10 standard
+    deviations off the median, both told by the quartiles, and at most 1 % of a column) count as
+    lying there. Columns in `one_hot` hold codes 0..k-1 and become k inputs of their own.
+    A missing value becomes the mean of its column.
 
     Raises DataError when no column varies, or numbers are beyond float32.
     """
-    with np.errstate(over="ignore"):
-        rows = X.astype(np.float32)
-    low, high = rows.min(axis=0), rows.max(axis=0)
-    if not (np.isfinite(low) & np.isfinite(high)).all():
-        j = int((~(np.isfinite(low) & np.isfinite(high))).argmax())
+    columns = _measure(X)
+    if not (np.isfinite(columns.low) | np.isnan(columns.low)).all() or np.isinf(columns.high).any():
+        j = int((np.isinf(columns.low) | np.isinf(columns.high)).argmax())
         raise DataError(f"column {j} has numbers beyond float32 (3.4e38); scale it down")
-    kept = low < high
+    kept = columns.low < columns.high
     if not kept.any():
         raise DataError(f"all {len(kept)} columns are constant; nothing can be learned from them")
-    if kept.sum() > MOST_COLUMNS or len(kept) > MOST_COLUMNS:
-        raise DataError(f"{len(kept)} columns are too many; a device takes at most {MOST_COLUMNS}")
-    mean, std = _moments(np.ascontiguousarray(rows[:, kept]))
-    tight = budget is not None and 5 * int(kept.sum()) > budget // 4
-    if tight or _one_unit((high - low)[kept].astype(np.float64), mean, std):
-        std = np.sqrt([np.mean(std**2) + mean.var()])
-        mean = np.array([mean.mean()])
-    gain = np.rint(-np.log2(std)).clip(-126, 126).astype(np.int8)
-    return Inputs(kept, mean.astype(np.float32), gain)
+    expand = _expansions(X, columns, one_hot)
+    count = int(np.maximum(expand, 1)[kept].sum(dtype=np.int64))
+    if max(count, len(kept)) > MOST_COLUMNS:
+        raise DataError(
+            f"{max(count, len(kept))} columns are too many; a device takes at most {MOST_COLUMNS}"
+        )
+    mean, gain = _scales(X, columns, kept, expand)
+    tight = budget is not None and 5 * count > budget // 4
+    one_unit = not expand[kept].any() and _one_unit(columns, kept)
+    shift = mean
+    if tight or one_unit:
+        std = np.exp2(-gain) if expand[kept].any() else columns.std[kept]
+        shift = np.array([mean.mean()])
+        gain = _gain(np.sqrt([np.mean(std**2) + mean.var()]))
+    fill = np.empty(0)  # a column's own shift is its mean, which is 0
+    if len(shift) < count and columns.missing[kept].any():
+        fill = ((mean - shift) * np.exp2(gain)).clip(-INPUT_LIMIT, INPUT_LIMIT)
+    return Inputs(
+        kept,
+        shift.astype(np.float32),
+        gain.astype(np.int8),
+        expand[kept] if expand[kept].any() else np.empty(0, np.uint8),
+        fill.astype(np.float32),
+    )
 
 
-def _moments(rows: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mean = rows.mean(axis=0, dtype=np.float64)
-    apart = rows - mean.astype(np.float32)  # first: squares of large numbers would drown it
-    off = apart.mean(axis=0, dtype=np.float64)
-    square = np.einsum("ij,ij->j", apart, apart, dtype=np.float64) / len(rows)
-    return mean, np.sqrt(np.maximum(square - off**2, 0)) + np.finfo(np.float32).tiny
+def fit_outputs(y: F64) -> tuple[Outputs, NDArray[np.float32]]:
+    """How targets y (n, t) become outputs of mean 0 and variance 1, and these (n, t) float32."""
+    mean, std = y.mean(axis=0), y.std(axis=0)
+    outputs = Outputs(
+        mean.astype(np.float32), np.maximum(std, np.finfo(np.float32).tiny).astype(np.float32)
+    )
+    return outputs, ((y - outputs.shift) / outputs.scale).astype(np.float32)
 
 
-def _one_unit(
-    span: NDArray[np.float64], mean: NDArray[np.float64], std: NDArray[np.float64]
-) -> bool:
+def apply_inputs(inputs: Inputs, X: NDArray[Any], targets: int = 0) -> NDArray[np.float32]:
+    """Rows (n, d) as network inputs (n, r), with room for `targets` more columns."""
+    Z = np.zeros((len(X), inputs.columns + targets), np.float32)
+    step = max(1, BLOCK // max(X.shape[1], inputs.columns))
+    with np.errstate(over="ignore"):
+        for i in range(0, len(X), step):
+            Z[i : i + step, : inputs.columns] = inputs.apply(X[i : i + step])
+    return Z
+
+
+def _measure(X: NDArray[Any]) -> _Columns:
+    n, d = X.shape
+    low = high = np.full(d, np.nan, np.float32)
+    missing, total = np.zeros(d, np.int64), np.zeros(d)
+    for rows in _float32(X):
+        low, high = np.fmin(low, np.fmin.reduce(rows)), np.fmax(high, np.fmax.reduce(rows))
+        if X.dtype.kind == "f":
+            missing += np.isnan(rows).sum(axis=0)
+        total += _sum(rows, missing)
+    filled = np.maximum(n - missing, 1)
+    with np.errstate(invalid="ignore"):
+        mean = total / filled
+    square, off = np.zeros(d), np.zeros(d)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for rows in _float32(X):  # apart first: squares of large numbers would drown it
+            apart = rows - mean.astype(np.float32)
+            off += _sum(apart, missing)
+            apart *= apart
+            square += _sum(apart, missing)
+        std = np.sqrt(np.maximum(square / filled - (off / filled) ** 2, 0))
+    columns = _Columns(low.astype(float), high.astype(float), mean, std, missing)
+    return _without_outliers(X, columns)
+
+
+def _float32(X: NDArray[Any]) -> Any:
+    step = max(1, BLOCK // X.shape[1])
+    with np.errstate(over="ignore"):
+        for i in range(0, len(X), step):
+            yield X[i : i + step].astype(np.float32)
+
+
+def _sum(rows: NDArray[np.float32], missing: NDArray[np.int64]) -> F64:
+    add = np.nansum if missing.any() else np.sum
+    return np.asarray(add(rows, axis=0, dtype=np.float64))
+
+
+def _without_outliers(X: NDArray[Any], columns: _Columns) -> _Columns:
+    """The columns' range, mean and spread with gross outliers moved to where they begin."""
+    n, d = X.shape
+    sample = X
+    if n > SAMPLE:
+        sample = X[np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))]
+    low, high, mean, std = (
+        a.copy() for a in (columns.low, columns.high, columns.mean, columns.std)
+    )
+    for j in np.flatnonzero(high > low).tolist():
+        values = sample[:, j].astype(np.float64)
+        values = values[~np.isnan(values)]
+        if len(values) < 4:
+            continue
+        first, middle, third = np.quantile(values, (0.25, 0.5, 0.75))
+        reach = FAR * (third - first) / 1.349
+        if reach == 0 or low[j] >= middle - reach and high[j] <= middle + reach:
+            continue
+        values = X[:, j].astype(np.float64)
+        values = values[~np.isnan(values)]
+        if np.mean(np.abs(values - middle) > reach) > RARE:
+            continue
+        values = values.clip(middle - reach, middle + reach)
+        low[j], high[j] = values.min(), values.max()
+        mean[j], std[j] = values.mean(), values.std()
+    return _Columns(low, high, mean, std, columns.missing)
+
+
+def _expansions(X: NDArray[Any], columns: _Columns, one_hot: Sequence[int]) -> NDArray[np.uint8]:
+    """Of each raw column, how many inputs it is expanded to; 0 for none."""
+    expand = np.zeros(X.shape[1], np.uint8)
+    for j in one_hot:
+        if not 0 <= j < X.shape[1]:
+            raise InputError(f"one_hot names column {j}; there are columns 0..{X.shape[1] - 1}")
+        codes = X[:, j][~np.isnan(X[:, j])]
+        if not len(codes) or codes.min() < 0 or codes.max() >= MOST_CODES or (codes % 1).any():
+            raise InputError(
+                f"one_hot names column {j}, which does not hold codes 0..{MOST_CODES - 1}; leave it"
+                " out"
+            )
+        expand[j] = int(codes.max()) + 1
+    return np.where(columns.low < columns.high, expand, 0).astype(np.uint8)
+
+
+def _gain(std: F64) -> F64:
+    return np.rint(-np.log2(std + np.finfo(np.float32).tiny)).clip(-126, 126)
+
+
+def _scales(
+    X: NDArray[Any], columns: _Columns, kept: NDArray[np.bool_], expand: NDArray[np.uint8]
+) -> tuple[F64, F64]:
+    """Mean (r,) and gain (r,) of each input. An expanded column's inputs keep their size of 1."""
+    mean, gain = [], []
+    scale = _gain(columns.std)
+    for j in np.flatnonzero(kept):
+        if expand[j]:
+            codes = X[:, j][~np.isnan(X[:, j])].astype(np.int64)
+            share = np.bincount(codes, minlength=expand[j]) / len(codes)
+            mean.append(share)
+            gain.append(np.full(len(share), HOT_GAIN))
+        else:
+            mean.append(columns.mean[j : j + 1])
+            gain.append(scale[j : j + 1])
+    return np.concatenate(mean), np.concatenate(gain)
+
+
+HOT_GAIN = 0.0
+
+
+def _one_unit(columns: _Columns, kept: NDArray[np.bool_]) -> bool:
     """Do these columns look like one unit? Most have a similar range, about the same level.
 
     Held for all image, letter and motion sets tried, and for no table of mixed units; a few
     columns may be quieter, as the pixels of a border are.
     """
+    span, mean, std = (columns.high - columns.low)[kept], columns.mean[kept], columns.std[kept]
     similar = np.mean(span >= span.max() / 4) >= 0.8
     return bool(similar and mean.std() <= 2 * np.sqrt(np.mean(std**2)))
 
 
-def lattice(X: NDArray[Any], inputs: Inputs) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
-    """Kept columns as 16-bit integers (n, r), and the squared size of a step, in inputs.
+def lattice(
+    X: NDArray[Any], Z: NDArray[np.float32], inputs: Inputs
+) -> tuple[NDArray[np.uint16], F64]:
+    """Rows Z (n, r + t) as 16-bit integers (n, r + t), and the squared size of each one's step.
 
-    A column of whole numbers that fit is taken as it is, less its minimum; any other is spread
-    evenly over 16 bits.
+    Z: the inputs of X (n, d), then t targets. A column of whole numbers that fit is taken as it
+    is, less its minimum; any other is spread evenly over 16 bits.
     """
-    rows = np.ascontiguousarray(X[:, inputs.kept])
-    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
-    whole = rows.dtype.kind in "iu" or (rows == np.rint(rows)).all(axis=0)
-    factor = np.where(whole & (high - low <= TOP), 1.0, TOP / (high - low))
-    grid = np.empty(rows.shape, np.uint16)
-    for i in range(0, len(rows), BLOCK):
-        grid[i : i + BLOCK] = np.rint((rows[i : i + BLOCK] - low) * factor)
-    size = np.exp2(inputs.gain.astype(np.float64)) / factor
-    return grid, size**2
+    low, high = Z.min(axis=0).astype(np.float64), Z.max(axis=0).astype(np.float64)
+    whole = np.zeros(len(low), bool)
+    times = np.maximum(inputs.expand, 1) if len(inputs.expand) else 1
+    whole[: inputs.columns] = np.repeat(_whole(X)[inputs.kept], times)
+    unit = np.ones(len(low))
+    unit[: inputs.columns] = np.exp2(inputs.gain.astype(np.float64))
+    span = np.where(high > low, high - low, 1)
+    factor = np.where(whole & (span / unit <= TOP), 1 / unit, TOP / span)
+    grid = np.empty(Z.shape, np.uint16)
+    step = max(1, BLOCK // Z.shape[1])
+    for i in range(0, len(Z), step):
+        grid[i : i + step] = np.rint((Z[i : i + step] - low) * factor)
+    return grid, factor**-2.0
+
+
+def _whole(X: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which columns of X hold whole numbers only, missing values aside."""
+    whole = np.ones(X.shape[1], bool)
+    if X.dtype.kind == "f":
+        for rows in _float32(X):
+            whole &= ((rows == np.rint(rows)) | np.isnan(rows)).all(axis=0)
+    return whole

@@ -74,16 +74,21 @@ def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree
     return Tree(classes, leaf, parent[:made].copy(), error[:made].copy())
 
 
-def lloyd(rows: F32, labels: I32, leaf: I32, leaves: int, passes: int) -> I32:
+def lloyd(
+    rows: F32, labels: I32, leaf: I32, leaves: int, passes: int, stress: F64 | None = None
+) -> I32:
     """Each row's leaf after `passes` rounds of moving rows to the nearest mean of their class.
 
-    rows: (n, d) float32. No leaf loses its last row. Stops early when no row moves. (Lloyd,
-    "Least squares quantization in PCM", 1982.)
+    rows: (n, d) float32. stress: (d,) factors of the columns. No leaf loses its last row. Stops
+    early when no row moves. (Lloyd, "Least squares quantization in PCM", 1982.)
     """
     leaf = leaf.copy()
     if passes == 0 or leaves == len(leaf):
         return leaf
-    rows = np.ascontiguousarray(rows[:, order_columns(rows)])
+    order = order_columns(rows)
+    rows = np.ascontiguousarray(rows[:, order])
+    if stress is not None and (stress != 1).any():
+        rows *= stress[order].astype(np.float32)
     classes = int(labels.max()) + 1
     for _ in range(passes):
         if _core.move_rows(rows, labels, *rows.shape, classes, leaves, leaf) == 0:

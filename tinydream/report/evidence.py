@@ -21,12 +21,15 @@ __all__ = ["Entropy", "Evidence", "Heldout"]
 class Entropy:
     """How much each bit of each column tells on training rows: 0 is constant, 1 a coin.
 
-    bits: (d,) how many a column's integers need; values: (d, most) float32, most significant
-    bit first, NaN behind a column's last bit.
+    values: (d, most) float32, most significant bit first, NaN behind a column's last bit.
     """
 
-    bits: NDArray[np.int64]
     values: NDArray[np.float32]
+
+    @property
+    def bits(self) -> NDArray[np.int64]:
+        """(d,) how many bits a column's integers need."""
+        return np.asarray((~np.isnan(self.values)).sum(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +75,7 @@ class Evidence:
     @property
     def targets(self) -> tuple[str, ...]:
         """Names of what is predicted, one or more."""
-        if self.plan is None:
-            return ()
-        return tuple(getattr(self.plan, "targets", ())) or (self.plan.target,)
+        return self.plan.targets if self.plan else ()
 
     @property
     def representatives(self) -> Representatives | None:
@@ -82,4 +83,4 @@ class Evidence:
         if self.plan is None:
             return None
         classes = np.arange(len(self.plan.classes))
-        return Representatives(self.plan.inputs, self.plan.rows, classes)
+        return Representatives(self.plan.inputs, self.plan.rows, classes, self.plan.outputs)
