@@ -53,7 +53,7 @@ BAD = {
     "empty table": ("t.csv", "a,b,kind\n", 2, "no rows"),
     "one class": ("t.csv", "a,kind\n1,x\n2,x\n3,x\n", 2, "one class"),
     "unknown column": ("t.csv", "a,knd\n1,x\n2,y\n1,x\n2,y\n", 2, "knd"),
-    "NaN": ("t.csv", "a,kind\n1,x\nnan,y\n1,x\n2,y\n", 2, "'a'"),
+    "inf": ("t.csv", "a,kind\n1,x\ninf,y\n1,x\n2,y\n", 2, "'a'"),
     "text": ("t.csv", "a,kind\n1,x\nfoo,y\n1,x\n2,y\n", 2, "foo"),
 }
 

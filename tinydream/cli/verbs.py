@@ -10,7 +10,7 @@ from tinydream.board import load_board
 from tinydream.cli import looks, show
 from tinydream.cli.options import CONTEXT, InOrder, a_board, a_file, a_port, as_json, out
 from tinydream.codec import EntroGeDe
-from tinydream.data import load_data
+from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
 from tinydream.network import SGD, Adam
@@ -42,7 +42,16 @@ def verbs() -> None:
 
 @verbs.command(context_settings=CONTEXT)
 @click.argument("table", metavar="DATA", type=a_file)
-@click.option("--target", help="The column to predict; the last one of a CSV if not given.")
+@click.option(
+    "--target", help="The column to predict, or several: a,b; the last one of a CSV if not given."
+)
+@click.option("--task", type=click.Choice(TASKS), help="By default the target's values tell.")
+@click.option(
+    "--categories",
+    type=click.Choice(CODINGS),
+    default="auto",
+    help="How text becomes numbers; auto: one-hot for 3 to 16 categories.",
+)
 @click.option(
     "--budget-bytes",
     type=click.IntRange(1),
@@ -61,6 +70,8 @@ def verbs() -> None:
 def compress(
     table: str,
     target: str | None,
+    task: str | None,
+    categories: str,
     bits: str,
     no_deviation: bool,
     test: float,
@@ -71,7 +82,7 @@ def compress(
 ) -> None:
     """Turn a table into representatives and held-out rows.
 
-    DATA is a .csv, .csv.gz or .npz file.
+    DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files.
 
     \b
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
@@ -82,7 +93,8 @@ def compress(
         bits=_bits(bits), deviation=not no_deviation, **{k: v for k, v in size.items() if v}
     )
     run = Run(folder)
-    data = load_data(table, target=target, test=test, seed=seed)
+    data = load_data(table, target=target, test=test, seed=seed, task=task, categories=categories)
+    codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed)
     show.compressed(facts, data.notes, as_json)

@@ -1,0 +1,18 @@
+"""A table and its targets, checked once at the door."""
+
+from tinydream.data.check import check_rows, check_table, raw_dtype
+from tinydream.data.columns import CODINGS, Column
+from tinydream.data.table import Data, load_data, split
+from tinydream.data.target import TASKS
+
+__all__ = [
+    "CODINGS",
+    "TASKS",
+    "Column",
+    "Data",
+    "check_rows",
+    "check_table",
+    "load_data",
+    "raw_dtype",
+    "split",
+]

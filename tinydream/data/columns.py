@@ -1,0 +1,150 @@
+"""What each column of a table is, and how it is put into numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.data.check import blocks, float_for
+from tinydream.errors import DataError
+
+__all__ = ["CODINGS", "Column", "choose_codings", "drop_unseen", "notes_on"]
+
+CODINGS = ("auto", "codes", "one-hot")
+FEWEST_HOT, MOST_HOT = 3, 16  # categories that "auto" makes one-hot
+MOST_CODES = 255  # an expanded column's inputs are counted in a byte
+MOST_NAMES = 5  # told in a note
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature as it stands in a table.
+
+    kind: "number", "boolean" (0 or 1), or "category": X holds its place in `categories`.
+    coding: "number"; categories are "codes" (one input) or "one-hot" (an input each).
+    """
+
+    name: str
+    kind: Literal["number", "category", "boolean"] = "number"
+    categories: tuple[str, ...] = ()
+    coding: Literal["number", "codes", "one-hot"] = "number"
+
+
+def choose_codings(columns: Sequence[Column], categories: str) -> tuple[Column, ...]:
+    """The columns with a coding each.
+
+    categories: "codes", "one-hot", or "auto": one-hot for 3..16 categories, codes otherwise.
+    Raises DataError for another word, and for one-hot of more than 255 categories.
+    """
+    if categories not in CODINGS:
+        raise DataError(f"categories is {categories!r}; it is one of {', '.join(CODINGS)}")
+    made = []
+    for column in columns:
+        count = len(column.categories)
+        hot = FEWEST_HOT <= count <= MOST_HOT if categories == "auto" else count >= 2
+        if categories == "codes" or not hot:
+            coding: Literal["codes", "one-hot"] = "codes"
+        elif count <= MOST_CODES:
+            coding = "one-hot"
+        else:
+            raise DataError(
+                f"column {column.name!r} has {count} categories; one-hot takes at most"
+                f" {MOST_CODES}: use categories='codes', or remove the column"
+            )
+        made.append(replace(column, coding=coding) if column.kind == "category" else column)
+    return tuple(made)
+
+
+def drop_unseen(
+    X: NDArray[Any], X_test: NDArray[Any], columns: Sequence[Column], recode: bool
+) -> tuple[NDArray[Any], tuple[Column, ...], tuple[str, ...]]:
+    """Make held-out categories that no training row has missing: (X_test, columns, notes).
+
+    recode: the remaining categories are counted anew, in X as well, which is changed in place.
+    """
+    made, notes = list(columns), []
+    for j, column in enumerate(columns):
+        if column.kind != "category":
+            continue
+        size = len(column.categories)
+        seen = _places(X[:, j], size)
+        held = X_test[:, j].astype(np.float64)
+        known = ~np.isnan(held)
+        lost = known.copy()
+        lost[known] = ~seen[held[known].astype(np.int64)]
+        if lost.any():
+            notes.append(
+                f"{int(lost.sum())} held-out rows hold categories of {column.name!r} that no"
+                " training row has: they count as missing"
+            )
+        code = np.cumsum(seen) - 1 if recode else np.arange(size)
+        if lost.any() or not np.array_equal(code, np.arange(size)):
+            held[known] = code[held[known].astype(np.int64)]
+            held[lost] = np.nan
+            if lost.any():
+                X_test = X_test.astype(float_for(X_test), copy=False)
+            X_test[:, j] = held
+        if recode and not seen.all():
+            filled = ~np.isnan(X[:, j])
+            X[filled, j] = code[X[filled, j].astype(np.int64)]
+            names = tuple(name for name, s in zip(column.categories, seen, strict=True) if s)
+            made[j] = replace(column, categories=names)
+    return X_test, tuple(made), tuple(notes)
+
+
+def _places(codes: NDArray[Any], size: int) -> NDArray[np.bool_]:
+    """Which of the codes 0..size-1 occur; NaN is none."""
+    seen = np.zeros(size, bool)
+    seen[codes[~np.isnan(codes)].astype(np.int64)] = True
+    return seen
+
+
+def notes_on(X: NDArray[Any], columns: Sequence[Column]) -> tuple[str, ...]:
+    """What was decided about the columns of training rows X, a sentence each."""
+    notes = []
+    for coding, how in (
+        ("one-hot", "one-hot, an input for each category"),
+        ("codes", "codes, a number for each category in order of their names"),
+    ):
+        if names := [c.name for c in columns if c.coding == coding]:
+            notes.append(f"{_some(names)} {_become(names)} {how}")
+    low, high, missing = _ranges(X)
+    if missing.any():
+        holes = [f"{columns[j].name!r} ({missing[j]})" for j in np.flatnonzero(missing).tolist()]
+        notes.append(
+            f"{int(missing.sum())} values are missing, in {_list(holes)}: the mean of the column"
+            " stands in for them"
+        )
+    if constant := [columns[j].name for j in np.flatnonzero(~(low < high)).tolist()]:
+        verb = "is constant and is" if len(constant) == 1 else "are constant and are"
+        notes.append(f"{_some(constant)} {verb} left out")
+    return tuple(notes)
+
+
+def _ranges(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
+    """Least and greatest value, and how many are missing, of each column of X (n, d)."""
+    low = high = np.full(X.shape[1], np.nan)
+    missing = np.zeros(X.shape[1], np.int64)
+    for block in blocks(X):
+        low = np.fmin(low, np.fmin.reduce(block, axis=0))
+        high = np.fmax(high, np.fmax.reduce(block, axis=0))
+        if X.dtype.kind == "f":
+            missing += np.isnan(block).sum(axis=0)
+    with np.errstate(over="ignore"):  # as the device has them
+        return low.astype(np.float32), high.astype(np.float32), missing
+
+
+def _list(texts: Sequence[str]) -> str:
+    more = [f"{len(texts) - MOST_NAMES:,} more"] if len(texts) > MOST_NAMES else []
+    return ", ".join([*texts[:MOST_NAMES], *more])
+
+
+def _some(names: Sequence[str]) -> str:
+    text = _list([repr(name) for name in names])
+    return text if len(names) == 1 else f"{len(names):,} columns ({text})"
+
+
+def _become(names: Sequence[str]) -> str:
+    return "becomes" if len(names) == 1 else "become"
