@@ -107,11 +107,11 @@ def _groups(seen: looks.Inspected) -> None:
 def _deviations(seen: looks.Inspected) -> None:
     if not seen.spreads:
         return show.line("deviations: none; rows repeat instead of being dreamt\n")
-    most = sorted(seen.spreads, key=lambda spread: -spread.input)[:5]
+    most = sorted(seen.spreads, key=lambda spread: -spread.stored)[:5]
     title = f"deviations: spread around representatives, largest of {len(seen.spreads)} columns"
-    table = _columns(title, "feature", "in raw units", "in network inputs")
+    table = _columns(title, "feature", "in raw units", "as stored")
     for spread in most:
-        table.add_row(escape(spread.name), f"{spread.raw:.4g}", f"{spread.input:.4g}")
+        table.add_row(escape(spread.name), f"{spread.raw:.4g}", f"{spread.stored:.4g}")
     show.console.print(table)
     show.line("")
 

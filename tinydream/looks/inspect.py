@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec import Representatives
+from tinydream.rows import f8_decode, input_names, raw_scales
 from tinydream.run import Run
-from tinydream.stages import read_representatives
+from tinydream.stages import Names, read_representatives
 
 __all__ = ["Group", "Inspected", "Spread", "inspect"]
 
@@ -16,8 +17,12 @@ FACTS = ("rows", "features", "kept", "raw_dtype", "raw_bytes", "representative_b
 
 NOTES = {
     "kept": "which raw columns are kept, a bit each",
+    "expand": "categories that become several inputs",
     "shift": "input scales: what is taken away",
     "gain": "input scales: powers of two",
+    "fill": "inputs where the raw value is missing",
+    "target_shift": "targets' scales: what is taken away",
+    "target_scale": "targets' scales: factors",
     "width": "bits of each stored number",
     "low": "grids: lowest values",
     "step": "grids: steps",
@@ -29,7 +34,10 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Group:
-    """The representatives of one class: how many, the rows they stand for, the weights' range."""
+    """The representatives of one class: how many, the rows they stand for, the weights' range.
+
+    For regression there is one group, called after the targets.
+    """
 
     name: str
     representatives: int
@@ -40,11 +48,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far rows lie from their representatives in one column: raw units, network inputs."""
+    """How far rows lie from their representatives in one column: in raw units, and as stored."""
 
     name: str
     raw: float
-    input: float
+    stored: float
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,9 @@ class Inspected:
     """A run, to be looked at.
 
     facts: of compress.json. names: the features, as `entropy` (features, bits) has them: most
-    significant bit first, NaN where a column has fewer. groups: by class. spreads: by kept
-    column, empty when rows are not dreamt. tables: name, bytes and use of each constant table.
+    significant bit first, NaN where a column has fewer. groups: by class. spreads: by stored
+    column, inputs and then targets, empty when rows are not dreamt. tables: name, bytes and use
+    of each constant table.
     """
 
     facts: dict[str, Any]
@@ -87,36 +96,35 @@ def inspect(run: Run) -> Inspected:
         {key: facts[key] for key in FACTS} | {"representatives": reps.rows.count},
         tuple(map(str, arrays["names"])),
         entropy,
-        _groups(reps, names.classes),
-        _spreads(reps, names.features),
+        _groups(reps, names),
+        _spreads(reps, names),
         _tables(reps),
     )
 
 
-def _groups(reps: Representatives, classes: tuple[str, ...]) -> tuple[Group, ...]:
+def _groups(reps: Representatives, names: Names) -> tuple[Group, ...]:
+    if names.classes:
+        of = {name: reps.weight[reps.y == k] for k, name in enumerate(names.classes)}
+    else:
+        of = {", ".join(names.targets): reps.weight}
     groups = []
-    for k, name in enumerate(classes):
-        weight = reps.weight[reps.y == k]
+    for name, weight in of.items():
         low, high = (int(weight.min()), int(weight.max())) if len(weight) else (0, 0)
         groups.append(Group(name, len(weight), int(weight.sum()), low, high))
     return tuple(groups)
 
 
-def _spreads(reps: Representatives, features: tuple[str, ...]) -> tuple[Spread, ...]:
+def _spreads(reps: Representatives, names: Names) -> tuple[Spread, ...]:
     if not len(reps.rows.sigma):
         return ()
-    kept = np.flatnonzero(reps.inputs.kept)
-    raw = np.ldexp(reps.sigma.astype(np.float64), -reps.inputs.gain.astype(np.int32))
-    columns = zip(kept, raw.tolist(), reps.sigma.tolist(), strict=True)
-    return tuple(Spread(features[j], a, b) for j, a, b in columns)
+    columns = input_names(names.features, reps.inputs)
+    columns += names.targets if reps.rows.targets else ()
+    scale, _ = raw_scales(reps.inputs, reps.outputs)
+    sigma = f8_decode(reps.rows.sigma).astype(np.float64)
+    told = zip(columns, (sigma * scale).tolist(), sigma.tolist(), strict=True)
+    return tuple(Spread(*each) for each in told)
 
 
 def _tables(reps: Representatives) -> tuple[tuple[str, int, str], ...]:
-    inputs = reps.inputs
-    scales = {
-        "kept": 0 if inputs.kept.all() else (inputs.raw_columns + 7) // 8,
-        "shift": 4 * len(inputs.shift),
-        "gain": len(inputs.gain),
-    }
-    sizes = scales | {name: len(data) for name, data in reps.rows.tables().items()}
-    return tuple((name, size, NOTES.get(name, "")) for name, size in sizes.items() if size)
+    tables = reps.inputs.tables() | reps.outputs.tables() | reps.rows.tables()
+    return tuple((name, len(data), NOTES.get(name, "")) for name, data in tables.items() if data)

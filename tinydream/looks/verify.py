@@ -95,7 +95,7 @@ def _compare(
     device.push(weights)
     theirs = device.predict(probes)
     other = np.flatnonzero(weights.view(np.uint32) != ours.view(np.uint32))
-    wrong = int((answers != theirs).reshape(len(probes), -1).any(axis=1).sum())
+    wrong = int((_bits(answers) != _bits(theirs)).any(axis=1).sum())
     if not len(other) and not wrong:
         return
     first = int(other[0]) if len(other) else 0
@@ -106,6 +106,10 @@ def _compare(
         " differently: run `tinydream build` and `tinydream train` again, and report it as a defect"
         " if it stays"
     )
+
+
+def _bits(answers: NDArray[Any]) -> NDArray[np.uint32]:
+    return np.ascontiguousarray(answers.reshape(len(answers), -1)).view(np.uint32)
 
 
 def _name(made: Plan, number: int) -> str:
