@@ -12,7 +12,6 @@ import pytest
 from plans import random_plan
 
 from tinydream import looks
-from tinydream.codec.bits import table_entropy
 from tinydream.looks.inspect import FACTS
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -28,19 +27,11 @@ def trained(planned):
 # ---- inspect ----
 
 
-def test_entropy_of_a_table_is_that_of_its_integers_from_the_top():
-    X = np.array([[0, 5.5, 1], [1, 5.5, 1], [2, 5.5, 2], [3, 5.5, 2]])
-    entropy = table_entropy(X)
-    assert entropy.shape == (3, 2) and entropy.dtype == np.float32
-    assert entropy[0].tolist() == [1, 1] and np.isnan(entropy[1]).all()
-    assert entropy[2, 0] == 1 and np.isnan(entropy[2, 1])
-
-
 def test_compress_keeps_the_entropy_of_each_feature(planned):
-    arrays = Run("run").read_arrays("entropy.npz", "entropy", "names")
-    assert arrays["names"].tolist() == ["a", "b", "c", "d"]
-    assert arrays["entropy"].dtype == np.float32 and arrays["entropy"].shape[0] == 4
-    known = arrays["entropy"][~np.isnan(arrays["entropy"])]
+    arrays = Run("run").read_arrays("entropy.npz", "bits", "values")
+    assert arrays["values"].dtype == np.float32 and len(arrays["values"]) == 4
+    assert (~np.isnan(arrays["values"])).sum(axis=1).tolist() == arrays["bits"].tolist()
+    known = arrays["values"][~np.isnan(arrays["values"])]
     assert ((known >= 0) & (known <= 1)).all() and known.max() > 0.9
 
 
@@ -282,12 +273,14 @@ def test_export_npz_holds_rows_weights_and_scales(planned):
 
 def test_export_csv_is_a_table_that_compress_would_read(planned):
     told = json.loads(planned("export", "reps.csv", "--json")[1])
+    planned("export", "reps.npz")
+    npz = np.load("reps.npz")
     reps, _ = read_representatives(Run("run"))
     with open("reps.csv") as file:
         header, *rows = csv.reader(file)
     assert header == ["a", "b", "c", "d", "kind", "weight"]
     assert len(rows) == told["representatives"] == reps.rows.count
-    assert np.allclose(np.array([r[:4] for r in rows], float), looks.raw_units(reps)[0], rtol=1e-6)
+    assert np.allclose(np.array([r[:4] for r in rows], float), npz["X"], rtol=1e-6)
     assert [row[4] for row in rows] == ["abc"[k] for k in reps.y]
     assert [int(row[5]) for row in rows] == reps.weight.tolist()
 
@@ -358,7 +351,7 @@ def regression(verb):
     names = {"features": plan.features, "classes": np.empty(0, str), "targets": plan.targets}
     run.write_arrays("representatives.npz", **arrays, **names)
     entropy = np.full((len(plan.features), 3), 0.5, np.float32)
-    run.write_arrays("entropy.npz", entropy=entropy, names=np.array(plan.features))
+    run.write_arrays("entropy.npz", bits=np.full(len(entropy), 3), values=entropy)
     facts = dict.fromkeys(FACTS, 100) | {"raw_dtype": "f32"}
     run.write_json("compress.json", facts)
     run.write("plan.bin", plan.to_bytes())

@@ -51,10 +51,12 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
 def _entropy(run: Run) -> Entropy | None:
     if not run.has("entropy.npz"):
         return None
-    values = run.read_arrays("entropy.npz", "entropy")["entropy"]
-    if values.ndim != 2 or values.dtype.kind != "f":
-        raise run.damaged("entropy.npz", "its array is not one of floats by feature and bit")
-    return Entropy(values)
+    arrays = run.read_arrays("entropy.npz", "bits", "values")
+    bits, values = arrays["bits"], arrays["values"]
+    good = bits.ndim == 1 and values.ndim == 2 and len(bits) == len(values)
+    if not good or bits.dtype.kind not in "iu" or values.dtype.kind != "f":
+        raise run.damaged("entropy.npz", "its arrays do not fit together")
+    return Entropy(bits, values)
 
 
 def _epochs(run: Run, crc32: str) -> tuple[Metrics, ...]:

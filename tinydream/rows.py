@@ -1,7 +1,6 @@
 """Rows as the device holds them: input scales, packed representatives, and their deviations."""
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from tinydream.errors import PlanError
 from tinydream.reader import Reader
 
-__all__ = ["INPUT_LIMIT", "Inputs", "Outputs", "Rows", "f8_decode", "input_names", "raw_scales"]
+__all__ = ["INPUT_LIMIT", "Inputs", "Outputs", "Rows", "f8_decode"]
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -166,25 +165,6 @@ class Outputs:
         outputs = cls(read.array("<f4", count), read.array("<f4", count))
         read.end(True, "")
         return outputs
-
-
-def raw_scales(inputs: Inputs, outputs: Outputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(scale, shift) of each column of a row, inputs then targets: raw = x * scale + shift."""
-    gain = np.ldexp(1.0, -inputs.gain.astype(np.int32))
-    scale, shift = (np.broadcast_to(v, inputs.columns) for v in (gain, inputs.shift))
-    return np.append(scale, outputs.scale), np.append(shift, outputs.shift)
-
-
-def input_names(features: Sequence[str], inputs: Inputs) -> list[str]:
-    """Names of the network's inputs: those of the kept columns, `name=code` where expanded."""
-    kept = [name for name, keep in zip(features, inputs.kept, strict=True) if keep]
-    if not len(inputs.expand):
-        return kept
-    return [
-        f"{name}={code}" if codes > 1 else name
-        for name, codes in zip(kept, inputs.expand.tolist(), strict=True)
-        for code in range(max(codes, 1))
-    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows
-from tinydream.codec.bits import table_entropy
+from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
@@ -93,7 +93,8 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         targets=np.array(data.targets),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
-    run.write_arrays("entropy.npz", entropy=table_entropy(data.X), names=np.array(data.features))
+    bits, entropy = table_entropy(data.X)
+    run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
 

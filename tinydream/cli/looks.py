@@ -138,9 +138,9 @@ def verify(port: str | None, folder: str, as_json: bool) -> None:
     """Check a device against the simulator, bit for bit.
 
     The simulator repeats the last training; each weight and each held-out prediction must be
-    equal. Without --port it is compared with RUN/weights.npz;
-    with --port the device trains anew with the same knobs, and its present weights are lost. No
-    file of the run is changed. Ends with 1 when something differs.
+    equal. Without --port it is compared with RUN/weights.npz; with --port the device trains anew
+    with the same knobs, and its present weights are lost. No file of the run is changed. Ends
+    with 1 when something differs.
 
     \b
     Example: tinydream verify --port native

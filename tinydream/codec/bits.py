@@ -6,11 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import _core
-from tinydream.codec.grid import Grid
 
-__all__ = ["bit_entropy", "count_bits", "order_bits", "table_entropy"]
-
-MOST_ROWS = 65_536  # that are looked at; the second decimal of an entropy needs no more
+__all__ = ["bit_entropy", "count_bits", "order_bits"]
 
 
 def count_bits(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.int64]:
@@ -33,26 +30,6 @@ def bit_entropy(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.float64]
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = -p * np.log2(p) - (1 - p) * np.log2(1 - p)
     return np.where((p == 0) | (p == 1), 0.0, entropy)
-
-
-def table_entropy(X: NDArray[Any]) -> NDArray[np.float32]:
-    """Entropy of each bit of a table's columns on their lossless grid: (d, bits) for (n, d).
-
-    Most significant bit first; NaN where a column has fewer bits than the widest one. One column
-    is taken at a time, so that a table costs no second one; of a long table evenly spaced rows
-    stand for all.
-    """
-    X = X[:: -(-len(X) // MOST_ROWS)]
-    columns = []
-    for j in range(X.shape[1]):
-        values = np.ascontiguousarray(X[:, j : j + 1])
-        grid = Grid.fit(values)
-        ((width, integers),) = grid.encode(values).items()
-        columns.append(bit_entropy(integers)[0, width - grid.columns[0].bits :])
-    entropy = np.full((len(columns), max(map(len, columns), default=0)), np.nan, np.float32)
-    for j, column in enumerate(columns):
-        entropy[j, : len(column)] = column
-    return entropy
 
 
 def order_bits(entropy: NDArray[np.float64]) -> NDArray[np.intp]:

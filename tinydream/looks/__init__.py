@@ -1,6 +1,6 @@
 """Looking into a run: what is in it, whether it is true, what it says, what others may take."""
 
-from tinydream.looks.export import FORMATS, Exported, export, raw_units
+from tinydream.looks.export import FORMATS, Exported, export
 from tinydream.looks.inspect import Inspected, inspect
 from tinydream.looks.picture import condense, entropy_svg
 from tinydream.looks.predict import Predicted, predict
@@ -18,7 +18,6 @@ __all__ = [
     "export",
     "inspect",
     "predict",
-    "raw_units",
     "save",
     "verify",
 ]

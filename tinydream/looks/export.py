@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 from tinydream.codec import Representatives
 from tinydream.codegen import representatives_header
 from tinydream.errors import InputError
+from tinydream.looks.columns import Columns, columns
 from tinydream.looks.save import save
-from tinydream.rows import input_names, raw_scales
+from tinydream.rows import f8_decode
 from tinydream.run import Run
 from tinydream.stages import Names, read_representatives
 
-__all__ = ["FORMATS", "Exported", "export", "raw_units"]
+__all__ = ["FORMATS", "Exported", "export"]
 
 FORMATS = ("npz", "csv", "h")
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written. features: those kept, which the rows of the file consist of."""
+    """What was written. features: network inputs, which its rows consist of."""
 
     path: str
     format: str
@@ -50,38 +51,30 @@ def export(run: Run, file: str | Path | None = None, format: str | None = None) 
     writer = {"npz": _npz, "csv": _csv, "h": _header}[format]
     data, contents = writer(reps, names)
     path = save(file or run.path(f"export.{format}"), data)
-    return Exported(str(path), format, len(data), reps.rows.count, reps.rows.columns, contents)
+    return Exported(str(path), format, len(data), reps.rows.count, reps.inputs.columns, contents)
 
 
-def raw_units(reps: Representatives) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Representatives in raw units: inputs (m, r), and targets (m, t), t = 0 for classes.
-
-    Columns that were constant are not among them; an expanded one is a share for each code.
-    """
-    scale, shift = raw_scales(reps.inputs, reps.outputs)
-    targets = reps.y if reps.rows.targets else np.empty((len(reps.X), 0), np.float32)
-    rows: NDArray[Any] = np.hstack([reps.X, targets]).astype(np.float64) * scale + shift
-    rows = rows.astype(np.float32)
-    return rows[:, : reps.inputs.columns], rows[:, reps.inputs.columns :]
+def _targets(told: Columns, raw: NDArray[np.float32], reps: Representatives) -> NDArray[Any]:
+    """(m,) class indices, or (m, targets) in raw units."""
+    return raw[:, -told.targets :] if told.targets else reps.y
 
 
 def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    size, columns = reps.X.shape
-    X, targets = raw_units(reps)
-    y: tuple[Any, str] = (reps.y, f"({size},) indices into classes")
-    if reps.rows.targets:
-        y = (targets, f"({size}, {targets.shape[1]}) targets in raw units")
+    told, stored = columns(reps, names)
+    raw, inputs, size = told.raw(stored), reps.inputs.columns, reps.rows.count
+    what = f"({size}, {told.targets}) targets in raw units" if told.targets else "class indices"
+    sigma = f8_decode(reps.rows.sigma) if len(reps.rows.sigma) else np.zeros(len(told.names))
     arrays: dict[str, tuple[Any, str]] = {
-        "X": (X, f"({size}, {columns}) representatives in raw units"),
-        "inputs": (reps.X, "the same as network inputs: (X - shift) * 2**gain"),
-        "y": y,
+        "X": (raw[:, :inputs], f"({size}, {inputs}) representatives in raw units"),
+        "inputs": (stored[:, :inputs], "the same as network inputs: (X - shift) * 2**gain"),
+        "y": (_targets(told, raw, reps), what),
         "weight": (reps.weight, f"({size},) how many rows each stands for"),
-        "sigma": (reps.sigma, "spread of rows around them: network inputs, then scaled targets"),
+        "sigma": (sigma[:inputs], f"({inputs},) spread of rows around them, in network inputs"),
         "shift": (reps.inputs.shift, "raw units, one for all columns or one for each"),
         "gain": (reps.inputs.gain, "exponents of two, as many"),
         "classes": (np.array(names.classes, str), "names of classes"),
-        "targets": (np.array(names.targets, str), "names of what is predicted"),
-        "features": (np.array(input_names(names.features, reps.inputs)), "names of X's columns"),
+        "features": (np.array(told.names[:inputs]), "names of the columns of X"),
+        "targets": (np.array(names.targets), "what y is called"),
     }
     memory = io.BytesIO()
     np.savez_compressed(
@@ -91,37 +84,34 @@ def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
 
 
 def _csv(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    features = input_names(names.features, reps.inputs)
+    told, stored = columns(reps, names)
+    labels = [] if told.targets else [[names.classes[k]] for k in reps.y]
+    header = [*told.names, *([] if told.targets else names.targets)]
     weight = "weight"
-    while weight in (*features, *names.targets):
+    while weight in header:
         weight += "_"
-    X, targets = raw_units(reps)
-    answers = [[f"{value:.9g}" for value in row] for row in targets]
-    if not reps.rows.targets:
-        answers = [[names.classes[k]] for k in reps.y]
-    head = names.targets if reps.rows.targets else (",".join(names.targets),)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*features, *head, weight])
-    for row, answer, count in zip(X, answers, reps.weight.tolist(), strict=True):
-        writer.writerow([*(f"{value:.9g}" for value in row), *answer, count])
+    writer.writerow([*header, weight])
+    for i, (row, count) in enumerate(zip(told.raw(stored), reps.weight.tolist(), strict=True)):
+        writer.writerow([*(f"{v:.9g}" for v in row), *(labels[i] if labels else []), count])
     contents = {
-        "features": f"{len(features)} columns in raw units",
-        ", ".join(head): "the targets in raw units" if reps.rows.targets else "the class",
+        "features": f"{reps.inputs.columns} columns in raw units",
+        ", ".join(names.targets): "in raw units" if told.targets else "the class",
         weight: "how many rows each stands for",
     }
     return text.getvalue().encode(), contents
 
 
 def _header(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    columns = input_names(names.features, reps.inputs)
-    columns += names.targets if reps.rows.targets else ()
-    text = representatives_header(reps.inputs, reps.outputs, reps.rows, columns, names.classes)
+    told, _ = columns(reps, names)
+    text = representatives_header(reps.rows, told.shift, told.scale, told.names, names.classes)
+    last = "targets last" if told.targets else "returns its class"
+    classes = ", reps_class_names[] of classes" if names.classes else ""
     contents = {
-        "reps_row(i, x)": "unpacks row i into x in raw units, returns its class",
+        "reps_row(i, x)": f"unpacks row i into x in raw units, {last}",
         "reps_weight(i)": "how many rows it stands for",
         "reps_sigma[]": "spread of rows around them, in raw units",
+        "reps_names[]": f"names of the columns{classes}",
     }
-    if reps.rows.targets:
-        contents["reps_row(i, x)"] = "unpacks row i into x in raw units, targets last"
     return text.encode(), contents

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec import Representatives
-from tinydream.rows import f8_decode, input_names, raw_scales
+from tinydream.looks.columns import Columns, columns
+from tinydream.rows import f8_decode
 from tinydream.run import Run
 from tinydream.stages import Names, read_representatives
 
@@ -61,8 +62,7 @@ class Inspected:
 
     facts: of compress.json. names: the features, as `entropy` (features, bits) has them: most
     significant bit first, NaN where a column has fewer. groups: by class. spreads: by stored
-    column, inputs and then targets, empty when rows are not dreamt. tables: name, bytes and use
-    of each constant table.
+    column, empty when rows are not dreamt. tables: name, bytes and use of each constant table.
     """
 
     facts: dict[str, Any]
@@ -88,16 +88,16 @@ def inspect(run: Run) -> Inspected:
     """Look into what `compress` left; raises RunError when something is absent or damaged."""
     facts = run.read_json("compress.json", *FACTS)
     reps, names = read_representatives(run)
-    arrays = run.read_arrays("entropy.npz", "entropy", "names")
-    entropy = arrays["entropy"]
-    if entropy.ndim != 2 or len(entropy) != len(arrays["names"]):
-        raise run.damaged("entropy.npz", "it needs one row a name")
+    arrays = run.read_arrays("entropy.npz", "bits", "values")
+    entropy = arrays["values"]
+    if entropy.ndim != 2 or len(entropy) != len(names.features):
+        raise run.damaged("entropy.npz", "it needs one row a feature")
     return Inspected(
         {key: facts[key] for key in FACTS} | {"representatives": reps.rows.count},
-        tuple(map(str, arrays["names"])),
+        names.features,
         entropy,
         _groups(reps, names),
-        _spreads(reps, names),
+        _spreads(reps, columns(reps, names)[0]),
         _tables(reps),
     )
 
@@ -114,15 +114,12 @@ def _groups(reps: Representatives, names: Names) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def _spreads(reps: Representatives, names: Names) -> tuple[Spread, ...]:
+def _spreads(reps: Representatives, told: Columns) -> tuple[Spread, ...]:
     if not len(reps.rows.sigma):
         return ()
-    columns = input_names(names.features, reps.inputs)
-    columns += names.targets if reps.rows.targets else ()
-    scale, _ = raw_scales(reps.inputs, reps.outputs)
     sigma = f8_decode(reps.rows.sigma).astype(np.float64)
-    told = zip(columns, (sigma * scale).tolist(), sigma.tolist(), strict=True)
-    return tuple(Spread(*each) for each in told)
+    spreads = zip(told.names, (sigma * told.scale).tolist(), sigma.tolist(), strict=True)
+    return tuple(Spread(*each) for each in spreads)
 
 
 def _tables(reps: Representatives) -> tuple[tuple[str, int, str], ...]:

@@ -1,4 +1,4 @@
-"""New rows, in raw units, as classes: a table in, a table out."""
+"""New rows, in raw units, as classes or targets: a table in, a table out."""
 
 import csv
 import difflib
@@ -65,20 +65,17 @@ def _answers(
     made: Plan, simulator: Simulator, X: NDArray[Any], probabilities: bool
 ) -> tuple[tuple[str, ...], list[list[Any]]]:
     """The one place that knows what a network's answer means."""
-    if made.task == "regression":
+    found = simulator.predict(X)
+    if not made.classes:
         if probabilities:
-            raise InputError(
-                "this plan predicts numbers; --probabilities is for classes, so leave it out"
-            )
-        found = simulator.predict(X).tolist()
+            raise InputError("probabilities are of classes, and this run's plan is for regression")
         return made.targets, [[f"{value:.9g}" for value in row] for row in found]
-    target = ",".join(made.targets)
-    names = [made.classes[k] for k in simulator.predict(X)]
+    names = [made.classes[k] for k in found]
     if not probabilities:
-        return (target,), [[name] for name in names]
+        return made.targets, [[name] for name in names]
     shares = [[f"{p:.6f}" for p in row] for row in simulator.predict_proba(X).tolist()]
     rows: list[list[Any]] = [[name, *row] for name, row in zip(names, shares, strict=True)]
-    return (target, *(f"p({name})" for name in made.classes)), rows
+    return (*made.targets, *(f"p({name})" for name in made.classes)), rows
 
 
 # ---- weights ----
@@ -131,6 +128,7 @@ def read_rows(path: str | Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ..
 
     CSV: feature columns by name, in any order; further ones are ignored. NPZ: an array x; .npy:
     one array; of more than two dimensions is flattened to (n, features).
+    What is missing is NaN, and allowed when the plan says what stands for it.
     Raises DataError, one sentence that names the file, the column and the next step.
     """
     path = Path(path)
@@ -143,7 +141,7 @@ def read_rows(path: str | Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ..
         rows, notes = _csv_rows(path, made)
     if not len(rows):
         raise DataError(f"{path.name} has no rows; add rows")
-    bad = ~np.isfinite(rows)
+    bad = np.isinf(rows) if len(made.inputs.fill) else ~np.isfinite(rows)
     if bad.any():
         i, j = np.argwhere(bad)[0]
         raise DataError(
@@ -182,7 +180,9 @@ def _csv_rows(path: Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ...]]:
         raise DataError(f"{path.name} lacks the feature {missing[0]!r}{more}; {guess}")
     extra = [name for name in frame.columns if name not in set(made.features)]
     notes = (f"columns of {path.name} that are no features are ignored: {_some(extra)}",)
-    columns = [_numbers(frame[name], path.name) for name in made.features]
+    columns = [
+        _numbers(frame[name], path.name, len(made.inputs.fill) > 0) for name in made.features
+    ]
     return np.column_stack(columns), notes if extra else ()
 
 
@@ -205,7 +205,7 @@ def _frame(path: Path) -> Any:
         raise DataError(f"{path.name} is not a well-formed CSV table ({why}); mend it") from None
 
 
-def _numbers(column: Any, file: str) -> NDArray[np.float64]:
+def _numbers(column: Any, file: str, gaps: bool) -> NDArray[np.float64]:
     import polars as pl
 
     if column.dtype == pl.String:
@@ -218,7 +218,7 @@ def _numbers(column: Any, file: str) -> NDArray[np.float64]:
             f"{file}, line {bad[0] + 2}: feature {column.name!r} holds {column[bad[0]]!r}, which is"
             " not a number; mend that line"
         )
-    if values.null_count():
+    if values.null_count() and not gaps:
         line = values.is_null().arg_true()[0] + 2
         raise DataError(
             f"{file}, line {line}: feature {column.name!r} is empty; fill it in or remove the row"

@@ -21,15 +21,12 @@ __all__ = ["Entropy", "Evidence", "Heldout"]
 class Entropy:
     """How much each bit of each column tells on training rows: 0 is constant, 1 a coin.
 
-    values: (d, most) float32, most significant bit first, NaN behind a column's last bit.
+    bits: (d,) how many a column's integers need; values: (d, most) float32, most significant
+    bit first, NaN behind a column's last bit.
     """
 
+    bits: NDArray[np.int64]
     values: NDArray[np.float32]
-
-    @property
-    def bits(self) -> NDArray[np.int64]:
-        """(d,) how many bits a column's integers need."""
-        return np.asarray((~np.isnan(self.values)).sum(1))
 
 
 @dataclass(frozen=True, eq=False)
