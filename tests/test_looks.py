@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from plans import random_plan
 
 from tinydream import looks
+from tinydream.looks.inspect import FACTS
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.stages import read_representatives
@@ -333,3 +335,70 @@ def test_export_takes_its_format_from_the_name_or_the_option(planned):
 def test_a_special_file_is_written_to_and_not_replaced():
     looks.save("/dev/null", b"x")
     assert Path("/dev/null").is_char_device()
+
+
+# ---- regression ----
+
+
+@pytest.fixture
+def regression(verb):
+    """A run of a random regression plan with two targets or more, as if it had been trained."""
+    seeds = (s for s in range(1000) if len(random_plan(s).outputs.scale) > 1)
+    plan = next(p for p in map(random_plan, seeds) if len(p.rows.sigma) and p.inputs.columns > 2)
+    run = Run("run")
+    sections = {"inputs": plan.inputs, "outputs": plan.outputs, "rows": plan.rows}
+    arrays = {name: np.frombuffer(s.to_bytes(), np.uint8) for name, s in sections.items()}
+    names = {"features": plan.features, "classes": np.empty(0, str), "targets": plan.targets}
+    run.write_arrays("representatives.npz", **arrays, **names)
+    entropy = np.full((len(plan.features), 3), 0.5, np.float32)
+    run.write_arrays("entropy.npz", bits=np.full(len(entropy), 3), values=entropy)
+    facts = dict.fromkeys(FACTS, 100) | {"raw_dtype": "f32"}
+    run.write_json("compress.json", facts)
+    run.write("plan.bin", plan.to_bytes())
+    run.write_json("plan.json", {"digest": plan.digest.hex(), "knobs": {}})
+    simulator = Simulator(plan)
+    run.write_weights(plan, simulator.weights)
+    return plan, simulator
+
+
+def test_inspect_of_a_regression_has_one_group_and_targets_with_a_spread(regression, verb):
+    plan, _ = regression
+    assert verb("inspect")[0] == 0
+    told = json.loads(verb("inspect", "--json")[1])
+    (group,) = told["classes"]
+    assert group["name"] == ", ".join(plan.targets) and group["rows"] == plan.rows.rows
+    assert [s["name"] for s in told["deviation"]][-2:] == list(plan.targets)[-2:]
+    assert told["tables"] == {name: len(data) for name, data in plan.constants.items()}
+
+
+def test_predict_of_a_regression_tells_numbers_in_raw_units(regression, verb):
+    plan, simulator = regression
+    X = np.random.default_rng(0).normal(size=(5, len(plan.features))).astype(np.float32)
+    np.save("new.npy", X)
+    code, out, err = verb("predict", "new.npy")
+    header, *rows = csv.reader(io.StringIO(out))
+    assert code == 0 and tuple(header) == plan.targets
+    assert np.array_equal(np.array(rows, np.float32), simulator.predict(X))
+    code, out, err = verb("predict", "new.npy", "--probabilities")
+    assert code == 2 and "classes" in err and err.count("\n") == 1
+
+
+@pytest.mark.needs("cc")
+def test_export_of_a_regression_has_targets_in_raw_units(regression, verb, tmp_path):
+    plan, _ = regression
+    for name in ("reps.npz", "reps.csv", "reps.h"):
+        assert verb("export", name)[0] == 0
+    with open("reps.csv") as file:
+        header, *rows = csv.reader(file)
+    values = np.array(rows, float)
+    file = np.load("reps.npz")
+    inputs = plan.inputs.columns
+    assert tuple(header[inputs:]) == (*plan.targets, "weight")
+    assert np.allclose(values[:, :inputs], file["X"], rtol=1e-6)
+    assert np.allclose(values[:, inputs:-1], file["y"], rtol=1e-6)
+    reader = READER.replace("%s,%u", "%u").replace("reps_class_names[label], ", "")
+    (tmp_path / "reader.c").write_text(reader.replace("uint32_t label = ", ""))
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", "reader.c", "-o", "reader"], check=True)
+    out = subprocess.run(["./reader"], check=True, capture_output=True, text=True).stdout
+    got = np.array(list(csv.reader(io.StringIO(out))), float)
+    assert np.allclose(got, values, rtol=1e-4, atol=1e-4 * np.abs(values).max())

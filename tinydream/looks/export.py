@@ -107,11 +107,11 @@ def _header(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]
     told, _ = columns(reps, names)
     text = representatives_header(reps.rows, told.shift, told.scale, told.names, names.classes)
     last = "targets last" if told.targets else "returns its class"
+    classes = ", reps_class_names[] of classes" if names.classes else ""
     contents = {
         "reps_row(i, x)": f"unpacks row i into x in raw units, {last}",
         "reps_weight(i)": "how many rows it stands for",
         "reps_sigma[]": "spread of rows around them, in raw units",
-        "reps_names[]": "names of the columns"
-        + (", reps_class_names[] of classes" if names.classes else ""),
+        "reps_names[]": f"names of the columns{classes}",
     }
     return text.encode(), contents
