@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tinydream import cli
+pytest_plugins = ["verbs"]
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
@@ -53,38 +52,3 @@ def data_dir() -> Path:
 
 
 # ---- verbs ----
-
-
-@pytest.fixture
-def table(tmp_path):
-    """A small table with three classes that a network can tell apart."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 300)
-    x = rng.normal(size=(300, 4)) + 3 * np.eye(3, 4)[y]
-    lines = [
-        ",".join([*(f"{v:.3f}" for v in row), "abc"[label]])
-        for row, label in zip(x, y, strict=True)
-    ]
-    path = tmp_path / "table.csv"
-    path.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
-    return path
-
-
-@pytest.fixture
-def verb(tmp_path, monkeypatch, capsys):
-    """Run a verb in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = cli._run([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
-
-
-@pytest.fixture
-def planned(verb, table):
-    assert verb("compress", table, "--target", "kind", "--budget-bytes", 400)[0] == 0
-    assert verb("plan", "--board", "native", "--epochs", 8, "--hidden", "8")[0] == 0
-    return verb

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from verbs import wait_for_epochs
 
 from tinydream import cli
 from tinydream.run import Run
@@ -134,38 +134,6 @@ def test_a_bug_of_ours_is_exit_code_70_and_a_log(planned, monkeypatch):
     with open(log) as file:
         assert "Traceback" in file.read()
     os.unlink(log)
-
-
-@pytest.fixture
-def background():
-    """Start a verb in a process of its own, which does not outlive the test."""
-    started = []
-
-    def run(*arguments):
-        command = [
-            sys.executable,
-            "-c",
-            "import tinydream.cli as c; c.main()",
-            *map(str, arguments),
-        ]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, **pipes))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def wait_for_epochs(process, count=3):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        log = Run("run").path("log.jsonl")
-        if log.exists() and log.read_text().count('"epoch"') > count:
-            return
-        time.sleep(0.02)
-    raise AssertionError("no epochs")
 
 
 def test_a_device_killed_in_mid_training_is_exit_code_3_and_loses_nothing(planned, background):

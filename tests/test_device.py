@@ -156,7 +156,7 @@ def test_a_plan_that_cannot_be_trained_still_says_hello():
 def test_another_protocol_is_refused():
     answer = replace(INFO, protocol=2).pack()
     fake = FakeLink(lambda sent: encode(0x81, Decoder().feed(sent)[0].sequence, answer))
-    with pytest.raises(FirmwareError, match="protocol 2, this tinydream 1.*tinydream flash"):
+    with pytest.raises(FirmwareError, match="protocol 2, this tinydream 1.*tinydream build"):
         Device.open(fake, **FAST)
     assert fake.closed
 

@@ -119,12 +119,12 @@ class Device:
             raise LinkError(
                 f"no tinydream firmware answered on {self.link.name!r} within"
                 f" {self._open_timeout:g} s ({self.damaged} pieces of something else came);"
-                " check port and baud rate, or run `tinydream flash`"
+                " check port and baud rate, or flash the firmware"
             )
         if info.protocol != message.PROTOCOL:
             raise FirmwareError(
                 f"the firmware on {self.link.name!r} speaks protocol {info.protocol}, this"
-                f" tinydream {message.PROTOCOL}; run `tinydream build` and `tinydream flash`"
+                f" tinydream {message.PROTOCOL}; run `tinydream build` and flash it"
             )
         self.info = info
         return info
@@ -140,7 +140,7 @@ class Device:
                 raise FirmwareError(
                     f"the device on {self.link.name!r} was built from another plan: {name} {have}"
                     f" instead of {want} (plan {found[1]} for board {found[2]}, wanted {wanted[1]}"
-                    f" for board {wanted[2]}); run `tinydream build` and `tinydream flash`"
+                    f" for board {wanted[2]}); run `tinydream build` and flash it"
                 )
 
     def status(self) -> State:
@@ -282,7 +282,7 @@ class Device:
                 raise FirmwareError(
                     f"asked for {count} weights from number {first}, the device on"
                     f" {self.link.name!r} sent {len(got.values)} from {got.first}; run"
-                    " `tinydream build` and `tinydream flash`"
+                    " `tinydream build` and flash it"
                 )
             weights[first : first + count] = got.values
         return weights

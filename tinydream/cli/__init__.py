@@ -1,5 +1,6 @@
 """The command line: verbs, tables, exit codes."""
 
+import errno
 import os
 import sys
 import tempfile
@@ -12,6 +13,9 @@ from tinydream.errors import TinydreamError
 
 __all__ = ["main"]
 
+# what the system says when nothing more can be written
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main() -> None:
     """Run one verb; exit codes: 0 done, 1 no, 2 refused, 3 no device, 70 our bug, 130 Ctrl-C."""
@@ -20,7 +24,8 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        verbs.main(arguments, prog_name="tinydream", standalone_mode=False)
+        code = verbs.main(arguments, prog_name="tinydream", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is told here, not while Python ends
     except TinydreamError as error:
         return _say(str(error), error.exit_code)
     except click.exceptions.Exit as error:
@@ -33,11 +38,20 @@ def _run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", 130)
     except BrokenPipeError:  # `tinydream ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            _drop_output()
+            where = f"{error.filename} " if error.filename else "the output "
+            return _say(f"{where}cannot be written: {error.strerror}; make room, then again", 2)
         return _say(f"{type(error).__name__}, a bug of tinydream; please report {_log()}", 70)
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, so that Python does not try once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _sentence(error: click.ClickException) -> str:

@@ -163,15 +163,24 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
 def trained(result: Trained, place: Path, as_json: bool) -> None:
     metrics = result.metrics
     if as_json:
-        return _json({"port": result.port, "seconds": result.seconds, **asdict(metrics)})
+        step = {"step_ticks": result.step_ticks, "tick_unit": result.tick_unit}
+        return _json({"port": result.port, "seconds": result.seconds, **step, **asdict(metrics)})
     rows = [
         ("port", result.port),
         ("epochs", f"{metrics.epoch}, {metrics.step:,} updates"),
         ("loss", f"{metrics.loss:.4f} over the drawn rows of the last epoch"),
         ("seconds", f"{result.seconds:.2f}"),
+        *_step(result),
         ("weights", f"{place}, CRC verified"),
     ]
     sheet("trained", rows)
+
+
+def _step(result: Trained) -> list[tuple[str, str]]:
+    """One row, or none for a port without a clock."""
+    if result.step_ticks is None:
+        return []
+    return [("a step", f"{result.step_ticks:,.0f} {result.tick_unit}, on average")]
 
 
 def _spread(values: list[float]) -> str:

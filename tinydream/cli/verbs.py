@@ -9,11 +9,13 @@ from tinydream import stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show
 from tinydream.cli.options import CONTEXT, InOrder, a_board, a_file, a_port, as_json, out
+from tinydream.cli.tools import boards, doctor, ports
 from tinydream.codec import EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
 from tinydream.network import SGD, Adam
+from tinydream.ports import PASSING
 from tinydream.run import Run
 from tinydream.training import Knobs
 
@@ -33,6 +35,7 @@ def verbs() -> None:
     tinydream generate && tinydream build         C, a PlatformIO project, a program
     tinydream train --port native                 the device learns; weights come back
     tinydream report                              what it came to, beside fair baselines
+    tinydream doctor                              what this machine lacks, and how to mend it
 
     \b
     Each verb has --help with an example. So that Tab completes verbs, options, boards and ports:
@@ -196,6 +199,10 @@ def train(
     Each epoch is a line of RUN/log.jsonl; the weights are in RUN/weights.npz.
 
     \b
+    The time of a step is told in the port's own unit: nanoseconds of a process, instructions of
+    an emulated core. Instructions are not time on any chip.
+
+    \b
     Example: tinydream train --port native --epochs 40
     """
     given = {"epochs": epochs, "rate": rate, "seed": seed, "weights_seed": seed}
@@ -245,7 +252,11 @@ def report(baselines: bool, folder: str, as_json: bool) -> None:
 
 @verbs.command("demo", context_settings=CONTEXT)
 @click.option(
-    "--port", "-p", type=click.Choice(["native", "sim"]), default="native", help="Where it trains."
+    "--port",
+    "-p",
+    type=click.Choice(PASSING),
+    default="native",
+    help="Where it trains: the simulator, a process, or an emulated Cortex-M4F (some 10 s a seed).",
 )
 @click.option("--seeds", type=click.IntRange(1, 20), default=5, help="Splits and initialisations.")
 @out
@@ -264,3 +275,5 @@ def demo_verb(port: str, seeds: int, folder: str, as_json: bool) -> None:
 
 
 looks.register(verbs)
+for each in (boards, ports, doctor):
+    verbs.add_command(each)

@@ -1,0 +1,78 @@
+"""The command line as a user has it: a table, verbs in a folder, a verb in the background."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tinydream import cli
+from tinydream.run import Run
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A small table with three classes that a network can tell apart."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 300)
+    x = rng.normal(size=(300, 4)) + 3 * np.eye(3, 4)[y]
+    lines = [
+        ",".join([*(f"{v:.3f}" for v in row), "abc"[label]])
+        for row, label in zip(x, y, strict=True)
+    ]
+    path = tmp_path / "table.csv"
+    path.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
+    return path
+
+
+@pytest.fixture
+def verb(tmp_path, monkeypatch, capsys):
+    """Run a verb in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = cli._run([str(a) for a in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def planned(verb, table):
+    assert verb("compress", table, "--target", "kind", "--budget-bytes", 400)[0] == 0
+    assert verb("plan", "--board", "native", "--epochs", 8, "--hidden", "8")[0] == 0
+    return verb
+
+
+@pytest.fixture
+def background():
+    """Start a verb in a process of its own, which does not outlive the test."""
+    started = []
+
+    def run(*arguments):
+        command = [
+            sys.executable,
+            "-c",
+            "import tinydream.cli as c; c.main()",
+            *map(str, arguments),
+        ]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, **pipes))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for_epochs(process, count=3):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        log = Run("run").path("log.jsonl")
+        if log.exists() and log.read_text().count('"epoch"') > count:
+            return
+        time.sleep(0.02)
+    raise AssertionError("no epochs")
