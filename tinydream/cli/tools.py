@@ -6,51 +6,43 @@ import click
 
 from tinydream.board import list_boards, load_board
 from tinydream.cli import show_tools
-from tinydream.cli.options import CONTEXT, as_json, out
 from tinydream.doctor import examine
 from tinydream.ports import list_places
 
 __all__ = ["boards", "doctor", "ports"]
 
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
-@click.command(context_settings=CONTEXT)
+
+@click.command
 @as_json
 def boards(as_json: bool) -> None:
-    """List the boards that can be planned for.
+    """List the boards that can be planned for, and which of their facts nobody has verified.
 
-    Beside each: its memory, and which of its facts nobody has verified.
-
-    \b
     Example: tinydream boards --json
     """
     show_tools.boards([load_board(board) for board in list_boards()], as_json)
 
 
-@click.command(context_settings=CONTEXT)
+@click.command
 @as_json
 def ports(as_json: bool) -> None:
-    """List what can stand after --port here.
+    """List what can stand after --port here, and what each still needs.
 
-    Beside each: what it still needs.
-
-    \b
     Example: tinydream ports
     """
     show_tools.ports(list_places(), as_json)
 
 
-@click.command(context_settings=CONTEXT)
-@out
+@click.command
+@click.option("-o", "--out", "folder", default="run", metavar="RUN", help="The run folder to be.")
 @as_json
 @click.pass_context
 def doctor(ctx: click.Context, folder: str, as_json: bool) -> None:
-    """Look for compilers, QEMU, PlatformIO and permissions.
-
-    Beside each that is missing: the command that mends it.
+    """Look for compilers, QEMU, PlatformIO and permissions; tell the command that mends each.
 
     Ends with 1 when something is missing without which port native cannot train.
 
-    \b
     Example: tinydream doctor
     """
     checks = examine(Path(folder))
