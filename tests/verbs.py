@@ -6,9 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from plans import random_plan
 
 from tinydream import cli
+from tinydream.looks.inspect import FACTS
 from tinydream.run import Run
+from tinydream.simulator import Simulator
 
 
 @pytest.fixture
@@ -76,3 +79,24 @@ def wait_for_epochs(process, count=3):
             return
         time.sleep(0.02)
     raise AssertionError("no epochs")
+
+
+@pytest.fixture
+def regression(verb):
+    """A run of a random regression plan with two targets or more, as if it had been trained."""
+    seeds = (s for s in range(1000) if len(random_plan(s).outputs.scale) > 1)
+    plan = next(p for p in map(random_plan, seeds) if len(p.rows.sigma) and p.inputs.columns > 2)
+    run = Run("run")
+    sections = {"inputs": plan.inputs, "outputs": plan.outputs, "rows": plan.rows}
+    arrays = {name: np.frombuffer(s.to_bytes(), np.uint8) for name, s in sections.items()}
+    names = {"features": plan.features, "classes": np.empty(0, str), "targets": plan.targets}
+    run.write_arrays("representatives.npz", **arrays, **names)
+    entropy = np.full((len(plan.features), 3), 0.5, np.float32)
+    run.write_arrays("entropy.npz", bits=np.full(len(entropy), 3), values=entropy)
+    facts = dict.fromkeys(FACTS, 100) | {"raw_dtype": "f32", "columns": [], "missing": []}
+    run.write_json("compress.json", facts)
+    run.write("plan.bin", plan.to_bytes())
+    run.write_json("plan.json", {"digest": plan.digest.hex(), "knobs": {}})
+    simulator = Simulator(plan)
+    run.write_weights(plan, simulator.weights)
+    return plan, simulator

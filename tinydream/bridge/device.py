@@ -66,7 +66,10 @@ class Device:
         silence: float = 2.0,
         on_log: Callable[[str], None] | None = None,
     ) -> Self:
-        """Connect and wait until the firmware has answered; `info` then says what it is."""
+        """Connect and wait until the firmware has answered; `info` then says what it is.
+
+        Raises LinkError when the port cannot be used or nothing answers.
+        """
         link = SerialLink(port, baud=baud) if isinstance(port, str) else port
         device = cls(
             link,
@@ -105,7 +108,10 @@ class Device:
     # ---- requests ----
 
     def hello(self) -> Info:
-        """Ask who it is, again and again: what is sent while a board starts up is lost."""
+        """Ask who it is, again and again: what is sent while a board starts up is lost.
+
+        Raises LinkError when nothing answers, FirmwareError for firmware of another protocol.
+        """
         interval = min(0.25, self._timeout)
         tries = math.ceil(self._open_timeout / interval)
         info = self._exchange(message.Hello(), Info, interval, tries)
@@ -156,6 +162,7 @@ class Device:
         """All weights and biases in the device's order (td.h), checked by their CRC-32.
 
         While a run is under way (from `on_metrics`) they are a mixture of steps and unchecked.
+        Raises VerifyError when they do not match the CRC-32, LinkError when the device is gone.
         """
         info = self._known()
         for _ in range(2):
@@ -184,7 +191,8 @@ class Device:
         seed: order and deviations of the drawn rows. fresh: from new initial weights, drawn from
         weights_seed; else from the present ones. epoch_rows: rows an epoch, 0 for as many as the
         representatives stand for. An epoch's metrics may be lost on the way (`lost_events`); the
-        end is not.
+        end is not. Raises InputError for a value out of range, FirmwareError when a run ends early
+        or a loss is not finite, LinkError when the device is gone.
         """
         if epochs < 1 or not (math.isfinite(rate) and rate > 0):
             raise InputError(

@@ -19,7 +19,10 @@ COMMAND = "tinydream generate"
 
 
 def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
-    """The files that turn the core into this plan's firmware: text by path in the project."""
+    """The files that turn the core into this plan's firmware: text by path in the project.
+
+    Raises BoardError when no board is given and the plan's is unknown.
+    """
     board = board or load_board(plan.board)
     facts = {
         "plan": plan,
