@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["verbs"]
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "cc": ["cc"],
@@ -47,3 +49,6 @@ def data_dir() -> Path:
     if not folder.is_dir():
         absent("data", f"the data sets are not in {folder}")
     return folder
+
+
+# ---- verbs ----

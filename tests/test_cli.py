@@ -5,50 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from verbs import wait_for_epochs
 
 from tinydream import cli
 from tinydream.run import Run
-
-
-@pytest.fixture
-def table(tmp_path):
-    """A small table with three classes that a network can tell apart."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 300)
-    x = rng.normal(size=(300, 4)) + 3 * np.eye(3, 4)[y]
-    lines = [
-        ",".join([*(f"{v:.3f}" for v in row), "abc"[label]])
-        for row, label in zip(x, y, strict=True)
-    ]
-    path = tmp_path / "table.csv"
-    path.write_text("\n".join(["a,b,c,d,kind", *lines]) + "\n")
-    return path
-
-
-@pytest.fixture
-def verb(tmp_path, monkeypatch, capsys):
-    """Run a verb in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = cli._run([str(a) for a in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
-
-
-@pytest.fixture
-def planned(verb, table):
-    assert verb("compress", table, "--target", "kind", "--budget-bytes", 400)[0] == 0
-    assert verb("plan", "--board", "native", "--epochs", 8, "--hidden", "8")[0] == 0
-    return verb
 
 
 def test_every_verb_on_a_table_of_one_s_own(planned):
@@ -173,38 +136,6 @@ def test_a_bug_of_ours_is_exit_code_70_and_a_log(planned, monkeypatch):
     os.unlink(log)
 
 
-@pytest.fixture
-def background():
-    """Start a verb in a process of its own, which does not outlive the test."""
-    started = []
-
-    def run(*arguments):
-        command = [
-            sys.executable,
-            "-c",
-            "import tinydream.cli as c; c.main()",
-            *map(str, arguments),
-        ]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(command, **pipes))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def wait_for_epochs(process, count=3):
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        log = Run("run").path("log.jsonl")
-        if log.exists() and log.read_text().count('"epoch"') > count:
-            return
-        time.sleep(0.02)
-    raise AssertionError("no epochs")
-
-
 def test_a_device_killed_in_mid_training_is_exit_code_3_and_loses_nothing(planned, background):
     verb = planned
     verb("generate"), verb("build"), verb("train", "--port", "native")
@@ -231,13 +162,42 @@ def test_ctrl_c_is_exit_code_130_and_one_can_go_on(planned, background, port):
     assert verb("train", "--port", port)[0] == 0
 
 
-def test_help_teaches_with_an_example_for_each_verb(verb):
-    for name in cli.verbs.commands:
-        code, out, err = verb(name, "--help")
-        assert code == 0 and "Example: tinydream" in out, name
+@pytest.mark.parametrize("name", cli.verbs.commands)
+def test_help_teaches_with_an_example_on_a_line_of_its_own(verb, name):
+    code, out, err = verb(name, "--help")
+    text = out.split("Options:")[0].rstrip().splitlines()
+    assert code == 0 and text[-1].startswith("  Example: tinydream " + name)
+    assert max(map(len, out.splitlines())) <= 100
 
 
-def test_importing_tinydream_needs_neither_click_nor_serial_lines_nor_threads():
-    probe = "import sys, tinydream; print('tensorflow' in sys.modules, 'click' in sys.modules)"
+def test_help_lists_the_verbs_in_the_order_of_a_run(verb):
+    out = verb("--help")[1]
+    order = [out.index(f"\n  {name} ") for name in ("compress", "plan", "build", "train", "report")]
+    assert order == sorted(order) and "tinydream completion" in out
+    assert "..." not in out.split("Commands:")[1], "a verb's first sentence is too long to list"
+    assert verb()[0] == 2 and "Usage: tinydream" in verb()[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train"], "missing option '--port' / '-p'; without a board at hand: tinydream train"),
+        (["plan"], "native, qemu_netduinoplus2, or a TOML file"),
+        (["compress"], "missing argument 'DATA'; see `tinydream compress --help`"),
+        (["trian"], "no such command 'trian'"),
+        (["train", "--prt", "sim"], "no such option '--prt'"),
+        (["plan", "-b", "native", "--batch", "x"], "'x' is not a valid integer; see `tinydream"),
+        (["compress", "a.csv", "b.csv"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_arguments_get_one_sentence_like_everything_else(verb, arguments, says):
+    code, out, err = verb(*arguments)
+    assert (code, out) == (2, "") and err.startswith("tinydream: ")
+    assert says in err and err.count("\n") == 1
+
+
+def test_importing_tinydream_loads_no_library_that_a_script_may_never_use():
+    slow = ["click", "jinja2", "platformio", "polars", "rich", "serial", "tensorflow"]
+    probe = f"import sys, tinydream; print([each for each in {slow} if each in sys.modules])"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
-    assert done.stdout == "False False\n" and threading.active_count() >= 1
+    assert done.stdout == "[]\n", done.stderr

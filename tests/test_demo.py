@@ -5,11 +5,17 @@ from dataclasses import fields
 
 import pytest
 
-from tinydream import cli
+from tinydream import cli, stages
+from tinydream.demo import demo
+from tinydream.errors import LinkError
 from tinydream.report import Report
 from tinydream.run import Run
 
-PORTS = ["sim", pytest.param("native", marks=pytest.mark.slow)]
+PORTS = [
+    "sim",
+    pytest.param("native", marks=pytest.mark.slow),
+    pytest.param("qemu", marks=[pytest.mark.slow, pytest.mark.needs("qemu")]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,21 @@ def test_the_report_has_the_keys_of_spec_and_lies_in_the_run_folder(told, port, 
 
 
 @pytest.mark.slow
-def test_both_ports_train_the_same_weights(told, capsys):
-    (sim, _), (native, _) = told("sim", capsys), told("native", capsys)
-    same = ("digest", "weights_crc32", "accuracy", "representatives", "arena_bytes")
-    assert {key: sim[key] for key in same} == {key: native[key] for key in same}
+@pytest.mark.parametrize("port", PORTS[1:])
+def test_every_port_trains_the_same_weights(told, capsys, port):
+    (sim, _), (other, _) = told("sim", capsys), told(port, capsys)
+    same = ("weights_crc32", "accuracy", "representatives", "arena_bytes")
+    assert {key: sim[key] for key in same} == {key: other[key] for key in same}
+    assert (sim["digest"] == other["digest"]) is (port == "native")  # a plan names its board
+
+
+def test_a_seed_that_fails_ends_the_others(tmp_path, monkeypatch):
+    begun = []
+
+    def train(run, port, on_metrics):
+        raise LinkError("gone")
+
+    monkeypatch.setattr(stages, "train", train)
+    with pytest.raises(LinkError, match="gone"):
+        demo(tmp_path / "run", port="sim", tell=lambda seed, stage: begun.append((seed, stage)))
+    assert len({seed for seed, _ in begun}) < 5

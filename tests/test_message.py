@@ -49,7 +49,7 @@ def test_there_is_an_example_of_every_message():
 def test_a_message_of_another_length_is_refused(sent):
     for body in (sent.pack() + b"\0", sent.pack()[:-1]):
         if body != sent.pack():
-            with pytest.raises(FirmwareError, match=r"bytes where SPEC.md gives.*tinydream flash"):
+            with pytest.raises(FirmwareError, match=r"bytes where SPEC.md gives.*tinydream build"):
                 MESSAGES[sent.TYPE].unpack(body)
 
 

@@ -69,7 +69,7 @@ class Board:
     facts: tuple[Fact, ...]
 
     def region(self, name: str) -> Region:
-        """The region of that name; every board has 'flash' and 'ram'."""
+        """The region of that name; every board has 'flash' and 'ram', BoardError for another."""
         for region in self.regions:
             if region.name == name:
                 return region

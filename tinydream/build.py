@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from tinydream.errors import BuildError
 
-__all__ = ["build", "core_folder"]
+__all__ = ["build", "cache_folder", "core_folder", "wanted_scons"]
 
 # the compilers that boards name, and what installs them on Debian
 DEBIAN = {"": "gcc", "arm-none-eabi-": "gcc-arm-none-eabi"}
@@ -34,8 +35,14 @@ def build(project: Path, *, on_output: Callable[[str], None] | None = None) -> P
     board, prefix = _environment(project)
     _need_compiler(prefix)
     log = project / ".pio" / "build.log"
-    log.parent.mkdir(exist_ok=True)
-    code, lines = _run(project, log, on_output or (lambda line: None))
+    try:
+        log.parent.mkdir(exist_ok=True)
+        code, lines = _run(project, log, on_output or (lambda line: None))
+    except BrokenPipeError:  # whoever listens to on_output has gone
+        raise
+    except OSError as error:
+        place, why = error.filename or log, error.strerror or error
+        raise BuildError(f"{place} cannot be written: {why}; make room, then build again") from None
     program = project / ".pio" / "build" / board / ("firmware.elf" if prefix else "program")
     if code or not program.is_file():
         raise BuildError(f"{_reason(code, lines)}; the whole output is in {log}")
@@ -49,7 +56,7 @@ def core_folder() -> Path:
     that start together find either none or a whole one.
     """
     platformio, scons = _installed("platformio"), _installed("scons")
-    folder = _cache() / f"platformio-{platformio}-scons-{scons}"
+    folder = cache_folder() / f"platformio-{platformio}-scons-{scons}"
     if not (folder / "packages" / "tool-scons" / "scons.py").is_file():
         draft = Path(tempfile.mkdtemp(dir=folder.parent))
         _fill(draft, platformio, scons)
@@ -96,7 +103,7 @@ def _installed(name: str) -> str:
 # ---- PlatformIO's folder ----
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """The first of these folders that can be written: $XDG_CACHE_HOME, ~/.cache, a temporary one.
 
     The last is for accounts without a home; others can write beside it, so it must be ours.
@@ -133,16 +140,24 @@ def _fill(folder: Path, platformio: str, scons: str) -> None:
     (folder / "appstate.json").write_text(json.dumps({"last_version": platformio}))
 
 
+def wanted_scons() -> str:
+    """The version of SCons that the installed PlatformIO asks for; '' when nobody can say."""
+    try:
+        from platformio.dependencies import get_core_dependencies
+    except ImportError:
+        return ""
+    wanted = re.fullmatch(r"~4\.4(\d\d)(\d\d)\.\d+", get_core_dependencies()["tool-scons"])
+    return ".".join(["4", *(str(int(part)) for part in wanted.groups())]) if wanted else ""
+
+
 def _package_version(platformio: str, scons: str) -> str:
     """SCons 4.11.1 is PlatformIO's package 4.41101.0; refuses another than PlatformIO wants."""
-    from platformio.dependencies import get_core_dependencies
-
-    wanted = re.fullmatch(r"~4\.4(\d\d)(\d\d)\.\d+", get_core_dependencies()["tool-scons"])
-    right = ".".join(["4", *(str(int(part)) for part in wanted.groups())]) if wanted else "another"
+    right = wanted_scons()
     if scons != right:
-        how = f"`pip install scons=={right}`" if wanted else "`pip install 'platformio==6.2.*'`"
+        how = f"`pip install scons=={right}`" if right else "`pip install 'platformio==6.2.*'`"
         raise BuildError(
-            f"PlatformIO {platformio} wants SCons {right} and {scons} is installed; run {how}"
+            f"PlatformIO {platformio} wants SCons {right or 'another'} and {scons} is installed;"
+            f" run {how}"
         )
     major, minor, patch = map(int, scons.split("."))
     return f"{major}.{major}{minor:02}{patch:02}.0"
@@ -172,7 +187,7 @@ def _run(project: Path, log: Path, on_output: Callable[[str], None]) -> tuple[in
     command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(project)]
     lines = []
     with (
-        log.open("w", encoding="utf-8") as file,
+        log.open("w", buffering=1, encoding="utf-8") as file,
         subprocess.Popen(
             command,
             env=_variables(core_folder()),
@@ -181,13 +196,18 @@ def _run(project: Path, log: Path, on_output: Callable[[str], None]) -> tuple[in
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,  # with its compilers, so that they can be ended together
         ) as process,
     ):
         assert process.stdout
-        for line in process.stdout:
-            file.write(line)
-            lines.append(line.rstrip())
-            on_output(lines[-1])
+        try:
+            for line in process.stdout:
+                file.write(line)
+                lines.append(line.rstrip())
+                on_output(lines[-1])
+        except BaseException:  # Ctrl-C, or the disk is full
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     return process.returncode, lines
 
 

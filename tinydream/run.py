@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.errors import RunError, TinydreamError
+from tinydream.errors import InputError, RunError, TinydreamError
 from tinydream.plan import Plan
+from tinydream.training import Knobs
 
 __all__ = ["Run", "RunData"]
 
@@ -30,6 +31,19 @@ WRITERS = {
     "weights.npz": "train",
     "report.json": "report",
     "report.html": "report",
+}
+
+# what the keys of the JSON files hold, wherever they stand
+TYPES: dict[str, tuple[type, ...]] = {
+    "digest": (str,),
+    "knobs": (dict,),
+    "port": (str,),
+    "program": (str,),
+    "raw_bytes": (int,),
+    "raw_dtype": (str,),
+    "rows": (int,),
+    "seconds": (int, float),
+    "source": (dict,),
 }
 
 
@@ -113,12 +127,14 @@ class Run:
 
     def read_json(self, name: str, *keys: str) -> dict[str, Any]:
         try:
-            content = json.loads(self.read(name))
+            content = json.loads(self.read(name), parse_constant=_refuse)
         except ValueError:
             raise self.damaged(name, "it is not JSON") from None
-        missing = [key for key in keys if not isinstance(content, dict) or key not in content]
-        if missing:
-            raise self.damaged(name, f"it has no {missing[0]!r}")
+        for key in keys:
+            if not isinstance(content, dict) or key not in content:
+                raise self.damaged(name, f"it has no {key!r}")
+            if not isinstance(content[key], TYPES.get(key, (object,))):
+                raise self.damaged(name, f"its {key!r} cannot be {content[key]!r}")
         return content  # type: ignore[no-any-return]
 
     def read_arrays(self, name: str, *keys: str) -> dict[str, NDArray[Any]]:
@@ -163,6 +179,19 @@ class Run:
             raise self.stale("plan.bin", "the representatives were made anew after it")
         return plan
 
+    def knobs(self, name: str) -> Knobs:
+        """The knobs that plan.json or train.json tells."""
+        told = self.read_json(name, "knobs")["knobs"]
+        try:
+            knobs = Knobs(**told)
+            if all(isinstance(value, int) for key, value in told.items() if key != "rate"):
+                return knobs
+            raise TypeError
+        except TypeError:
+            raise self.damaged(name, "its knobs are not those of this version") from None
+        except InputError as error:
+            raise self.damaged(name, str(error)) from None
+
     def heldout(self) -> RunData:
         arrays = self.read_arrays("heldout.npz", "x", "y")
         return RunData(arrays["x"], arrays["y"])
@@ -201,3 +230,8 @@ class Run:
             arrays[f"b{i}"] = weights[at + size : at + size + layer.outputs]
             at += size + layer.outputs
         self.write_arrays("weights.npz", **arrays)
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity are no JSON, although Python reads them."""
+    raise ValueError(constant)

@@ -73,7 +73,7 @@ class Simulator:
         return self.weights
 
     def push(self, weights: ArrayLike) -> None:
-        """Replace all parameters."""
+        """Replace all parameters; raises InputError when they are not as many."""
         weights = np.ascontiguousarray(weights, np.float32)
         if weights.shape != (self.plan.parameters,):
             raise InputError(
@@ -83,7 +83,10 @@ class Simulator:
         _check(_core.sim_set_weights(self._device, weights.tobytes()))
 
     def predict_proba(self, raw: ArrayLike) -> NDArray[np.float32]:
-        """Class probabilities (n, classes) of rows in raw units (n, features)."""
+        """Class probabilities (n, classes) of rows in raw units (n, features).
+
+        Raises InputError for regression, and for rows of another shape.
+        """
         if self.plan.task != "classification":
             raise InputError("probabilities are of classes, and this plan is for regression")
         return self._predict(raw)[1]

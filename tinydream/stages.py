@@ -1,19 +1,17 @@
 """What each verb does to a run folder; the command line only asks and prints."""
 
-import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.board import Board, load_board
-from tinydream.bridge import Device, ProcessLink
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
@@ -26,18 +24,23 @@ from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
+from tinydream.ports import PASSING, open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
 __all__ = [
+    "Names",
     "Trained",
     "build",
+    "compare",
     "compress",
     "generate",
+    "open_port",
     "plan",
     "pull",
+    "read_representatives",
     "report",
     "train",
     "write_report",
@@ -69,7 +72,9 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "task": data.task,
         "notes": list(data.notes),
         "columns": [asdict(column) for column in data.columns],
+        "missing": _missing(data),
         "classes": list(data.classes),
+        "targets": list(data.targets),
         "raw_dtype": dtype,
         "raw_bytes": data.X.size * width,
         "representatives": reps.rows.count,
@@ -92,6 +97,15 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
+
+
+def _missing(data: Data) -> list[str]:
+    """Features that lack a value in some training row."""
+    if data.X.dtype.kind != "f":
+        return []
+    # the sum of a column is no number exactly where one of its values is none
+    gaps = np.isnan(np.sum(data.X, axis=0, dtype=np.float64))
+    return [name for name, gap in zip(data.features, gaps, strict=True) if gap]
 
 
 def _source(data: Data, seed: int) -> dict[str, Any]:
@@ -126,7 +140,8 @@ class Names:
     targets: tuple[str, ...]
 
 
-def _representatives(run: Run) -> tuple[Representatives, Names]:
+def read_representatives(run: Run) -> tuple[Representatives, Names]:
+    """What `compress` wrote, and what its columns are called."""
     arrays = run.read_arrays(
         "representatives.npz", "inputs", "outputs", "rows", "features", "classes", "targets"
     )
@@ -150,7 +165,7 @@ def plan(
     run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory."""
-    reps, names = _representatives(run)
+    reps, names = read_representatives(run)
     outputs = reps.rows.targets or len(names.classes)
     task = "regression" if reps.rows.targets else "classification"
     network = Network.mlp(hidden, outputs, optimizer, task=task)
@@ -216,27 +231,12 @@ def _up_to_date(run: Run, made: Plan) -> Path | None:
 # ---- train, pull ----
 
 
-class Port(Protocol):
-    """What a device offers, in this process or on a wire."""
-
-    @property
-    def tick_unit(self) -> str: ...
-    def train(
-        self,
-        *,
-        epochs: int,
-        rate: float,
-        seed: int,
-        weights_seed: int,
-        epoch_rows: int,
-        on_metrics: Callable[[Metrics], object] | None,
-    ) -> object: ...
-    def pull(self) -> NDArray[np.float32]: ...
-
-
 @dataclass(frozen=True)
 class Trained:
-    """What `train` came to; `weights` are on the host and verified against the device's CRC."""
+    """What `train` came to; `weights` are on the host and verified against the device's CRC.
+
+    step_ticks: what one step took on average, in tick_unit; None on a port without a clock.
+    """
 
     plan: Plan
     port: str
@@ -244,27 +244,8 @@ class Trained:
     metrics: Metrics
     weights: NDArray[np.float32]
     seconds: float
-
-
-@contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
-    """The device behind a port name: 'sim', 'native', or anything pyserial can open."""
-    if port == "sim":
-        yield Simulator(made)
-        return
-    if port == "native":
-        native = load_board("native").id
-        if made.board != native:
-            raise InputError(
-                f"port 'native' runs plans for board 'native' and this one is for {made.board!r};"
-                " run `tinydream plan --board native`, or train with --port sim"
-            )
-        device = Device.open(ProcessLink([str(run.program(made))]))
-    else:
-        device = Device.open(port)
-    with device:
-        device.expect(made)
-        yield device
+    step_ticks: float | None
+    tick_unit: str
 
 
 def train(
@@ -279,16 +260,12 @@ def train(
     replaced only when this one is done.
     """
     made = run.plan()
-    given = run.read_json("plan.json", "knobs", "digest")
-    try:
-        knobs = replace(Knobs(**given["knobs"]), **changes)
-    except TypeError:
-        raise run.damaged("plan.json", "its knobs are not those of this version") from None
-    last: list[Metrics] = []
+    knobs = replace(run.knobs("plan.json"), **changes)
+    epochs: list[Metrics] = []
     started = time.perf_counter()
 
     def heard(metrics: Metrics) -> None:
-        last[:] = [metrics]
+        epochs.append(metrics)
         run.append("log.jsonl", {"event": "epoch", **asdict(metrics)})
         if on_metrics:
             on_metrics(metrics)
@@ -300,27 +277,34 @@ def train(
         device.train(**knobs.as_dict(), on_metrics=heard)
         weights = np.array(device.pull(), np.float32)
         unit = device.tick_unit
-    if not last:
+    if not epochs:
         raise LinkError(
-            f"training on {port} ended without any metrics; look at the cable and try again"
+            f"training on {port} ended and no epoch was heard of: its epochs are shorter than a"
+            " message about one; train with more --epochs"
         )
     seconds = time.perf_counter() - started
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
     run.append("log.jsonl", {"event": "done", "crc32": crc})
     run.write_weights(made, weights)
-    told = {"metrics": asdict(last[0]), "crc32": crc, "tick_unit": unit, "seconds": seconds}
-    run.write_json("train.json", facts | told)
-    return Trained(made, port, knobs, last[0], weights, seconds)
+    step_ticks = _step_ticks(epochs, made.batch) if unit else None
+    told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit}
+    run.write_json("train.json", facts | told | {"step_ticks": step_ticks, "seconds": seconds})
+    return Trained(made, port, knobs, epochs[-1], weights, seconds, step_ticks, unit)
+
+
+def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:
+    """Ticks a step, over the epochs that were heard of; an epoch's last batch may be smaller."""
+    return sum(m.ticks for m in epochs) / sum(-(-m.rows // batch) for m in epochs)
 
 
 def pull(run: Run, port: str) -> NDArray[np.float32]:
     """Fetch the weights of a device that is still there.
 
-    The 'sim' and 'native' devices end with the verb that trained them, which pulled their weights
-    itself: for these the pulled weights are checked and returned.
+    The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
+    their weights itself: for these the pulled weights are checked and returned.
     """
     made = run.plan()
-    if port in ("sim", "native"):
+    if port in PASSING:
         return run.weights(made)
     with open_port(run, made, port) as device:
         weights = np.array(device.pull(), np.float32)
@@ -341,7 +325,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     if trained["digest"] != made.digest.hex():
         raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
     facts = run.read_json("compress.json", "source", "rows", "raw_dtype", "raw_bytes", "seconds")
-    knobs, weights, test = Knobs(**trained["knobs"]), run.weights(made), run.heldout()
+    knobs, weights, test = run.knobs("train.json"), run.weights(made), run.heldout()
     board = load_board(made.board)
     simulator = Simulator(made)
     simulator.train(**knobs.as_dict())
@@ -350,9 +334,9 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         "all_rows": [],
         "random_rows": [],
     }
-    data = _source_data(facts["source"]) if baselines else None
+    data = _source_data(run, facts["source"]) if baselines else None
     if data is not None:
-        for name, value in compare(made, _representatives(run)[0], knobs, data).items():
+        for name, value in compare(made, read_representatives(run)[0], knobs, data).items():
             accuracy[name].append(value)
     made_report = make_report(
         made,
@@ -387,12 +371,16 @@ def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict
     }
 
 
-def _source_data(source: dict[str, Any]) -> Data | None:
+def _source_data(run: Run, source: dict[str, Any]) -> Data | None:
     """The table that was compressed, if it is still the same."""
-    path = Path(source["path"])
-    if not path.exists():
+    try:
+        path = Path(source["path"])
+        if _fingerprint(path) != source["blake2b"]:
+            return None
+        options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
+        return load_data(path, **options)
+    except OSError:
         return None
-    if _fingerprint(path) != source["blake2b"]:
-        return None
-    options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
-    return load_data(path, **options)
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        why = f"its source is not that of the table: {str(error).split(';')[0]}"
+        raise run.damaged("compress.json", why) from None

@@ -14,7 +14,7 @@ class Knobs:
 
     epochs: 1 or more. rate: learning rate. seed: order and deviations of drawn rows.
     weights_seed: initial weights. epoch_rows: rows an epoch, 0 for as many as the
-    representatives stand for.
+    representatives stand for. Raises InputError for a value out of range.
     """
 
     epochs: int = 20

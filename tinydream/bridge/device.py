@@ -47,6 +47,7 @@ class Device:
         self._timeout, self._tries = timeout, tries
         self._open_timeout, self._silence = open_timeout, silence
         self._on_log = on_log
+        self._last_line = ""  # of text: what a firmware that panicked has to say
         self._decoder = frame.Decoder()
         self._frames: deque[frame.Frame] = deque()
         self._events: deque[Metrics | Done] = deque()
@@ -66,7 +67,10 @@ class Device:
         silence: float = 2.0,
         on_log: Callable[[str], None] | None = None,
     ) -> Self:
-        """Connect and wait until the firmware has answered; `info` then says what it is."""
+        """Connect and wait until the firmware has answered; `info` then says what it is.
+
+        Raises LinkError when the port cannot be used or nothing answers.
+        """
         link = SerialLink(port, baud=baud) if isinstance(port, str) else port
         device = cls(
             link,
@@ -105,20 +109,23 @@ class Device:
     # ---- requests ----
 
     def hello(self) -> Info:
-        """Ask who it is, again and again: what is sent while a board starts up is lost."""
+        """Ask who it is, again and again: what is sent while a board starts up is lost.
+
+        Raises LinkError when nothing answers, FirmwareError for firmware of another protocol.
+        """
         interval = min(0.25, self._timeout)
         tries = math.ceil(self._open_timeout / interval)
         info = self._exchange(message.Hello(), Info, interval, tries)
         if info is None:
             raise LinkError(
                 f"no tinydream firmware answered on {self.link.name!r} within"
-                f" {self._open_timeout:g} s ({self.damaged} pieces of something else came);"
-                " check port and baud rate, or run `tinydream flash`"
+                f" {self._open_timeout:g} s ({self.damaged} pieces of something else came"
+                f"{self._last_words()}); check port and baud rate, or flash the firmware"
             )
         if info.protocol != message.PROTOCOL:
             raise FirmwareError(
                 f"the firmware on {self.link.name!r} speaks protocol {info.protocol}, this"
-                f" tinydream {message.PROTOCOL}; run `tinydream build` and `tinydream flash`"
+                f" tinydream {message.PROTOCOL}; run `tinydream build` and flash it"
             )
         self.info = info
         return info
@@ -134,7 +141,7 @@ class Device:
                 raise FirmwareError(
                     f"the device on {self.link.name!r} was built from another plan: {name} {have}"
                     f" instead of {want} (plan {found[1]} for board {found[2]}, wanted {wanted[1]}"
-                    f" for board {wanted[2]}); run `tinydream build` and `tinydream flash`"
+                    f" for board {wanted[2]}); run `tinydream build` and flash it"
                 )
 
     def status(self) -> State:
@@ -156,6 +163,7 @@ class Device:
         """All weights and biases in the device's order (td.h), checked by their CRC-32.
 
         While a run is under way (from `on_metrics`) they are a mixture of steps and unchecked.
+        Raises VerifyError when they do not match the CRC-32, LinkError when the device is gone.
         """
         info = self._known()
         for _ in range(2):
@@ -184,7 +192,8 @@ class Device:
         seed: order and deviations of the drawn rows. fresh: from new initial weights, drawn from
         weights_seed; else from the present ones. epoch_rows: rows an epoch, 0 for as many as the
         representatives stand for. An epoch's metrics may be lost on the way (`lost_events`); the
-        end is not.
+        end is not. Raises InputError for a value out of range, FirmwareError when a run ends early
+        or a loss is not finite, LinkError when the device is gone.
         """
         if epochs < 1 or not (math.isfinite(rate) and rate > 0):
             raise InputError(
@@ -274,7 +283,7 @@ class Device:
                 raise FirmwareError(
                     f"asked for {count} weights from number {first}, the device on"
                     f" {self.link.name!r} sent {len(got.values)} from {got.first}; run"
-                    " `tinydream build` and `tinydream flash`"
+                    " `tinydream build` and flash it"
                 )
             weights[first : first + count] = got.values
         return weights
@@ -289,7 +298,7 @@ class Device:
         if found is None:
             raise LinkError(
                 f"the device on {self.link.name!r} did not answer {type(request).__name__} in"
-                f" {self._tries} tries of {self._timeout:g} s; is it still running? Check cable and"
+                f" {self._tries} tries of {self._timeout:g} s{self._last_words()}; check cable and"
                 " power, allow more time with a longer timeout, then connect again"
             )
         return found
@@ -341,6 +350,11 @@ class Device:
                 self._frames.append(item)
             elif isinstance(item, frame.Damage):
                 self.damaged += 1
-            elif self._on_log is not None:
+            else:
                 for line in filter(str.strip, item.text.splitlines()):
-                    self._on_log(line)
+                    self._last_line = line
+                    if self._on_log is not None:
+                        self._on_log(line)
+
+    def _last_words(self) -> str:
+        return f", and the text {self._last_line[:200]!r}" if self._last_line else ""

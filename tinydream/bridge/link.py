@@ -14,12 +14,17 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import serial  # type: ignore[import-untyped]
-from serial.tools import list_ports  # type: ignore[import-untyped]
-
 from tinydream.errors import LinkError
 
-__all__ = ["FakeLink", "Link", "ProcessLink", "SerialLink", "port_names"]
+__all__ = [
+    "FakeLink",
+    "Link",
+    "ProcessLink",
+    "SerialLink",
+    "how_it_ended",
+    "port_names",
+    "port_notes",
+]
 
 _SLICE = 0.05  # seconds a serial read may wait before it looks at its deadline
 
@@ -43,7 +48,15 @@ class Link(Protocol):
 
 def port_names() -> list[str]:
     """The serial ports of this machine, sorted."""
-    return sorted(port.device for port in list_ports.comports())
+    return list(port_notes())
+
+
+def port_notes() -> dict[str, str]:
+    """The same ports, each with what the system knows of the device behind it."""
+    from serial.tools import list_ports  # type: ignore[import-untyped]
+
+    ports = sorted(list_ports.comports(), key=lambda port: str(port.device))
+    return {port.device: "" if port.description == "n/a" else port.description for port in ports}
 
 
 class SerialLink:
@@ -54,6 +67,8 @@ class SerialLink:
     """
 
     def __init__(self, port: str, *, baud: int = 115_200, write_timeout: float = 5.0) -> None:
+        import serial  # type: ignore[import-untyped]  # here: only who has a board waits for it
+
         self.name = port
         options: dict[str, Any] = {"exclusive": True} if os.name == "posix" else {}
         try:
@@ -137,7 +152,7 @@ class ProcessLink:
             self.process.wait(1)
         said = self._last_words()
         return LinkError(
-            f"the firmware program {self.name!r} {_how_it_ended(self.process.returncode)}"
+            f"the firmware program {self.name!r} {how_it_ended(self.process.returncode)}"
             + (f", saying {said!r}" if said else "")
             + "; start it again"
         )
@@ -190,7 +205,10 @@ def _why_not_opened(port: str, error: Exception) -> str:
     number = getattr(error, "errno", None)
     there = ", ".join(port_names()) or "none"
     if number == errno.ENOENT:
-        return f"port {port!r} does not exist; ports here: {there}. Plug in the board or name one"
+        return (
+            f"port {port!r} does not exist (serial ports here: {there}); plug in the board, or"
+            " name one that `tinydream ports` lists"
+        )
     if number in (errno.EACCES, errno.EPERM):
         return (
             f"port {port!r} may not be used by this user; join the group that owns it (often"
@@ -198,10 +216,11 @@ def _why_not_opened(port: str, error: Exception) -> str:
         )
     if number in (errno.EBUSY, errno.EAGAIN):
         return f"port {port!r} is held by another program; close that (a serial monitor?) first"
-    return f"port {port!r} cannot be opened ({error}); ports here: {there}"
+    return f"port {port!r} cannot be opened ({error}); name one that `tinydream ports` lists"
 
 
-def _how_it_ended(code: int | None) -> str:
+def how_it_ended(code: int | None) -> str:
+    """A child's exit status in words; None: it still runs."""
     if code is None:
         return "closed its output but still runs"
     if code < 0:

@@ -267,7 +267,7 @@ def _check_size(name: str, got: int, wanted: int) -> None:
     if got != wanted:
         raise FirmwareError(
             f"the device sent a {name} message of {got} bytes where SPEC.md gives {wanted};"
-            " its firmware is not of this tinydream: run `tinydream build` and `tinydream flash`"
+            " its firmware is not of this tinydream: run `tinydream build` and flash it"
         )
 
 

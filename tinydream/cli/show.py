@@ -22,9 +22,11 @@ from tinydream.training import Metrics
 
 __all__ = [
     "compressed",
+    "console",
     "line",
     "planned",
     "report",
+    "sheet",
     "stages",
     "trained",
     "training",
@@ -43,15 +45,16 @@ def _json(content: Any) -> None:
     print(json.dumps(content, indent=2))
 
 
-def _facts(title: str, rows: Sequence[tuple[str, str]]) -> Table:
+def sheet(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """A table of names and values."""
     table = Table(
-        title=title, title_justify="left", title_style="bold", show_header=False, box=None
+        title=escape(title), title_justify="left", title_style="bold", show_header=False, box=None
     )
     table.add_column(style="dim")
     table.add_column()
     for name, value in rows:
-        table.add_row(name, escape(value))
-    return table
+        table.add_row(escape(name), escape(value))
+    console.print(table)
 
 
 def _bytes(count: int) -> str:
@@ -113,19 +116,18 @@ def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> No
         return _json(facts)
     size, raw = facts["representative_bytes"], facts["raw_bytes"]
     dropped = facts["features"] - facts["kept"]
+    kind = "classes" if facts["classes"] else "targets"
+    told = facts[kind]
     constant = f", {dropped} constant ones dropped" if dropped else ""
     rows = [
         ("rows", f"{facts['rows']:,} to train on, {facts['heldout']:,} held out"),
         ("features", f"{facts['features']}{constant}"),
-        (
-            "classes",
-            ", ".join(facts["classes"][:12]) + (" ..." if len(facts["classes"]) > 12 else ""),
-        ),
+        (kind, ", ".join(told[:12]) + (" ..." if len(told) > 12 else "")),
         ("raw", f"{_bytes(raw)} as {facts['raw_dtype']}"),
         ("representatives", f"{facts['representatives']:,} of {facts['row_bits']} bits"),
         ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
     ]
-    console.print(_facts("compressed", rows))
+    sheet("compressed", rows)
     for note in notes:
         line(f"note: {note}")
 
@@ -160,28 +162,40 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
 def trained(result: Trained, place: Path, as_json: bool) -> None:
     metrics = result.metrics
     if as_json:
-        return _json({"port": result.port, "seconds": result.seconds, **asdict(metrics)})
+        step = {"step_ticks": result.step_ticks, "tick_unit": result.tick_unit}
+        return _json({"port": result.port, "seconds": result.seconds, **step, **asdict(metrics)})
     rows = [
         ("port", result.port),
         ("epochs", f"{metrics.epoch}, {metrics.step:,} updates"),
         ("loss", f"{metrics.loss:.4f} over the drawn rows of the last epoch"),
         ("seconds", f"{result.seconds:.2f}"),
+        *_step(result),
         ("weights", f"{place}, CRC verified"),
     ]
-    console.print(_facts("trained", rows))
+    sheet("trained", rows)
 
 
-def _spread(values: list[float]) -> str:
+def _step(result: Trained) -> list[tuple[str, str]]:
+    """One row, or none for a port without a clock."""
+    if result.step_ticks is None:
+        return []
+    return [("a step", f"{result.step_ticks:,.0f} {result.tick_unit}, on average")]
+
+
+def _spread(values: list[float], metric: str) -> str:
     if not values:
         return "not trained: the table is gone or has changed"
-    text = f"{mean(values):.2%}"
-    return text + (f" +- {stdev(values):.2%} over {len(values)} seeds" if len(values) > 1 else "")
+    form = ".3f" if metric == "r2" else ".2%"
+    text = f"{mean(values):{form}}"
+    more = f" +- {stdev(values):{form}} over {len(values)} seeds" if len(values) > 1 else ""
+    return text + more
 
 
 def report(made: Report, place: Path, as_json: bool) -> None:
     if as_json:
         return _json(made.as_dict())
     equal = "yes" if made.weights_equal else "NO"
+    metric = "R2" if made.metric == "r2" else made.metric
     ratio = made.raw_bytes / made.representative_bytes
     rows = [
         ("board, port", f"{made.board}, {made.port}"),
@@ -190,9 +204,9 @@ def report(made: Report, place: Path, as_json: bool) -> None:
             "representatives",
             f"{made.representatives:,}, {_bytes(made.representative_bytes)}: 1/{ratio:.1f}",
         ),
-        ("accuracy, device", _spread(made.accuracy["device"])),
-        ("  all rows", _spread(made.accuracy["all_rows"])),
-        ("  random rows, same bytes", _spread(made.accuracy["random_rows"])),
+        (f"{metric}, device", _spread(made.accuracy["device"], made.metric)),
+        ("  all rows", _spread(made.accuracy["all_rows"], made.metric)),
+        ("  random rows, same bytes", _spread(made.accuracy["random_rows"], made.metric)),
         ("arena", _bytes(made.arena_bytes)),
         ("constants in flash", _bytes(made.flash_bytes)),
         (
@@ -201,5 +215,5 @@ def report(made: Report, place: Path, as_json: bool) -> None:
         ),
         ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
     ]
-    console.print(_facts("tinydream", rows))
+    sheet("tinydream", rows)
     line(f"report: {place}")

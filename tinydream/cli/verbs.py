@@ -7,49 +7,44 @@ import click
 
 from tinydream import stages
 from tinydream.board import load_board
-from tinydream.cli import show
+from tinydream.cli import looks, show
+from tinydream.cli.options import CONTEXT, InOrder, a_board, a_file, a_port, as_json, out
+from tinydream.cli.tools import boards, doctor, ports
 from tinydream.codec import EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
 from tinydream.network import SGD, Adam
+from tinydream.ports import PASSING
 from tinydream.run import Run
 from tinydream.training import Knobs
 
 __all__ = ["verbs"]
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
-out = click.option(
-    "-o", "--out", "folder", default="run", metavar="RUN", help="The run folder of every verb."
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-a_port = click.option(
-    "--port",
-    "-p",
-    required=True,
-    metavar="P",
-    help="sim, native, /dev/tty..., or any pyserial URL.",
-)
-
-
-@click.group(context_settings=CONTEXT)
+@click.group(cls=InOrder, context_settings=CONTEXT)
 @click.version_option(package_name="tinydream", prog_name="tinydream")
 def verbs() -> None:
     """Train more with less, on microcontrollers.
 
     \b
-    tinydream demo                                     all of it, on digits that come along
-    tinydream compress table.csv --target label        a table becomes representatives
-    tinydream plan --board native                      every byte, before anything is built
-    tinydream generate && tinydream build              C, a PlatformIO project, a program
-    tinydream train --port native                      the device learns; weights come back
-    tinydream report                                   what it came to, beside fair baselines
+    tinydream demo                                all of it, on digits that come along
+    tinydream compress table.csv --target label   a table becomes representatives
+    tinydream plan --board native                 every byte, before anything is built
+    tinydream train --port sim                    the device's own code learns, in this process
+    tinydream generate && tinydream build         C, a PlatformIO project, a program
+    tinydream train --port native                 the device learns; weights come back
+    tinydream report                              what it came to, beside fair baselines
+    tinydream doctor                              what this machine lacks, and how to mend it
+
+    \b
+    Each verb has --help with an example. So that Tab completes verbs, options, boards and ports:
+    eval "$(tinydream completion bash)"           zsh and fish: tinydream completion --help
     """
 
 
 @verbs.command(context_settings=CONTEXT)
-@click.argument("table", metavar="DATA")
+@click.argument("table", metavar="DATA", type=a_file)
 @click.option(
     "--target", help="The column to predict, or several: a,b; the last one of a CSV if not given."
 )
@@ -88,8 +83,11 @@ def compress(
     as_json: bool,
     **size: Any,
 ) -> None:
-    """Turn a table (CSV, .csv.gz, Parquet, NPZ, a folder of .npy) into representatives.
+    """Turn a table into representatives and held-out rows.
 
+    DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files.
+
+    \b
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
     """
     if size["budget_bytes"] and size["representatives"]:
@@ -114,7 +112,7 @@ def _bits(text: str) -> str | int:
 
 
 @verbs.command(context_settings=CONTEXT)
-@click.option("--board", "-b", required=True, metavar="B", help="A board's id, or its TOML file.")
+@a_board
 @click.option(
     "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
 )
@@ -138,8 +136,11 @@ def plan(
     folder: str,
     as_json: bool,
 ) -> None:
-    """Plan every byte of RAM and flash for a board; refuse what does not fit.
+    """Plan every byte of RAM and flash for a board.
 
+    What does not fit is refused, with what to change.
+
+    \b
     Example: tinydream plan --board qemu_netduinoplus2 --hidden 32,16 --optimizer sgd
     """
     try:
@@ -158,8 +159,11 @@ def plan(
 @verbs.command(context_settings=CONTEXT)
 @out
 def generate(folder: str) -> None:
-    """Write the plan's firmware as a complete PlatformIO project into RUN/firmware.
+    """Write the plan's firmware as a PlatformIO project.
 
+    RUN/firmware is complete, and yours to take away.
+
+    \b
     Example: tinydream generate && ls run/firmware/src
     """
     place = stages.generate(Run(folder))
@@ -172,6 +176,7 @@ def generate(folder: str) -> None:
 def build(verbose: bool, folder: str) -> None:
     """Build RUN/firmware with PlatformIO.
 
+    \b
     Example: tinydream build --verbose
     """
     with show.working("build"):
@@ -189,8 +194,15 @@ def build(verbose: bool, folder: str) -> None:
 def train(
     port: str, epochs: int | None, rate: float | None, seed: int | None, folder: str, as_json: bool
 ) -> None:
-    """Train on a device, log each epoch to RUN/log.jsonl, and pull the weights.
+    """Train on a device, and pull the weights.
 
+    Each epoch is a line of RUN/log.jsonl; the weights are in RUN/weights.npz.
+
+    \b
+    The time of a step is told in the port's own unit: nanoseconds of a process, instructions of
+    an emulated core. Instructions are not time on any chip.
+
+    \b
     Example: tinydream train --port native --epochs 40
     """
     given = {"epochs": epochs, "rate": rate, "seed": seed, "weights_seed": seed}
@@ -206,8 +218,11 @@ def train(
 @a_port
 @out
 def pull(port: str, folder: str) -> None:
-    """Fetch the weights of a device that runs this plan into RUN/weights.npz.
+    """Fetch the weights of a device that runs this plan.
 
+    They are in RUN/weights.npz then.
+
+    \b
     Example: tinydream pull --port /dev/ttyUSB0
     """
     run = Run(folder)
@@ -222,8 +237,11 @@ def pull(port: str, folder: str) -> None:
 @out
 @as_json
 def report(baselines: bool, folder: str, as_json: bool) -> None:
-    """Check device against simulator, score held-out rows, and write RUN/report.json.
+    """Score held-out rows, beside fair baselines.
 
+    The device is checked against the simulator, too; all of it goes into RUN/report.json.
+
+    \b
     Example: tinydream report --json
     """
     run = Run(folder)
@@ -234,16 +252,28 @@ def report(baselines: bool, folder: str, as_json: bool) -> None:
 
 @verbs.command("demo", context_settings=CONTEXT)
 @click.option(
-    "--port", "-p", type=click.Choice(["native", "sim"]), default="native", help="Where it trains."
+    "--port",
+    "-p",
+    type=click.Choice(PASSING),
+    default="native",
+    help="Where it trains: the simulator, a process, or an emulated Cortex-M4F (some 10 s a seed).",
 )
 @click.option("--seeds", type=click.IntRange(1, 20), default=5, help="Splits and initialisations.")
 @out
 @as_json
 def demo_verb(port: str, seeds: int, folder: str, as_json: bool) -> None:
-    """Everything at once: digits are compressed, planned, built, trained, pulled and verified.
+    """Everything at once, on handwritten digits.
 
+    They are compressed, planned, built, trained, pulled and verified.
+
+    \b
     Example: tinydream demo --port sim --seeds 1
     """
     with show.stages(seeds) as tell:
         made = demo(Path(folder), port=port, seeds=seeds, tell=tell)
     show.report(made, Path(folder) / "report.json", as_json)
+
+
+looks.register(verbs)
+for each in (boards, ports, doctor):
+    verbs.add_command(each)

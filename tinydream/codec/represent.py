@@ -97,7 +97,10 @@ class Representatives:
         return sum(map(len, units.values())) + self.rows.nbytes
 
     def sample(self, n: int, seed: int = 0) -> tuple[F32, I32 | F32]:
-        """The first n rows of the stream that a device would draw: (n, r), and as y."""
+        """The first n rows of the stream that a device would draw: (n, r), and as y.
+
+        Raises InputError unless n is above 0 and seed fits 32 bits.
+        """
         if n < 1:
             raise InputError(f"n is {n}; one row or more can be drawn")
         _check_whole("seed", seed, 0, 2**32 - 1)
@@ -153,7 +156,10 @@ class EntroGeDe:
         return self
 
     def transform(self, X: ArrayLike) -> F32:
-        """Rows (n, d) as network inputs (n, r) float32; columns constant in training are gone."""
+        """Rows (n, d) as network inputs (n, r) float32; columns constant in training are gone.
+
+        Raises DataError before fit, and for rows of another shape.
+        """
         if not hasattr(self, "representatives_"):
             raise DataError("this EntroGeDe is not fitted yet; call fit(X, y) first")
         rows = check_rows(X)

@@ -4,11 +4,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from tinydream.board import Board, load_board
 from tinydream.budget import NODE_BYTES, plan_struct_bytes
+from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT, Plan
 from tinydream.resources import firmware_folder
@@ -19,7 +19,10 @@ COMMAND = "tinydream generate"
 
 
 def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
-    """The files that turn the core into this plan's firmware: text by path in the project."""
+    """The files that turn the core into this plan's firmware: text by path in the project.
+
+    Raises BoardError when no board is given and the plan's is unknown.
+    """
     board = board or load_board(plan.board)
     facts = {
         "plan": plan,
@@ -35,9 +38,7 @@ def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
-    return {
-        place: _environment().get_template(name).render(facts) for place, name in places.items()
-    }
+    return {place: environment().get_template(name).render(facts) for place, name in places.items()}
 
 
 def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
@@ -123,29 +124,29 @@ def _tables(plan: Plan, pointer: int) -> list[Table]:
 
 def _table(name: str, data: bytes, kind: str, note: str) -> Table:
     dtype = {"float": "<f4", "int8_t": "i1", "uint8_t": "u1"}[kind]
-    text = list(map(_f32 if kind == "float" else str, np.frombuffer(data, dtype)))
-    return Table(name, kind, note, len(text), len(data), _wrapped(text))
+    text = list(map(f32 if kind == "float" else str, np.frombuffer(data, dtype)))
+    return Table(name, kind, note, len(text), len(data), wrapped(text))
 
 
 def _levels(plan: Plan) -> Table:
     items = [f"{{{weight}u, {count}u}}" for weight, count in plan.rows.levels]
     note = "weight, and how many representatives in a row have it"
-    return Table("levels", "td_level_t", note, len(items), 8 * len(items), _wrapped(items))
+    return Table("levels", "td_level_t", note, len(items), 8 * len(items), wrapped(items))
 
 
 def _layers(plan: Plan) -> Table:
     items = [
-        f"{{TD_{layer.kind.upper()}, {layer.inputs}, {layer.outputs}, {_f32(layer.limit)}}}"
+        f"{{TD_{layer.kind.upper()}, {layer.inputs}, {layer.outputs}, {f32(layer.limit)}}}"
         for layer in plan.layers
     ]
     note = "kind, in, out, limit of initial weights"
-    return Table("layers", "td_layer_t", note, len(items), 12 * len(items), _wrapped(items))
+    return Table("layers", "td_layer_t", note, len(items), 12 * len(items), wrapped(items))
 
 
 def _names(plan: Plan, pointer: int) -> Table:
-    items = list(map(_quoted, plan.classes))
+    items = list(map(quoted, plan.classes))
     size = pointer * len(items)
-    return Table("class_names", "char *const", "classes", len(items), size, _wrapped(items))
+    return Table("class_names", "char *const", "classes", len(items), size, wrapped(items))
 
 
 def _kernels(plan: Plan) -> dict[str, int]:
@@ -155,41 +156,3 @@ def _kernels(plan: Plan) -> dict[str, int]:
         "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
     }
-
-
-# ---- text ----
-
-
-def _wrapped(items: list[str], width: int = 96) -> str:
-    lines, line = [], ""
-    for item in items:
-        if line and len(line) + len(item) + 2 > width:
-            lines.append(line)
-            line = ""
-        line += (" " if line else "    ") + item + ","
-    return "\n".join([*lines, line])
-
-
-def _f32(value: float) -> str:
-    """A float literal that reads back as the same bits."""
-    text = f"{np.float32(value):.9g}"
-    return text + ("f" if "." in text or "e" in text else ".0f")
-
-
-def _quoted(text: str) -> str:
-    """A C string literal; anything but plain ASCII becomes octal bytes, which C never joins on."""
-    plain = set(range(32, 127)) - set(b'"\\?')
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tinydream.codegen"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters.update(f32=_f32, quoted=_quoted)
-    return environment

@@ -14,7 +14,10 @@ __all__ = ["SGD", "Adam", "Dense", "Network", "Relu", "Softmax"]
 
 @dataclass(frozen=True)
 class Dense:
-    """Weighted sums of all inputs plus a bias, `units` of them."""
+    """Weighted sums of all inputs plus a bias, `units` of them.
+
+    Raises InputError unless units lies in 1..65535.
+    """
 
     units: int
 
@@ -35,7 +38,10 @@ class Softmax:
 
 @dataclass(frozen=True)
 class SGD:
-    """Stochastic gradient descent with Keras' momentum. rate: the default of `train --rate`."""
+    """Stochastic gradient descent with Keras' momentum. rate: the default of `train --rate`.
+
+    Raises InputError for a number out of range.
+    """
 
     rate: float = 0.05
     momentum: float = 0.0
@@ -50,7 +56,10 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with Keras' conventions (Kingma and Ba 2015). rate: the default of `train --rate`."""
+    """Adam with Keras' conventions (Kingma and Ba 2015). rate: the default of `train --rate`.
+
+    Raises InputError for a number out of range.
+    """
 
     rate: float = 3e-3
     beta1: float = 0.9

@@ -72,9 +72,7 @@ class Evidence:
     @property
     def targets(self) -> tuple[str, ...]:
         """Names of what is predicted, one or more."""
-        if self.plan is None:
-            return ()
-        return tuple(getattr(self.plan, "targets", ())) or (self.plan.target,)
+        return self.plan.targets if self.plan else ()
 
     @property
     def representatives(self) -> Representatives | None:
@@ -82,4 +80,4 @@ class Evidence:
         if self.plan is None:
             return None
         classes = np.arange(len(self.plan.classes))
-        return Representatives(self.plan.inputs, self.plan.rows, classes)
+        return Representatives(self.plan.inputs, self.plan.rows, classes, self.plan.outputs)

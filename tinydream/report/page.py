@@ -1,10 +1,13 @@
 """The page that people look at: one file of HTML, without script, network or font of its own."""
 
-import jinja2
+from typing import TYPE_CHECKING
 
 from tinydream.report import sections
 from tinydream.report.evidence import Evidence
 from tinydream.report.portraits import portraits
+
+if TYPE_CHECKING:
+    import jinja2
 
 __all__ = ["make_page"]
 
@@ -37,7 +40,9 @@ def make_page(evidence: Evidence) -> str:
     return _environment().get_template("page.html.j2").render(facts)
 
 
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2  # here: it takes 30 ms that most verbs need not wait
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinydream.report"),
         undefined=jinja2.StrictUndefined,

@@ -52,7 +52,7 @@ class Report:
         return json.dumps(self.as_dict(), indent=2) + "\n"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the report; the suffix says how: .json, or .html.
+        """Write the report; the suffix says how: .json, or .html, InputError for another.
 
         A page of these figures alone is short; `make_page` with more Evidence shows more.
         """

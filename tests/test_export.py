@@ -1,0 +1,113 @@
+"""export: representatives for other programs, which read them back here."""
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinydream import looks
+from tinydream.run import Run
+from tinydream.stages import read_representatives
+
+
+def test_export_npz_holds_rows_weights_and_scales(planned):
+    code, out, err = planned("export")
+    assert (code, err) == (0, "") and "run/export.npz" in out
+    reps, _ = read_representatives(Run("run"))
+    with np.load("run/export.npz") as file:
+        got = dict(file)
+    assert np.array_equal(got["inputs"], reps.X) and np.array_equal(got["y"], reps.y)
+    assert np.array_equal(got["weight"], reps.weight) and got["features"].tolist() == list("abcd")
+    again = (got["X"] - got["shift"]) * np.ldexp(1.0, got["gain"].astype(int))
+    assert np.allclose(again, reps.X, atol=1e-5) and got["classes"].tolist() == list("abc")
+
+
+def test_export_csv_is_a_table_that_compress_would_read(planned):
+    told = json.loads(planned("export", "reps.csv", "--json")[1])
+    planned("export", "reps.npz")
+    npz = np.load("reps.npz")
+    reps, _ = read_representatives(Run("run"))
+    with open("reps.csv") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["a", "b", "c", "d", "kind", "weight"]
+    assert len(rows) == told["representatives"] == reps.rows.count
+    assert np.allclose(np.array([r[:4] for r in rows], float), npz["X"], rtol=1e-6)
+    assert [row[4] for row in rows] == ["abc"[k] for k in reps.y]
+    assert [int(row[5]) for row in rows] == reps.weight.tolist()
+
+
+READER = """
+#include <stdio.h>
+#include "reps.h"
+int main(void)
+{
+    float x[REPS_COLUMNS];
+    for (uint32_t i = 0; i < REPS_COUNT; i++) {
+        uint32_t label = reps_row(i, x);
+        for (uint32_t j = 0; j < REPS_COLUMNS; j++)
+            printf("%.9g,", (double)x[j]);
+        printf("%s,%u\\n", reps_class_names[label], (unsigned)reps_weight(i));
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.needs("cc")
+def test_export_h_compiles_and_unpacks_the_same_rows(planned, tmp_path):
+    assert planned("export", "reps.h")[0] == 0 and planned("export", "reps.csv")[0] == 0
+    (tmp_path / "reader.c").write_text(READER)
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+    subprocess.run(["cc", *strict, "reader.c", "-o", "reader"], check=True)
+    out = subprocess.run(["./reader"], check=True, capture_output=True, text=True).stdout
+    with open("reps.csv") as file:
+        expected = list(csv.reader(file))[1:]
+    got = list(csv.reader(io.StringIO(out)))
+    assert [row[4:] for row in got] == [row[4:] for row in expected]
+    numbers = [np.array([row[:4] for row in each], float) for each in (got, expected)]
+    assert np.allclose(*numbers, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.needs("cc")
+def test_a_header_alone_gives_no_warning(planned, tmp_path):
+    planned("export", "reps.h")
+    (tmp_path / "only.c").write_text('#include "reps.h"\nint main(void) { return 0; }\n')
+    subprocess.run(["cc", "-Wall", "-Wextra", "-Werror", "-c", "only.c"], check=True)
+
+
+def test_export_takes_its_format_from_the_name_or_the_option(planned):
+    assert json.loads(planned("export", "--format", "csv", "--json")[1])["path"] == "run/export.csv"
+    assert json.loads(planned("export", "x.txt", "--format", "h", "--json")[1])["format"] == "h"
+    code, out, err = planned("export", "x.txt")
+    assert code == 2 and "npz, csv, h" in err and "x.txt" in err
+    assert "cannot be written" in planned("export", "absent/x.npz")[2]
+
+
+def test_a_special_file_is_written_to_and_not_replaced():
+    looks.save("/dev/null", b"x")
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.needs("cc")
+def test_export_of_a_regression_has_targets_in_raw_units(regression, verb, tmp_path):
+    plan, _ = regression
+    for name in ("reps.npz", "reps.csv", "reps.h"):
+        assert verb("export", name)[0] == 0
+    with open("reps.csv") as file:
+        header, *rows = csv.reader(file)
+    values = np.array(rows, float)
+    file = np.load("reps.npz")
+    inputs = plan.inputs.columns
+    assert tuple(header[inputs:]) == (*plan.targets, "weight")
+    assert np.allclose(values[:, :inputs], file["X"], rtol=1e-6)
+    assert np.allclose(values[:, inputs:-1], file["y"], rtol=1e-6)
+    reader = READER.replace("%s,%u", "%u").replace("reps_class_names[label], ", "")
+    (tmp_path / "reader.c").write_text(reader.replace("uint32_t label = ", ""))
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", "reader.c", "-o", "reader"], check=True)
+    out = subprocess.run(["./reader"], check=True, capture_output=True, text=True).stdout
+    got = np.array(list(csv.reader(io.StringIO(out))), float)
+    assert np.allclose(got, values, rtol=1e-4, atol=1e-4 * np.abs(values).max())

@@ -1,0 +1,125 @@
+"""A board that QEMU emulates, on a serial line over loopback TCP."""
+
+import contextlib
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from tinydream.bridge.link import how_it_ended
+from tinydream.errors import LinkError
+
+__all__ = ["EMULATOR", "QemuLink"]
+
+EMULATOR = "qemu-system-arm"
+_SLICE = 0.05  # seconds between two looks at whether QEMU still lives
+# kills QEMU when we are killed ourselves and can close nothing (util-linux)
+_LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+class QemuLink:
+    """QEMU as a child process that ends with this link, and with this host however that ends.
+
+    QEMU calls us, on a port that was ours before it started: no other program can be given the
+    same one. Time stands still while the core does, and ticks are instructions (-icount shift=0).
+    """
+
+    name = "qemu"
+
+    def __init__(self, machine: str, program: Path, *, start_timeout: float = 10.0) -> None:
+        if not shutil.which(EMULATOR):
+            raise LinkError(
+                f"the emulator {EMULATOR} is not on PATH; run `apt-get install {EMULATOR}`"
+            )
+        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._line: socket.socket | None = None
+        with socket.create_server(("127.0.0.1", 0), backlog=1) as door:
+            self.process = self._start(machine, program, door.getsockname()[1])
+            try:
+                self._line = self._wait(door, start_timeout)
+            except BaseException:
+                self.close()
+                raise
+
+    def _start(self, machine: str, program: Path, port: int) -> subprocess.Popen[bytes]:
+        command = [
+            *(_LEASH if shutil.which(_LEASH[0]) else ()),
+            *(EMULATOR, "-M", machine, "-kernel", str(program), "-icount", "shift=0"),
+            *("-display", "none", "-monitor", "none"),
+            *("-chardev", f"socket,id=line,host=127.0.0.1,port={port},nodelay=on"),
+            *("-serial", "chardev:line"),
+        ]
+        null = subprocess.DEVNULL
+        try:
+            # a group of its own: Ctrl-C is for us, and we end QEMU
+            return subprocess.Popen(
+                command, stdin=null, stdout=null, stderr=self._errors, process_group=0
+            )
+        except OSError as error:
+            self._errors.close()
+            raise LinkError(
+                f"{EMULATOR} cannot be started ({error.strerror}); run `tinydream doctor`"
+            ) from error
+
+    def _wait(self, door: socket.socket, timeout: float) -> socket.socket:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if select.select([door], [], [], _SLICE)[0]:
+                line, _ = door.accept()
+                line.settimeout(5.0)
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return line
+            if self.process.poll() is not None:
+                raise self._gone()
+        raise LinkError(
+            f"{EMULATOR} started and opened no serial line in {timeout:g} s; the machine is"
+            " overloaded, or it is not QEMU: run `tinydream doctor`"
+        )
+
+    def read(self, timeout: float) -> bytes:
+        if self._line is None:
+            raise self._gone()
+        if not select.select([self._line], [], [], max(timeout, 0))[0]:
+            return b""
+        data = b""
+        with contextlib.suppress(OSError):  # a line that broke is a line that ended
+            data = self._line.recv(65536)
+        if not data:
+            raise self._gone()
+        return data
+
+    def write(self, data: bytes) -> None:
+        # an emulator that has ended is told by `read`, after the last that the board said
+        if self._line is not None:
+            with contextlib.suppress(OSError):
+                self._line.sendall(data)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        self._errors.close()
+
+    def _gone(self) -> LinkError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1)
+        said = self._last_words()
+        return LinkError(
+            f"the emulator {EMULATOR} {how_it_ended(self.process.returncode)}"
+            + (f", saying {said!r}" if said else "")
+            + "; start it again"
+        )
+
+    def _last_words(self) -> str:
+        if self._errors.closed:
+            return ""
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        # what QEMU complains of begins with its name; registers may follow it
+        return next((x for x in lines if x.startswith("qemu")), lines[-1] if lines else "")[:200]

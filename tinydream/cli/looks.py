@@ -1,0 +1,249 @@
+"""Verbs that look into a run: inspect, verify, predict, export; and completion for shells."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tinydream import looks
+from tinydream.cli import show
+from tinydream.cli.options import CONTEXT, a_file, as_json, maybe_port, out
+from tinydream.errors import InputError
+from tinydream.run import Run
+
+__all__ = ["register"]
+
+SHADES = "_.:-=+*#%@"  # entropy of a bit where there are no colours
+LOW, HIGH = (40, 44, 52), (90, 170, 240)  # and where there are
+MOST_ROWS = 40  # of a picture in a terminal
+SHELLS = ("bash", "zsh", "fish")
+
+
+def register(group: click.Group) -> None:
+    """Add these verbs to the command."""
+    for verb in (inspect, verify, predict, export, completion):
+        group.add_command(verb)
+
+
+# ---- inspect ----
+
+
+@click.command(context_settings=CONTEXT)
+@click.option("--svg", metavar="FILE", type=a_file, help="Write the entropy picture as SVG, too.")
+@click.option("--all", "everything", is_flag=True, help="One line a feature, however many.")
+@out
+@as_json
+def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> None:
+    """Show what the run holds: bits, representatives, bytes.
+
+    The picture has a line a feature and a cell a bit, most significant first. Dark bits are the
+    same in all rows and cost nothing; bright ones are noise, which representatives leave to the
+    deviation model.
+
+    \b
+    Example: tinydream inspect --svg entropy.svg
+    """
+    seen = looks.inspect(Run(folder))
+    if svg:
+        looks.save(svg, looks.entropy_svg(seen.names, seen.entropy).encode())
+    if as_json:
+        return click.echo(json.dumps(seen.as_dict(), indent=2))
+    _picture(seen, len(seen.names) if everything else MOST_ROWS)
+    _groups(seen)
+    _deviations(seen)
+    _tables(seen)
+    if svg:
+        show.line(f"{svg} is the picture")
+
+
+def _picture(seen: looks.Inspected, most: int) -> None:
+    names, entropy = looks.condense(seen.names, seen.entropy, most)
+    wide = min(max(map(len, names), default=0), 24, max(8, 78 - entropy.shape[1]))
+    show.console.print(Text("entropy of each bit, most significant first", "bold"))
+    for name, row in zip(names, entropy.tolist(), strict=True):
+        text = Text(name[:wide].rjust(wide) + " ")
+        for h in row:
+            text.append_text(_cell(h))
+        show.console.print(text)
+    if not show.console.is_terminal:
+        show.line(f"{'':{wide}} {SHADES[0]} constant ... {SHADES[-1]} 1 bit, nobody can guess it")
+    show.line("")
+
+
+def _cell(entropy: float) -> Text:
+    if entropy != entropy:
+        return Text("")
+    if not show.console.is_terminal:
+        return Text(SHADES[min(int(entropy * len(SHADES)), len(SHADES) - 1)])
+    r, g, b = (round(a + (z - a) * entropy) for a, z in zip(LOW, HIGH, strict=True))
+    return Text(" ", f"on rgb({r},{g},{b})")
+
+
+def _columns(title: str, *names: str) -> Table:
+    """A table whose columns but the first hold numbers; one called '' holds words."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None)
+    for i, name in enumerate(names):
+        table.add_column(
+            name, justify="right" if i and name else "left", style="" if name else "dim"
+        )
+    return table
+
+
+def _groups(seen: looks.Inspected) -> None:
+    count, rows = seen.facts["representatives"], seen.facts["rows"]
+    title = f"{count:,} representatives of {rows:,} rows, {seen.facts['row_bits']} bits each"
+    table = _columns(title, "class", "representatives", "stand for", "weights")
+    for group in seen.groups:
+        weights = f"{group.lightest:,} .. {group.heaviest:,}"
+        table.add_row(escape(group.name), f"{group.representatives:,}", f"{group.rows:,}", weights)
+    show.console.print(table)
+    show.line("")
+
+
+def _deviations(seen: looks.Inspected) -> None:
+    if not seen.spreads:
+        return show.line("deviations: none; rows repeat instead of being dreamt\n")
+    most = sorted(seen.spreads, key=lambda spread: -spread.stored)[:5]
+    title = f"deviations: spread around representatives, largest of {len(seen.spreads)} columns"
+    table = _columns(title, "feature", "in raw units", "as stored")
+    for spread in most:
+        table.add_row(escape(spread.name), f"{spread.raw:.4g}", f"{spread.stored:.4g}")
+    show.console.print(table)
+    show.line("")
+
+
+def _tables(seen: looks.Inspected) -> None:
+    raw = seen.facts["raw_bytes"]
+    table = _columns("bytes on the device", "table", "bytes", "")
+    for name, size, use in seen.tables:
+        table.add_row(name, f"{size:,}", use)
+    total = sum(size for _, size, _ in seen.tables)
+    ratio = f"1/{raw / total:.1f} of the {raw:,} bytes of the rows as {seen.facts['raw_dtype']}"
+    table.add_row("[bold]in all", f"[bold]{total:,}", ratio)
+    show.console.print(table)
+
+
+# ---- verify, predict, export ----
+
+
+@click.command(context_settings=CONTEXT)
+@maybe_port("Train anew on this device. [default: compare the weights that train brought home]")
+@out
+@as_json
+def verify(port: str | None, folder: str, as_json: bool) -> None:
+    """Check a device against the simulator, bit for bit.
+
+    The simulator repeats the last training; each weight and each held-out prediction must be
+    equal. Without --port it is compared with RUN/weights.npz; with --port the device trains anew
+    with the same knobs, and its present weights are lost. No file of the run is changed. Ends
+    with 1 when something differs.
+
+    \b
+    Example: tinydream verify --port native
+    """
+    with show.training(as_json) as on_metrics:
+        found = looks.verify(Run(folder), port, on_metrics)
+    if as_json:
+        return click.echo(json.dumps(vars(found) | {"equal": True}, indent=2))
+    how = "trained anew" if found.trained else "as train brought them home"
+    show.sheet(
+        "verified",
+        [
+            ("port", f"{found.port}, {how}"),
+            ("training", f"{found.epochs} epochs of plan {found.digest}"),
+            ("weights", f"{found.weights:,} equal bit for bit, CRC-32 {found.crc32}"),
+            ("held-out rows", f"{found.probes:,} predicted alike"),
+        ],
+    )
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("file", type=a_file)
+@click.option(
+    "--weights",
+    type=a_file,
+    metavar="NPZ",
+    help="Other weights of the same plan. [default: RUN/weights.npz]",
+)
+@click.option("--probabilities", is_flag=True, help="One column more for each class.")
+@click.option("--to", "to", type=a_file, metavar="CSV", help="[default: standard output]")
+@out
+def predict(
+    file: str, weights: str | None, probabilities: bool, to: str | None, folder: str
+) -> None:
+    """Predict new rows with the trained weights.
+
+    FILE holds rows in raw units: CSV with the feature columns by name, in any order (further ones
+    are ignored, and a note on standard error says so), an NPZ with an array x, or an .npy. The
+    answer is CSV, a line a row.
+
+    \b
+    Example: tinydream predict new.csv --probabilities --to answers.csv
+    """
+    found = looks.predict(Run(folder), file, weights=weights, probabilities=probabilities)
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    if to is None:
+        return click.echo(found.to_csv(), nl=False)
+    show.line(f"{looks.save(to, found.to_csv().encode())} holds {len(found.rows):,} predictions")
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("file", required=False, type=a_file)
+@click.option(
+    "--format",
+    type=click.Choice(looks.FORMATS),
+    help="[default: as FILE ends, else npz]",
+)
+@out
+@as_json
+def export(file: str | None, format: str | None, folder: str, as_json: bool) -> None:
+    """Write the representatives for your own training code.
+
+    FILE is RUN/export.npz, .csv or .h if not given. The NPZ holds them in raw units and as network
+    inputs, with classes, weights, deviations and scales; the CSV in raw units, with class and
+    weight; the header bit-packed, with functions that unpack a row, for any C99 compiler.
+
+    \b
+    Example: tinydream export representatives.h
+    """
+    made = looks.export(Run(folder), file, format)
+    if as_json:
+        return click.echo(json.dumps(vars(made), indent=2))
+    title = f"{made.path}: {made.representatives:,} representatives, {made.bytes:,} bytes"
+    show.sheet(title, list(made.contents.items()))
+
+
+# ---- completion ----
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("shell", required=False, type=click.Choice(SHELLS))
+@click.pass_context
+def completion(context: click.Context, shell: str | None) -> None:
+    """Print the script for Tab completion in your shell.
+
+    It completes verbs, options, boards, ports and files.
+
+    SHELL is the one you use if not given. Put one of these lines into its start-up file:
+
+    \b
+    bash, ~/.bashrc     eval "$(tinydream completion bash)"
+    zsh, ~/.zshrc       eval "$(tinydream completion zsh)"
+    fish, config.fish   tinydream completion fish | source
+
+    \b
+    Example: tinydream completion bash > ~/.local/share/bash-completion/completions/tinydream
+    """
+    from click.shell_completion import get_completion_class
+
+    shell = shell or Path(os.environ.get("SHELL", "")).name
+    made = get_completion_class(shell) if shell in SHELLS else None
+    if made is None:
+        raise InputError(f"$SHELL is {shell!r}; name one: tinydream completion {'|'.join(SHELLS)}")
+    group = context.find_root().command
+    click.echo(made(group, {}, "tinydream", "_TINYDREAM_COMPLETE").source())

@@ -1,0 +1,108 @@
+"""Options that verbs share, and what the Tab key suggests for them."""
+
+from collections.abc import Callable
+
+import click
+from click.shell_completion import CompletionItem
+from click.types import StringParamType
+
+from tinydream.board import list_boards
+from tinydream.bridge import port_names
+
+__all__ = ["CONTEXT", "InOrder", "a_board", "a_file", "a_port", "as_json", "maybe_port", "out"]
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
+
+PORTS = {
+    "sim": "the device's code in this process",
+    "native": "the firmware as a process of this machine",
+    "qemu": "the firmware on the board's emulated core",
+}
+
+
+class InOrder(click.Group):
+    """A group whose help lists verbs in the order in which a run uses them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class _Board(StringParamType):
+    name = "board"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"boards: {', '.join(list_boards())}, or a TOML file of your own"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        if "/" in incomplete or incomplete.startswith("."):
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(each) for each in list_boards() if each.startswith(incomplete)]
+
+
+class _Port(StringParamType):
+    name = "port"
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        verb = ctx.command_path if ctx else "tinydream train"
+        return f"without a board at hand: {verb} --port sim"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        serial = {name: "a serial port" for name in port_names()}
+        return [
+            CompletionItem(name, help=what)
+            for name, what in (PORTS | serial).items()
+            if name.startswith(incomplete)
+        ]
+
+
+class _File(StringParamType):
+    """A file's or a folder's name as it is typed; who reads it says what is wrong with it."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = self.kind = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self.kind)]
+
+
+a_file = _File("file")
+
+out = click.option(
+    "-o",
+    "--out",
+    "folder",
+    default="run",
+    type=_File("dir"),
+    metavar="RUN",
+    help="The run folder.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+a_port = click.option(
+    "--port",
+    "-p",
+    required=True,
+    type=_Port(),
+    metavar="P",
+    help="sim, native, qemu, /dev/tty..., or any pyserial URL.",
+)
+
+
+def maybe_port(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--port, which the verb can do without."""
+    return click.option("--port", "-p", type=_Port(), metavar="P", help=help)
+
+
+a_board = click.option(
+    "--board",
+    "-b",
+    required=True,
+    type=_Board(),
+    metavar="B",
+    help="A board's id, or its TOML file.",
+)

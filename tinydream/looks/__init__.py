@@ -1,0 +1,23 @@
+"""Looking into a run: what is in it, whether it is true, what it says, what others may take."""
+
+from tinydream.looks.export import FORMATS, Exported, export
+from tinydream.looks.inspect import Inspected, inspect
+from tinydream.looks.picture import condense, entropy_svg
+from tinydream.looks.predict import Predicted, predict
+from tinydream.looks.save import save
+from tinydream.looks.verify import Verified, verify
+
+__all__ = [
+    "FORMATS",
+    "Exported",
+    "Inspected",
+    "Predicted",
+    "Verified",
+    "condense",
+    "entropy_svg",
+    "export",
+    "inspect",
+    "predict",
+    "save",
+    "verify",
+]

@@ -1,0 +1,53 @@
+"""Stored columns and what they are called: network inputs, then targets, in raw units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.codec import Representatives
+from tinydream.codec.quantise import dequantise, unpack_rows
+from tinydream.stages import Names
+
+__all__ = ["Columns", "columns"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns (r,) of packed rows. raw units = shift + scale * what is stored.
+
+    names: of inputs, which are the kept features, `NAME=CODE` for a category that became several
+    inputs, and then of `targets` targets.
+    """
+
+    names: tuple[str, ...]
+    targets: int
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def raw(self, stored: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rows (m, r) in raw units."""
+        return np.asarray(stored.astype(np.float64) * self.scale + self.shift, np.float32)
+
+
+def columns(reps: Representatives, names: Names) -> tuple[Columns, NDArray[np.float32]]:
+    """What the stored columns mean, and the representatives (m, r) as they are stored."""
+    inputs, outputs, rows = reps.inputs, reps.outputs, reps.rows
+    each = np.ones(inputs.columns)
+    shift = np.concatenate([inputs.shift * each, outputs.shift])
+    scale = np.concatenate([np.ldexp(each, -inputs.gain.astype(np.int32)), outputs.scale])
+    targets = names.targets if rows.targets else ()
+    stored = dequantise(unpack_rows(rows)[0], rows.low, rows.step, rows.width)
+    told = Columns((*_input_names(reps, names.features), *targets), rows.targets, shift, scale)
+    return told, stored
+
+
+def _input_names(reps: Representatives, features: Sequence[str]) -> list[str]:
+    inputs = reps.inputs
+    kept = [name for name, keep in zip(features, inputs.kept, strict=True) if keep]
+    expand = inputs.expand.tolist() or [0] * len(kept)
+    made = []
+    for name, codes in zip(kept, expand, strict=True):
+        made += [f"{name}={code}" for code in range(codes)] if codes > 1 else [name]
+    return made

@@ -1,0 +1,127 @@
+"""What is in a run: entropy of its bits, representatives, deviations, and where the bytes go."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.codec import Representatives
+from tinydream.looks.columns import Columns, columns
+from tinydream.rows import f8_decode
+from tinydream.run import Run
+from tinydream.stages import Names, read_representatives
+
+__all__ = ["Group", "Inspected", "Spread", "inspect"]
+
+FACTS = ("rows", "features", "kept", "raw_dtype", "raw_bytes", "representative_bytes", "row_bits")
+
+NOTES = {
+    "kept": "which raw columns are kept, a bit each",
+    "expand": "categories that become several inputs",
+    "shift": "input scales: what is taken away",
+    "gain": "input scales: powers of two",
+    "fill": "inputs where the raw value is missing",
+    "target_shift": "targets' scales: what is taken away",
+    "target_scale": "targets' scales: factors",
+    "width": "bits of each stored number",
+    "low": "grids: lowest values",
+    "step": "grids: steps",
+    "sigma": "deviation model: a spread a column",
+    "levels": "weights, and how many representatives have each",
+    "bits": "representatives with their labels, bit-packed",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The representatives of one class: how many, the rows they stand for, the weights' range.
+
+    For regression there is one group, called after the targets.
+    """
+
+    name: str
+    representatives: int
+    rows: int
+    lightest: int
+    heaviest: int
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far rows lie from their representatives in one column: in raw units, and as stored."""
+
+    name: str
+    raw: float
+    stored: float
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A run, to be looked at.
+
+    facts: of compress.json. names: the features, as `entropy` (features, bits) has them: most
+    significant bit first, NaN where a column has fewer. groups: by class. spreads: by stored
+    column, empty when rows are not dreamt. tables: name, bytes and use of each constant table.
+    """
+
+    facts: dict[str, Any]
+    names: tuple[str, ...]
+    entropy: NDArray[np.float32]
+    groups: tuple[Group, ...]
+    spreads: tuple[Spread, ...]
+    tables: tuple[tuple[str, int, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: a column's entropies are as many as it has bits."""
+        bits = [[round(float(h), 6) for h in row[~np.isnan(row)]] for row in self.entropy]
+        return {
+            **self.facts,
+            "entropy": dict(zip(self.names, bits, strict=True)),
+            "classes": [vars(group) for group in self.groups],
+            "deviation": [vars(spread) for spread in self.spreads],
+            "tables": {name: size for name, size, _ in self.tables},
+        }
+
+
+def inspect(run: Run) -> Inspected:
+    """Look into what `compress` left; raises RunError when something is absent or damaged."""
+    facts = run.read_json("compress.json", *FACTS)
+    reps, names = read_representatives(run)
+    arrays = run.read_arrays("entropy.npz", "bits", "values")
+    entropy = arrays["values"]
+    if entropy.ndim != 2 or len(entropy) != len(names.features):
+        raise run.damaged("entropy.npz", "it needs one row a feature")
+    return Inspected(
+        {key: facts[key] for key in FACTS} | {"representatives": reps.rows.count},
+        names.features,
+        entropy,
+        _groups(reps, names),
+        _spreads(reps, columns(reps, names)[0]),
+        _tables(reps),
+    )
+
+
+def _groups(reps: Representatives, names: Names) -> tuple[Group, ...]:
+    if names.classes:
+        of = {name: reps.weight[reps.y == k] for k, name in enumerate(names.classes)}
+    else:
+        of = {", ".join(names.targets): reps.weight}
+    groups = []
+    for name, weight in of.items():
+        low, high = (int(weight.min()), int(weight.max())) if len(weight) else (0, 0)
+        groups.append(Group(name, len(weight), int(weight.sum()), low, high))
+    return tuple(groups)
+
+
+def _spreads(reps: Representatives, told: Columns) -> tuple[Spread, ...]:
+    if not len(reps.rows.sigma):
+        return ()
+    sigma = f8_decode(reps.rows.sigma).astype(np.float64)
+    spreads = zip(told.names, (sigma * told.scale).tolist(), sigma.tolist(), strict=True)
+    return tuple(Spread(*each) for each in spreads)
+
+
+def _tables(reps: Representatives) -> tuple[tuple[str, int, str], ...]:
+    tables = reps.inputs.tables() | reps.outputs.tables() | reps.rows.tables()
+    return tuple((name, len(data), NOTES.get(name, "")) for name, data in tables.items() if data)

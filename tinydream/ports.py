@@ -1,0 +1,114 @@
+"""What the name after --port stands for: where a plan can be trained, and what that needs."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.board import Board, list_boards, load_board
+from tinydream.bridge import Device, ProcessLink, QemuLink, port_notes
+from tinydream.doctor import examine
+from tinydream.errors import InputError
+from tinydream.plan import Plan
+from tinydream.run import Run
+from tinydream.simulator import Simulator
+from tinydream.training import Metrics
+
+__all__ = ["PASSING", "Place", "Port", "boards_of", "list_places", "open_port"]
+
+# ports whose device ends with the verb that opened it
+PASSING = ("sim", "native", "qemu")
+
+
+class Port(Protocol):
+    """What a device offers, in this process or on a wire."""
+
+    @property
+    def tick_unit(self) -> str: ...
+    def train(
+        self,
+        *,
+        epochs: int,
+        rate: float,
+        seed: int,
+        weights_seed: int,
+        epoch_rows: int,
+        on_metrics: Callable[[Metrics], object] | None,
+    ) -> object: ...
+    def pull(self) -> NDArray[np.float32]: ...
+
+
+@contextlib.contextmanager
+def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
+    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open."""
+    if port == "sim":
+        yield Simulator(made)
+        return
+    if port not in PASSING:
+        device = Device.open(port)
+    else:
+        board = _board_for(port, made)
+        program = run.program(made)
+        device = Device.open(
+            QemuLink(board.machine, program) if board.machine else ProcessLink([str(program)])
+        )
+    with device:
+        device.expect(made)
+        yield device
+
+
+def boards_of(port: str) -> tuple[str, ...]:
+    """The boards whose plans a port can train, the usual one first."""
+    if port == "native":
+        return ("native",)
+    if port == "qemu":
+        return tuple(board for board in list_boards() if load_board(board).machine)
+    first = "native" if port == "sim" else ""
+    return tuple(sorted(list_boards(), key=lambda board: board != first))
+
+
+def _board_for(port: str, made: Plan) -> Board:
+    boards = boards_of(port)
+    if made.board not in boards:
+        raise InputError(
+            f"port {port!r} runs plans for board {' or '.join(map(repr, boards))} and this one is"
+            f" for {made.board!r}; run `tinydream plan --board {boards[0]}`, or train with"
+            " --port sim"
+        )
+    return load_board(made.board)
+
+
+# ---- what there is ----
+
+
+@dataclass(frozen=True)
+class Place:
+    """A port that can be named after --port. missing: what it still needs, each with a remedy."""
+
+    port: str
+    what: str
+    boards: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def list_places() -> list[Place]:
+    """The ports of this machine: three that need no board, then its serial ports."""
+    what = {
+        "sim": "the device's code, in this process",
+        "native": "the firmware as a process",
+        "qemu": "the firmware on an emulated core",
+    }
+    checks = examine()
+    missing = {
+        port: tuple(f"{c.name}: {c.mend}" for c in checks if port in c.needed_for and not c.ok)
+        for port in (*PASSING, "serial")
+    }
+    places = [Place(port, text, boards_of(port), missing[port]) for port, text in what.items()]
+    wires = port_notes().items()
+    return places + [
+        Place(port, note or "a serial port", boards_of(port), missing["serial"])
+        for port, note in wires
+    ]
