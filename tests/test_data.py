@@ -244,10 +244,6 @@ def test_a_damaged_npz_is_refused_wherever_it_is_cut(tmp_path):
             load_data(tmp_path / "cut.npz")
 
 
-def test_an_npz_may_name_its_target():
-    pass
-
-
 def test_too_many_classes_are_refused():
     y = np.repeat(np.arange(65536), 5)
     with pytest.raises(DataError, match="'y' has 65536 classes; at most 65535"):

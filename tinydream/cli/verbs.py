@@ -53,7 +53,7 @@ def verbs() -> None:
     "--categories",
     type=click.Choice(CODINGS),
     default="auto",
-    help="How text becomes numbers; auto: one-hot for 3 to 16 categories.",
+    help="How text becomes numbers; auto: one-hot for 3 to 5 categories.",
 )
 @click.option(
     "--budget-bytes",

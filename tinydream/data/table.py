@@ -86,7 +86,7 @@ def load_data(
     task: "classification" or "regression"; by default text and booleans are classes, numbers
     with fractions and several targets are regression, and whole numbers are classes when there
     are at most 50 different ones and two rows or more for each. categories: text columns become
-    "codes", "one-hot", or ("auto") one-hot for 3 to 16 categories and codes otherwise. Empty
+    "codes", "one-hot", or ("auto") one-hot for 3 to 5 categories and codes otherwise. Empty
     cells and NaN are missing values; NA, N/A, null and ? are too, between numbers.
 
     Without test rows in the file, the share `test` is held out: of each class its rows are
@@ -100,10 +100,10 @@ def load_data(
         raise DataError(f"test is {test}; the share of held-out rows lies between 0 and 1")
     source = _reader(path)(path, target)
     columns = choose_codings(source.columns, categories)
+    if len(source.targets[0]) < 2:
+        raise DataError(f"{path.name} has only 1 row; two or more are needed, one of them to test")
     chosen, why = choose_task(source.values, source.names, task)
     names, y = _targets(source, chosen)
-    if len(y) < 2:
-        raise DataError(f"{path.name} has only 1 row; two or more are needed, one of them to test")
     for part in source.parts:
         check_rows(part, [column.name for column in columns])
     data = _held_out(path, source, columns, names, y, test, seed)
