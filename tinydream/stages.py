@@ -72,7 +72,9 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "task": data.task,
         "notes": list(data.notes),
         "columns": [asdict(column) for column in data.columns],
+        "missing": _missing(data),
         "classes": list(data.classes),
+        "targets": list(data.targets),
         "raw_dtype": dtype,
         "raw_bytes": data.X.size * width,
         "representatives": reps.rows.count,
@@ -95,6 +97,15 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
+
+
+def _missing(data: Data) -> list[str]:
+    """Features that lack a value in some training row."""
+    if data.X.dtype.kind != "f":
+        return []
+    # the sum of a column is no number exactly where one of its values is none
+    gaps = np.isnan(np.sum(data.X, axis=0, dtype=np.float64))
+    return [name for name, gap in zip(data.features, gaps, strict=True) if gap]
 
 
 def _source(data: Data, seed: int) -> dict[str, Any]:

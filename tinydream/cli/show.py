@@ -116,14 +116,13 @@ def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> No
         return _json(facts)
     size, raw = facts["representative_bytes"], facts["raw_bytes"]
     dropped = facts["features"] - facts["kept"]
+    kind = "classes" if facts["classes"] else "targets"
+    told = facts[kind]
     constant = f", {dropped} constant ones dropped" if dropped else ""
     rows = [
         ("rows", f"{facts['rows']:,} to train on, {facts['heldout']:,} held out"),
         ("features", f"{facts['features']}{constant}"),
-        (
-            "classes",
-            ", ".join(facts["classes"][:12]) + (" ..." if len(facts["classes"]) > 12 else ""),
-        ),
+        (kind, ", ".join(told[:12]) + (" ..." if len(told) > 12 else "")),
         ("raw", f"{_bytes(raw)} as {facts['raw_dtype']}"),
         ("representatives", f"{facts['representatives']:,} of {facts['row_bits']} bits"),
         ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
@@ -183,17 +182,20 @@ def _step(result: Trained) -> list[tuple[str, str]]:
     return [("a step", f"{result.step_ticks:,.0f} {result.tick_unit}, on average")]
 
 
-def _spread(values: list[float]) -> str:
+def _spread(values: list[float], metric: str) -> str:
     if not values:
         return "not trained: the table is gone or has changed"
-    text = f"{mean(values):.2%}"
-    return text + (f" +- {stdev(values):.2%} over {len(values)} seeds" if len(values) > 1 else "")
+    form = ".3f" if metric == "r2" else ".2%"
+    text = f"{mean(values):{form}}"
+    more = f" +- {stdev(values):{form}} over {len(values)} seeds" if len(values) > 1 else ""
+    return text + more
 
 
 def report(made: Report, place: Path, as_json: bool) -> None:
     if as_json:
         return _json(made.as_dict())
     equal = "yes" if made.weights_equal else "NO"
+    metric = "R2" if made.metric == "r2" else made.metric
     ratio = made.raw_bytes / made.representative_bytes
     rows = [
         ("board, port", f"{made.board}, {made.port}"),
@@ -202,9 +204,9 @@ def report(made: Report, place: Path, as_json: bool) -> None:
             "representatives",
             f"{made.representatives:,}, {_bytes(made.representative_bytes)}: 1/{ratio:.1f}",
         ),
-        ("accuracy, device", _spread(made.accuracy["device"])),
-        ("  all rows", _spread(made.accuracy["all_rows"])),
-        ("  random rows, same bytes", _spread(made.accuracy["random_rows"])),
+        (f"{metric}, device", _spread(made.accuracy["device"], made.metric)),
+        ("  all rows", _spread(made.accuracy["all_rows"], made.metric)),
+        ("  random rows, same bytes", _spread(made.accuracy["random_rows"], made.metric)),
         ("arena", _bytes(made.arena_bytes)),
         ("constants in flash", _bytes(made.flash_bytes)),
         (

@@ -17,7 +17,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON inste
 @click.command
 @as_json
 def boards(as_json: bool) -> None:
-    """List the boards that can be planned for, and which of their facts nobody has verified.
+    """List boards, and which of their facts nobody has verified.
 
     Example: tinydream boards --json
     """
@@ -27,7 +27,7 @@ def boards(as_json: bool) -> None:
 @click.command
 @as_json
 def ports(as_json: bool) -> None:
-    """List what can stand after --port here, and what each still needs.
+    """List what --port takes here, and what each needs.
 
     Example: tinydream ports
     """
@@ -39,7 +39,7 @@ def ports(as_json: bool) -> None:
 @as_json
 @click.pass_context
 def doctor(ctx: click.Context, folder: str, as_json: bool) -> None:
-    """Look for compilers, QEMU, PlatformIO and permissions; tell the command that mends each.
+    """Look for what is missing, and say how to mend it.
 
     Ends with 1 when something is missing without which port native cannot train.
 

@@ -5,7 +5,7 @@ import difflib
 import gzip
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def predict(
     made = run.plan()
     simulator = Simulator(made)
     simulator.push(run.weights(made) if weights is None else read_weights(weights, made))
-    X, notes = read_rows(file, made)
+    X, notes = read_rows(file, made, *_columns(run))
     columns, rows = _answers(made, simulator, X, probabilities)
     return Predicted(columns, rows, notes)
 
@@ -123,12 +123,30 @@ def _load(path: Path, wanted: str) -> Any:
 # ---- rows ----
 
 
-def read_rows(path: str | Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _columns(run: Run) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+    """Categories by feature, in order of their codes; and features that training saw missing."""
+    if not run.has("compress.json"):
+        return {}, frozenset()
+    facts = run.read_json("compress.json", "columns", "missing")
+    try:
+        told = [column for column in facts["columns"] if column["kind"] == "category"]
+        return {c["name"]: tuple(c["categories"]) for c in told}, frozenset(facts["missing"])
+    except (KeyError, TypeError):
+        raise run.damaged("compress.json", "its columns are not columns") from None
+
+
+def read_rows(
+    path: str | Path,
+    made: Plan,
+    categories: Mapping[str, Sequence[str]] | None = None,
+    gaps: Container[str] = (),
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Rows (n, features) in raw units, in the plan's order, and notes for the user.
 
-    CSV: feature columns by name, in any order; further ones are ignored. NPZ: an array x; .npy:
+    CSV: feature columns by name, in any order; further ones are ignored; the text in a column of
+    `categories` becomes its code, and is missing when training never saw it. NPZ: an array x; .npy:
     one array; of more than two dimensions is flattened to (n, features).
-    What is missing is NaN, and allowed when the plan says what stands for it.
+    What is missing is NaN; it is allowed in `gaps` and in categories.
     Raises DataError, one sentence that names the file, the column and the next step.
     """
     path = Path(path)
@@ -138,10 +156,11 @@ def read_rows(path: str | Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ..
     if path.suffix.lower() in (".npz", ".npy"):
         rows = _array_rows(path, made)
     else:
-        rows, notes = _csv_rows(path, made)
+        rows, notes = _csv_rows(path, made, categories or {}, gaps)
     if not len(rows):
         raise DataError(f"{path.name} has no rows; add rows")
-    bad = np.isinf(rows) if len(made.inputs.fill) else ~np.isfinite(rows)
+    may = np.array([name in gaps or name in (categories or {}) for name in made.features])
+    bad = np.isinf(rows) | (np.isnan(rows) & ~may)
     if bad.any():
         i, j = np.argwhere(bad)[0]
         raise DataError(
@@ -171,7 +190,9 @@ def _array_rows(path: Path, made: Plan) -> NDArray[Any]:
     return np.asarray(rows, np.float64)
 
 
-def _csv_rows(path: Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _csv_rows(
+    path: Path, made: Plan, categories: Mapping[str, Sequence[str]], gaps: Container[str]
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     frame = _frame(path)
     if missing := [name for name in made.features if name not in frame.columns]:
         near = difflib.get_close_matches(missing[0], frame.columns, 1, 0.6)
@@ -179,11 +200,28 @@ def _csv_rows(path: Path, made: Plan) -> tuple[NDArray[Any], tuple[str, ...]]:
         more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise DataError(f"{path.name} lacks the feature {missing[0]!r}{more}; {guess}")
     extra = [name for name in frame.columns if name not in set(made.features)]
-    notes = (f"columns of {path.name} that are no features are ignored: {_some(extra)}",)
-    columns = [
-        _numbers(frame[name], path.name, len(made.inputs.fill) > 0) for name in made.features
-    ]
-    return np.column_stack(columns), notes if extra else ()
+    notes = [f"columns of {path.name} that are no features are ignored: {_some(extra)}"] * (
+        len(extra) > 0
+    )
+    columns = []
+    for name in made.features:
+        if name in categories:
+            column, unseen = _codes(frame[name], categories[name])
+            if unseen:
+                what = f"feature {name!r}: training never saw {_some(unseen)}"
+                notes.append(f"{what}, which counts as missing")
+        else:
+            column = _numbers(frame[name], path.name, name in gaps)
+        columns.append(column)
+    return np.column_stack(columns), tuple(notes)
+
+
+def _codes(column: Any, categories: Sequence[str]) -> tuple[NDArray[np.float64], list[str]]:
+    """The codes of a column of text, NaN where there is none, and what has no code."""
+    code = {text: float(k) for k, text in enumerate(categories)}
+    texts = [None if v is None else str(v).strip() for v in column.to_list()]
+    unseen = sorted({text for text in texts if text and text not in code})
+    return np.array([code.get(text or "", np.nan) for text in texts]), unseen
 
 
 def _frame(path: Path) -> Any:
