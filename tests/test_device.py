@@ -128,6 +128,13 @@ def test_a_host_that_sleeps_loses_metrics_but_not_the_end(device):
     device.pull()
 
 
+def test_the_last_words_of_a_board_that_panicked_are_told():
+    link = FakeLink()
+    link.feed(b"\0\r\nfault, CFSR 00008200, at 08001234\r\n\0")
+    with pytest.raises(LinkError, match="came, and the text 'fault, CFSR 00008200, at 08001234'"):
+        Device.open(link, **FAST | {"open_timeout": 0.2})
+
+
 # ---- wrong firmware ----
 
 

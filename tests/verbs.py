@@ -14,6 +14,21 @@ from tinydream.run import Run
 from tinydream.simulator import Simulator
 
 
+def refused(result, code, *says):
+    """One line on standard error, that exit code, and each of these in the line."""
+    got, out, err = result
+    assert (got, out) == (code, ""), err
+    assert err.startswith("tinydream: ") and err.count("\n") == 1 and "Traceback" not in err
+    for text in says:
+        assert text in err, (text, err)
+
+
+def ended(process, code, *says):
+    out, err = process.communicate(timeout=60)
+    told = err.removeprefix("\n") if code == 130 else err  # it ends the line that has ^C
+    refused((process.returncode, out, told), code, *says)
+
+
 @pytest.fixture
 def table(tmp_path):
     """A small table with three classes that a network can tell apart."""
@@ -47,6 +62,13 @@ def planned(verb, table):
     assert verb("compress", table, "--target", "kind", "--budget-bytes", 400)[0] == 0
     assert verb("plan", "--board", "native", "--epochs", 8, "--hidden", "8")[0] == 0
     return verb
+
+
+@pytest.fixture
+def built(planned):
+    for arguments in (["generate"], ["build"]):
+        assert planned(*arguments)[0] == 0
+    return planned
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ class Device:
         self._timeout, self._tries = timeout, tries
         self._open_timeout, self._silence = open_timeout, silence
         self._on_log = on_log
+        self._last_line = ""  # of text: what a firmware that panicked has to say
         self._decoder = frame.Decoder()
         self._frames: deque[frame.Frame] = deque()
         self._events: deque[Metrics | Done] = deque()
@@ -118,8 +119,8 @@ class Device:
         if info is None:
             raise LinkError(
                 f"no tinydream firmware answered on {self.link.name!r} within"
-                f" {self._open_timeout:g} s ({self.damaged} pieces of something else came);"
-                " check port and baud rate, or flash the firmware"
+                f" {self._open_timeout:g} s ({self.damaged} pieces of something else came"
+                f"{self._last_words()}); check port and baud rate, or flash the firmware"
             )
         if info.protocol != message.PROTOCOL:
             raise FirmwareError(
@@ -297,7 +298,7 @@ class Device:
         if found is None:
             raise LinkError(
                 f"the device on {self.link.name!r} did not answer {type(request).__name__} in"
-                f" {self._tries} tries of {self._timeout:g} s; is it still running? Check cable and"
+                f" {self._tries} tries of {self._timeout:g} s{self._last_words()}; check cable and"
                 " power, allow more time with a longer timeout, then connect again"
             )
         return found
@@ -349,6 +350,11 @@ class Device:
                 self._frames.append(item)
             elif isinstance(item, frame.Damage):
                 self.damaged += 1
-            elif self._on_log is not None:
+            else:
                 for line in filter(str.strip, item.text.splitlines()):
-                    self._on_log(line)
+                    self._last_line = line
+                    if self._on_log is not None:
+                        self._on_log(line)
+
+    def _last_words(self) -> str:
+        return f", and the text {self._last_line[:200]!r}" if self._last_line else ""

@@ -47,26 +47,26 @@ def _unverified(board: Board) -> list[str]:
 def ports(places: Sequence[Place], as_json: bool) -> None:
     if as_json:
         return print(json.dumps([asdict(place) for place in places], indent=2))
-    table = _table("port", "what it is", "board", "needs")
+    table = _table("port", "what it is", "board", "ready")
     for place in places:
-        boards = "\n".join(place.boards) if len(place.boards) == 1 else "any"
-        needs = "\n".join(place.missing) or "nothing more"
-        table.add_row(place.port, escape(place.what), boards, escape(needs))
+        boards = place.boards[0] if len(place.boards) == 1 else "any"
+        ready = "[red]no[/]" if place.missing else "[green]yes[/]"
+        table.add_row(place.port, escape(place.what), boards, ready)
     console.print(table)
+    for place in places:
+        for need in place.missing:
+            line(f"{place.port} needs {need}")
 
 
 def checks(found: Sequence[Check], as_json: bool) -> None:
+    """Lines, not a table: a command that is broken over two lines cannot be copied."""
     if as_json:
         return print(json.dumps([asdict(check) for check in found], indent=2))
-    table = _table("", "", "")
-    table.show_header = False
     for check in found:
-        state = "[green]ok[/]" if check.ok else "[red]missing[/]"
-        table.add_row(state, check.name, escape(check.found))
+        state = "[green]ok     [/]" if check.ok else "[red]missing[/]"
+        console.print(f"{state}  {check.name:18} {escape(check.found)}")
         if not check.ok:
-            table.add_row("", "", f"needed by port {', '.join(check.needed_for)}", style="dim")
-            table.add_row("", "", f"[bold]{escape(check.mend)}[/]")
-    console.print(table)
+            line(f"{'':9}port {' and '.join(check.needed_for)}: {check.mend}")
 
 
 def _table(*columns: str) -> Table:
