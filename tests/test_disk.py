@@ -99,6 +99,7 @@ def test_an_output_that_cannot_be_written_is_told(planned):
 
 READERS = {
     "compress.json": ["report"],
+    "compress.json ": ["inspect"],
     "representatives.npz": ["plan", "--board", "native"],
     "heldout.npz": ["report"],
     "plan.bin": ["generate"],
@@ -143,12 +144,13 @@ def test_a_damaged_file_is_named_with_the_verb_that_renews_it(built, name):
     for arguments in (["train", "--port", "native"], ["report", "--no-baselines"]):
         assert built(*arguments)[0] == 0
     shutil.copytree("run", "good", ignore=shutil.ignore_patterns("firmware"))
+    readers, name = READERS[name], name.strip()
     good = Path("good", name).read_bytes()
     refusals = 0
     for bad in damages(good, name.endswith(".json")):
         shutil.copytree("good", "run", dirs_exist_ok=True)
         Path("run", name).write_bytes(bad)
-        result = built(*READERS[name])
+        result = built(*readers)
         if result[0] != 0:  # a key that this verb does not read may hold anything
             refused(result, 2, name, "run `tinydream ", "again")
             refusals += 1

@@ -111,3 +111,15 @@ def test_export_of_a_regression_has_targets_in_raw_units(regression, verb, tmp_p
     out = subprocess.run(["./reader"], check=True, capture_output=True, text=True).stdout
     got = np.array(list(csv.reader(io.StringIO(out))), float)
     assert np.allclose(got, values, rtol=1e-4, atol=1e-4 * np.abs(values).max())
+
+
+def test_inputs_of_a_category_are_named_by_its_words(verb, tmp_path):
+    lines = [f"{i},{'red green blue'.split()[i % 3]},{'ab'[i % 2]}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(["size,colour,kind", *lines]) + "\n")
+    assert verb("compress", "t.csv", "--target", "kind", "--budget-bytes", 400)[0] == 0
+    assert verb("export", "reps.csv")[0] == 0
+    header = Path("reps.csv").read_text().splitlines()[0].split(",")
+    words = ["colour=blue", "colour=green", "colour=red"]
+    assert header == ["size", *words, "kind", "weight"]
+    spreads = json.loads(verb("inspect", "--json")[1])["deviation"]
+    assert [spread["name"] for spread in spreads] == ["size", *words]

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from plans import random_plan
+from plans import gentle, random_plan
 
 from tinydream.board import load_board
 from tinydream.bridge import Device, ProcessLink, QemuLink
@@ -22,6 +22,7 @@ from tinydream.simulator import Simulator
 BOARD = "qemu_netduinoplus2"
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections")
 CORE = firmware_folder() / "lib" / "tinydream" / "src"
+SEEDS = range(100, 120)
 PORT = firmware_folder() / "port"
 
 pytestmark = [pytest.mark.needs("qemu"), pytest.mark.slow]
@@ -78,9 +79,15 @@ def device(plan, makers):
 # ---- the same numbers everywhere ----
 
 
-@pytest.mark.parametrize("seed", range(100, 120))
+def test_the_random_networks_are_of_both_kinds():
+    tasks = [random_plan(seed).task for seed in SEEDS]
+    assert min(tasks.count("classification"), tasks.count("regression")) >= 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_simulator_process_and_emulated_core_train_the_same_weights(seed, makers):
-    knobs = {"epochs": 3, "rate": 0.01, "seed": seed, "weights_seed": seed + 1}
+    rate = 0.01 * gentle(random_plan(seed))
+    knobs = {"epochs": 3, "rate": rate, "seed": seed, "weights_seed": seed + 1}
     told = {}
     for board in ("native", BOARD):
         plan, heard = random_plan(seed, board=board), []
@@ -209,7 +216,7 @@ def test_the_verbs_train_on_an_emulated_board(table, verb):
     code, out, err = verb("report", "--json")
     report = json.loads(out)
     assert (report["board"], report["port"], report["weights_equal"]) == (BOARD, "qemu", True)
-    assert verb("train", "--port", "sim")[0] == 0
+    assert verb("verify", "--port", "qemu")[0] == verb("train", "--port", "sim")[0] == 0
     assert json.loads(Path("run/train.json").read_text())["crc32"] == told["crc32"]
 
 

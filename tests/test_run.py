@@ -61,7 +61,7 @@ def test_json_that_is_no_json_or_lacks_a_key_is_damaged(run):
     with pytest.raises(RunError, match="train.json is damaged .it is not JSON."):
         run.read_json("train.json")
     run.write("train.json", b"[1]")
-    with pytest.raises(RunError, match="it has no 'digest'"):
+    with pytest.raises(RunError, match="it is not an object with keys"):
         run.read_json("train.json", "digest")
 
 

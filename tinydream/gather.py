@@ -20,6 +20,9 @@ from tinydream.training import Metrics
 
 __all__ = ["gather"]
 
+# what the page shows of compress.json
+FACTS = ("rows", "heldout", "features", "kept", "raw_dtype", "raw_bytes", "representative_bytes")
+
 
 def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ()) -> Evidence:
     """What the page of `report` can show of its run.
@@ -27,7 +30,7 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
     commands: what was typed to get there; by default it is told from the files of the run.
     """
     plan = run.plan()
-    facts = run.read_json("compress.json", "source", "options")
+    facts = run.read_json("compress.json", "source", "options", *FACTS)
     trained = run.read_json("train.json", "knobs", "crc32", "port")
     source = facts["source"] | {"path": PurePath(facts["source"]["path"]).name}
     facts = facts | {"source": source}

@@ -33,17 +33,33 @@ WRITERS = {
     "report.html": "report",
 }
 
-# what the keys of the JSON files hold, wherever they stand
+# what the keys of the JSON files hold, wherever they stand; "a.b" is key b inside a
 TYPES: dict[str, tuple[type, ...]] = {
+    "columns": (list,),
+    "crc32": (str,),
     "digest": (str,),
+    "features": (int,),
+    "heldout": (int,),
+    "kept": (int,),
     "knobs": (dict,),
+    "missing": (list,),
+    "options": (dict,),
     "port": (str,),
     "program": (str,),
     "raw_bytes": (int,),
     "raw_dtype": (str,),
+    "representative_bytes": (int,),
+    "row_bits": (int,),
     "rows": (int,),
     "seconds": (int, float),
     "source": (dict,),
+    "source.path": (str,),
+    "source.blake2b": (str,),
+    "source.target": (str,),
+    "source.task": (str,),
+    "source.categories": (str,),
+    "source.test": (int, float),
+    "source.seed": (int,),
 }
 
 
@@ -130,12 +146,21 @@ class Run:
             content = json.loads(self.read(name), parse_constant=_refuse)
         except ValueError:
             raise self.damaged(name, "it is not JSON") from None
-        for key in keys:
-            if not isinstance(content, dict) or key not in content:
+        if not isinstance(content, dict):
+            raise self.damaged(name, "it is not an object with keys")
+        inner = [key for key in TYPES if key.split(".")[0] in keys and "." in key]
+        for key in (*keys, *inner):
+            self._check_key(name, content, key)
+        return content
+
+    def _check_key(self, name: str, content: dict[str, Any], key: str) -> None:
+        value: Any = content
+        for part in key.split("."):
+            if part not in value:
                 raise self.damaged(name, f"it has no {key!r}")
-            if not isinstance(content[key], TYPES.get(key, (object,))):
-                raise self.damaged(name, f"its {key!r} cannot be {content[key]!r}")
-        return content  # type: ignore[no-any-return]
+            value = value[part]
+        if not isinstance(value, TYPES.get(key, (object,))):
+            raise self.damaged(name, f"its {key!r} cannot be {value!r}")
 
     def read_arrays(self, name: str, *keys: str) -> dict[str, NDArray[Any]]:
         data = self.read(name)
@@ -184,7 +209,8 @@ class Run:
         told = self.read_json(name, "knobs")["knobs"]
         try:
             knobs = Knobs(**told)
-            if all(isinstance(value, int) for key, value in told.items() if key != "rate"):
+            whole = all(isinstance(value, int) for key, value in told.items() if key != "rate")
+            if whole and told.keys() == knobs.as_dict().keys():
                 return knobs
             raise TypeError
         except TypeError:

@@ -20,6 +20,7 @@ __all__ = ["register"]
 SHADES = "_.:-=+*#%@"  # entropy of a bit where there are no colours
 LOW, HIGH = (40, 44, 52), (90, 170, 240)  # and where there are
 MOST_ROWS = 40  # of a picture in a terminal
+MOST_LINES = 200  # of one as SVG
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -49,7 +50,9 @@ def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> No
     """
     seen = looks.inspect(Run(folder))
     if svg:
-        looks.save(svg, looks.entropy_svg(seen.names, seen.entropy).encode())
+        most = len(seen.names) if everything else MOST_LINES
+        picture = looks.entropy_svg(*looks.condense(seen.names, seen.entropy, most))
+        looks.save(svg, picture.encode())
     if as_json:
         return click.echo(json.dumps(seen.as_dict(), indent=2))
     _picture(seen, len(seen.names) if everything else MOST_ROWS)

@@ -49,7 +49,7 @@ def export(run: Run, file: str | Path | None = None, format: str | None = None) 
         raise InputError(f"{str(file or format)!r} is no format of export; choose from {known}")
     reps, names = read_representatives(run)
     writer = {"npz": _npz, "csv": _csv, "h": _header}[format]
-    data, contents = writer(reps, names)
+    data, contents = writer(run, reps, names)
     path = save(file or run.path(f"export.{format}"), data)
     return Exported(str(path), format, len(data), reps.rows.count, reps.inputs.columns, contents)
 
@@ -59,8 +59,8 @@ def _targets(told: Columns, raw: NDArray[np.float32], reps: Representatives) -> 
     return raw[:, -told.targets :] if told.targets else reps.y
 
 
-def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    told, stored = columns(reps, names)
+def _npz(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
+    told, stored = columns(run, reps, names)
     raw, inputs, size = told.raw(stored), reps.inputs.columns, reps.rows.count
     what = f"({size}, {told.targets}) targets in raw units" if told.targets else "class indices"
     sigma = f8_decode(reps.rows.sigma) if len(reps.rows.sigma) else np.zeros(len(told.names))
@@ -83,8 +83,8 @@ def _npz(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
     return memory.getvalue(), {name: note for name, (_, note) in arrays.items()}
 
 
-def _csv(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    told, stored = columns(reps, names)
+def _csv(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
+    told, stored = columns(run, reps, names)
     labels = [] if told.targets else [[names.classes[k]] for k in reps.y]
     header = [*told.names, *([] if told.targets else names.targets)]
     weight = "weight"
@@ -103,8 +103,8 @@ def _csv(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
     return text.getvalue().encode(), contents
 
 
-def _header(reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
-    told, _ = columns(reps, names)
+def _header(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
+    told, _ = columns(run, reps, names)
     text = representatives_header(reps.rows, told.shift, told.scale, told.names, names.classes)
     last = "targets last" if told.targets else "returns its class"
     classes = ", reps_class_names[] of classes" if names.classes else ""

@@ -97,7 +97,7 @@ def inspect(run: Run) -> Inspected:
         names.features,
         entropy,
         _groups(reps, names),
-        _spreads(reps, columns(reps, names)[0]),
+        _spreads(reps, columns(run, reps, names)[0]),
         _tables(reps),
     )
 

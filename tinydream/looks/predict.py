@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.errors import DataError, InputError
+from tinydream.looks.columns import categories
 from tinydream.plan import Plan
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -127,12 +128,10 @@ def _columns(run: Run) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
     """Categories by feature, in order of their codes; and features that training saw missing."""
     if not run.has("compress.json"):
         return {}, frozenset()
-    facts = run.read_json("compress.json", "columns", "missing")
-    try:
-        told = [column for column in facts["columns"] if column["kind"] == "category"]
-        return {c["name"]: tuple(c["categories"]) for c in told}, frozenset(facts["missing"])
-    except (KeyError, TypeError):
-        raise run.damaged("compress.json", "its columns are not columns") from None
+    missing = run.read_json("compress.json", "missing")["missing"]
+    if not isinstance(missing, list):
+        raise run.damaged("compress.json", "its missing features are no list")
+    return categories(run), frozenset(map(str, missing))
 
 
 def read_rows(

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tinydream.errors import VerifyError
 from tinydream.plan import Plan
+from tinydream.ports import open_port
 from tinydream.run import Run
 from tinydream.simulator import Simulator
-from tinydream.stages import open_port
 from tinydream.training import Knobs, Metrics
 
 __all__ = ["Verified", "verify"]
@@ -49,7 +49,7 @@ def verify(
         trained = run.read_json("train.json", "digest", "port", "knobs")
         if trained["digest"] != made.digest.hex():
             raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
-        knobs, where = _knobs(run, "train.json", trained["knobs"]), str(trained["port"])
+        knobs, where = run.knobs("train.json"), str(trained["port"])
         weights = run.weights(made)
     else:
         knobs, where = _last_knobs(run, made), port
@@ -75,15 +75,8 @@ def _last_knobs(run: Run, made: Plan) -> Knobs:
     if run.has("train.json"):
         trained = run.read_json("train.json", "digest", "knobs")
         if trained["digest"] == made.digest.hex():
-            return _knobs(run, "train.json", trained["knobs"])
-    return _knobs(run, "plan.json", run.read_json("plan.json", "knobs")["knobs"])
-
-
-def _knobs(run: Run, name: str, given: Any) -> Knobs:
-    try:
-        return Knobs(**given)
-    except TypeError:
-        raise run.damaged(name, "its knobs are not those of this version") from None
+            return run.knobs("train.json")
+    return run.knobs("plan.json")
 
 
 def _compare(
