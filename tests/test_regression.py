@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinydream import Adam, Network, Simulator, load_board, make_plan
+from tinydream import Adam, Network, Simulator, cli, load_board, make_plan
 from tinydream.codec import EntroGeDe, all_rows, random_rows
 from tinydream.errors import BudgetError, DataError
+from tinydream.run import Run
 
 
 def table(n=3000, d=4, targets=1, seed=0):
@@ -146,3 +147,26 @@ def test_of_a_long_table_a_part_of_each_class_is_condensed(monkeypatch):
     rare = reps.weight[reps.y == 1].sum() / reps.weight.sum()
     assert rare == pytest.approx(1 / 40, abs=0.01)
     assert abs(fitted(X, y, budget_bytes=800).rows.rows - 1000) < 30
+
+
+def test_the_verb_takes_task_and_categories_and_tells_what_was_decided(tmp_path, monkeypatch):
+    monkeypatch.setattr("tinydream.codec.represent.MOST_ROWS", 200)
+    monkeypatch.setattr("tinydream.codec.represent.ROWS_EACH", 0)
+    lines = [f"{i},{'pqr'[i % 3]},{i % 4},{i % 5}" for i in range(400)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,kind,u,v", *lines]) + "\n", encoding="utf-8")
+    run = str(tmp_path / "run")
+    words = ["compress", str(tmp_path / "t.csv"), "--target", "u,v", "--categories", "codes"]
+    assert cli._run([*words, "-o", run]) == 0
+    facts = Run(run).read_json("compress.json")
+    assert (facts["task"], facts["targets"], facts["inputs"]) == ("regression", ["u", "v"], 2)
+    assert facts["columns"][1] == {
+        "name": "kind",
+        "kind": "category",
+        "categories": ["p", "q", "r"],
+        "coding": "codes",
+    }
+    assert facts["notes"][-1].startswith("a random part of the 320 rows, about ")
+    assert cli._run([*words[:3], "u", "--task", "regression", "-o", run]) == 0
+    facts = Run(run).read_json("compress.json")
+    assert (facts["task"], facts["source"]["task"]) == ("regression", "regression")
+    assert facts["options"]["task"] == "regression" and facts["inputs"] == 5

@@ -226,7 +226,15 @@ def test_scales_that_would_eat_the_budget_are_shared():
     X, y = blobs(d=40)
     X *= np.geomspace(1e-3, 1e3, 40)
     assert len(fitted(X, y, budget_bytes=4096).inputs.shift) == 40
-    assert len(fitted(X, y, budget_bytes=700).inputs.shift) == 1
+    assert len(fitted(X, y, budget_bytes=300).inputs.shift) == 1
+
+
+def test_scales_that_differ_too_much_are_not_shared_for_a_few_bytes():
+    X, y = blobs(d=40)
+    alike = X * np.geomspace(0.1, 1, 40)
+    apart = X * np.geomspace(1e-3, 1e3, 40)
+    assert len(fitted(alike, y, budget_bytes=700).inputs.shift) == 1
+    assert len(fitted(apart, y, budget_bytes=700).inputs.shift) == 40
 
 
 def test_constant_columns_are_dropped_and_transform_gives_what_is_kept():

@@ -70,7 +70,7 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "kept": int(reps.inputs.kept.sum()),
         "inputs": reps.inputs.columns,
         "task": data.task,
-        "notes": list(data.notes),
+        "notes": [*data.notes, *_part(len(data.X), reps.rows.rows)],
         "columns": [asdict(column) for column in data.columns],
         "missing": _missing(data),
         "classes": list(data.classes),
@@ -97,6 +97,12 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
+
+
+def _part(rows: int, condensed: int) -> list[str]:
+    if rows < 1.2 * condensed:  # weights on few levels do not add up to the very row
+        return []
+    return [f"a random part of the {rows:,} rows, about {condensed:,}, was condensed"]
 
 
 def _missing(data: Data) -> list[str]:

@@ -111,7 +111,7 @@ def stages(seeds: int) -> Iterator[Callable[[int, str], None]]:
 # ---- tables ----
 
 
-def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> None:
+def compressed(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return _json(facts)
     size, raw = facts["representative_bytes"], facts["raw_bytes"]
@@ -128,7 +128,7 @@ def compressed(facts: dict[str, Any], notes: Sequence[str], as_json: bool) -> No
         ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
     ]
     sheet("compressed", rows)
-    for note in notes:
+    for note in facts["notes"]:
         line(f"note: {note}")
 
 

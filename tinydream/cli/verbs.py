@@ -100,7 +100,7 @@ def compress(
     codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed)
-    show.compressed(facts, data.notes, as_json)
+    show.compressed(facts, as_json)
 
 
 def _bits(text: str) -> str | int:
