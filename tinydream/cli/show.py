@@ -216,4 +216,4 @@ def report(made: Report, place: Path, as_json: bool) -> None:
         ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
     ]
     sheet("tinydream", rows)
-    line(f"report: {place}")
+    line(f"report: {place.with_suffix('.html')}, and {place}")
