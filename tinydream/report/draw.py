@@ -12,7 +12,7 @@ __all__ = ["bars", "curve", "dots", "heat", "number", "scatter", "spark", "stack
 LEVELS = 15  # shades that an eye can tell apart
 WIDE, HIGH = 360, 200  # a chart; on a phone it has one pixel a unit
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 34  # its margins
-ROW = 34  # height of a row of dots
+ROW = 42  # height of a row of dots
 
 
 def number(value: float) -> str:
@@ -145,8 +145,8 @@ def dots(rows: Sequence[tuple[str, Sequence[float], str]], label: str, unit: str
         for x in [float(across(np.float64(value)))]
     ]
     for i, (name, values, kind) in enumerate(rows):
-        y, mean = ROW * i + 24, float(across(np.float64(np.mean(values))))
-        parts.append(_words(12, y - 10, name))
+        y, mean = ROW * i + 32, float(across(np.float64(np.mean(values))))
+        parts.append(_words(12, y - 14, name))
         parts.append(f'<g class="{escape(kind)}">')
         parts += [_point(float(across(np.float64(v))), y, 4.5) for v in values]
         parts.append(f'<path class="mean" d="M{number(mean)} {y - 8}v16"/></g>')

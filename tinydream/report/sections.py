@@ -22,7 +22,7 @@ NAMED = 40  # more features than that lose their names in the map
 TABLE = 30  # more classes than that are no table
 PAIRS = 12
 POINTS = 500
-COLOURS = 8  # of buffers, m1..m8
+COLOURS = 7  # of buffers, m1..m7; the stack is m8, grey
 
 # buffers whose symbol in the program has another name
 SYMBOLS = {"names": "", "plan": "td_plan", "stack": ".stack"}
@@ -171,7 +171,7 @@ def memory(evidence: Evidence) -> list[RegionMap] | None:
 def _region(use: Use, linked: Linked | None) -> RegionMap:
     filled, parts, at = [], list[Part](), 0
     for i, buffer in enumerate(use.buffers):
-        kind = f"m{i % COLOURS + 1}"
+        kind = "m8" if buffer.name == "stack" else f"m{i % COLOURS + 1}"
         filled.append((buffer.name, float(buffer.bytes), kind))
         inside = buffer.region == "arena"
         symbol = "" if inside else SYMBOLS.get(buffer.name, buffer.name)
