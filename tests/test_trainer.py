@@ -5,7 +5,7 @@ import pytest
 
 from tests import oracle
 from tinydream import _core
-from tinydream.codec.trainer import project_train
+from tinydream.codec.trainer import train_net
 
 F = np.float32
 
@@ -62,7 +62,7 @@ def slow_train(Z, y, outputs, A, hidden, steps, batch, rate, seed, decay):
             mean[i] = mean[i] + (slope - mean[i]) * (F(1) - F(0.9))
             square[i] = square[i] + (slope * slope - square[i]) * (F(1) - F(0.999))
             weights[i] = weights[i] - (mean[i] * alpha) / (np.sqrt(square[i]) + F(1e-8))
-    return weights[0]
+    return weights
 
 
 @pytest.mark.parametrize("n, d, r, hidden, batch", [(50, 5, 2, 8, 16), (90, 19, 9, 13, 11)])
@@ -73,29 +73,31 @@ def test_the_projection_is_the_one_of_the_slow_way(n, d, r, hidden, batch, kind)
     y = rng.integers(0, 3, n).astype(np.int32) if kind == "labels" else Z[:, :3] * F(0.5)
     slow = slow_train(Z, y, 3, A, hidden, 9, batch, 3e-3, 7, 1e-4)
     before = A.copy()
-    fast = project_train(
+    fast = train_net(
         Z, y, 3 if kind == "labels" else 0, A, hidden, 9, batch, rate=3e-3, seed=7, decay=1e-4
     )
-    assert np.array_equal(fast, slow) and np.array_equal(A, before)
+    assert all(map(np.array_equal, fast.weights, slow)) and np.array_equal(A, before)
+    outputs = np.maximum(Z @ slow[0] @ slow[1] + slow[2], 0) @ slow[3] + slow[4]
+    assert np.allclose(fast.outputs(Z), outputs, atol=1e-5)
 
 
 def test_the_projection_finds_the_columns_that_tell():
     rng = np.random.default_rng(1)
     Z = rng.standard_normal((2000, 40), F)
     labels = (Z[:, 5] + Z[:, 17] > 0).astype(np.int32)
-    A = project_train(Z, labels, 2, rng.standard_normal((40, 1)).astype(F) * F(0.1), seed=3)
+    A = train_net(Z, labels, 2, rng.standard_normal((40, 1)).astype(F) * F(0.1), seed=3).A
     assert set(np.argsort(np.abs(A[:, 0]))[-2:].tolist()) == {5, 17}
-    one = project_train(Z, Z[:, 8], 0, np.full((40, 1), 0.1, F), seed=3)
+    one = train_net(Z, Z[:, 8], 0, np.full((40, 1), 0.1, F), seed=3).A
     assert np.abs(one[:, 0]).argmax() == 8
 
 
 def test_labels_and_buffers_that_do_not_fit_are_refused():
     Z, A = np.zeros((10, 4), F), np.zeros((4, 2), F)
     with pytest.raises(ValueError, match=r"labels\[0\] is 2; it must be in 0..1"):
-        project_train(Z, np.full(10, 2), 2, A)
+        train_net(Z, np.full(10, 2), 2, A)
     with pytest.raises(ValueError, match="targets has 36 bytes; 10 items of 4"):
-        project_train(Z, np.zeros(9), 0, A)
+        train_net(Z, np.zeros(9), 0, A)
     with pytest.raises(ValueError, match="sizes must be in 1"):
-        project_train(Z, np.zeros(10), 2, A, hidden=0)
-    with pytest.raises(ValueError, match="A has 32 bytes; 12 items of 4"):
+        train_net(Z, np.zeros(10), 2, A, hidden=0)
+    with pytest.raises(ValueError, match="weights has 32 bytes; 53 items of 4"):
         _core.project_train(Z, np.zeros(10, F), A, 10, 4, 3, 1, False, 8, 5, 4, 0.1, 0.0, 0)

@@ -180,26 +180,26 @@ static PyObject *sum_leaves(PyObject *self, PyObject *args)
 }
 
 PyDoc_STRVAR(project_train_doc,
-             "project_train(rows, truth, A, n, d, r, outputs, labelled, hidden, steps, batch, rate, decay, seed)\n\n"
-             "rows (n, d) float32; truth labels (n) int32 if labelled, else targets (n, outputs) float32; A (d, r)\n"
-             "float32 in and out. See kernels.h, project_train.");
+             "project_train(rows, truth, weights, n, d, r, outputs, labelled, hidden, steps, batch, rate, decay, seed)\n\n"
+             "rows (n, d) float32; truth labels (n) int32 if labelled, else targets (n, outputs) float32;\n"
+             "weights float32 in and out. See kernels.h, project_train.");
 
 static PyObject *project_train_(PyObject *self, PyObject *args)
 {
-    PyObject *rows, *truth, *A, *result = NULL;
+    PyObject *rows, *truth, *weights, *result = NULL;
     Py_ssize_t n, d, r, outputs, hidden, steps, batch;
     int labelled, failed;
     project_t job = {0};
     unsigned int seed;
     Py_buffer v[3];
     (void)self;
-    if (!PyArg_ParseTuple(args, "OOOnnnnpnnnffI", &rows, &truth, &A, &n, &d, &r, &outputs, &labelled, &hidden, &steps,
+    if (!PyArg_ParseTuple(args, "OOOnnnnpnnnffI", &rows, &truth, &weights, &n, &d, &r, &outputs, &labelled, &hidden, &steps,
                           &batch, &job.rate, &job.decay, &seed) ||
         !sizes_good(n, d, r, outputs) || !sizes_good(hidden, steps, batch, 1))
         return NULL;
     want_t want[] = {{rows, "rows", n * d, 4, 0},
                      {truth, labelled ? "labels" : "targets", labelled ? n : n * outputs, 4, 0},
-                     {A, "A", d * r, 4, PyBUF_WRITABLE}};
+                     {weights, "weights", (d + hidden) * r + (hidden + 1) * outputs + hidden, 4, PyBUF_WRITABLE}};
     if (take_all(want, v, 3) < 0)
         return NULL;
     if (!labelled || in_range(v[1].buf, n, outputs, "labels") == 0) {

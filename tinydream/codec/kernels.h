@@ -49,8 +49,9 @@ typedef struct {
     uint32_t seed;
 } project_t;
 
-// Trains the projection A (d, r) in place, with a network behind it that is thrown away; -1 without memory.
-// Adam with L2 `decay`, the rate falling to 0. O(steps * batch * (d * r + r * hidden + hidden * outputs)) time.
-int project_train(const project_t *job, float *A);
+// Trains a projection A (d, r), given, and a network behind it: weights are A, W1 (r, hidden), b1, W2 (hidden, outputs),
+// b2, one after the other, of which only A is read. -1 without memory. Adam with L2 `decay`, the rate falling to 0.
+// O(steps * batch * (d * r + r * hidden + hidden * outputs)) time.
+int project_train(const project_t *job, float *weights);
 
 #endif

@@ -216,17 +216,28 @@ static int open_net(net_t *t, const project_t *job)
     return 0;
 }
 
-int project_train(const project_t *job, float *A)
+// The weights as a caller has them: without padding, one matrix after the other.
+static void give_weights(const net_t *t, const project_t *job, float *weights)
+{
+    size_t d = job->d, r = job->r, h = job->hidden, k = job->outputs;
+    copy_rows(take(&weights, d * r), r, t->w.A, t->R, d, r);
+    copy_rows(take(&weights, r * h), h, t->w.W1, t->H, r, h);
+    copy_rows(take(&weights, h), h, t->w.b1, t->H, 1, h);
+    copy_rows(take(&weights, h * k), k, t->w.W2, t->K, h, k);
+    copy_rows(take(&weights, k), k, t->w.b2, t->K, 1, k);
+}
+
+int project_train(const project_t *job, float *weights)
 {
     net_t t;
     int failed = open_net(&t, job);
     if (!failed) {
         uint32_t key = td_key(job->seed, TD_STREAM_WEIGHTS);
-        copy_rows(t.w.A, t.R, A, job->r, job->d, job->r);
+        copy_rows(t.w.A, t.R, weights, job->r, job->d, job->r);
         initial_weights(t.w.W1, job->r, job->hidden, t.H, key, 0);
         initial_weights(t.w.W2, job->hidden, job->outputs, t.K, key, job->r * job->hidden);
         train(&t, job);
-        copy_rows(A, job->r, t.w.A, t.R, job->d, job->r);
+        give_weights(&t, job, weights);
     }
     free(t.w.A);
     free(t.drawn);
