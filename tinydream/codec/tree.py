@@ -1,18 +1,22 @@
 """The base tree: which rows share a base."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import _core
-from tinydream.errors import BudgetError
+from tinydream.errors import BudgetError, InputError
 
-__all__ = ["Tree", "grow", "leaf_means", "lloyd", "order_columns"]
+__all__ = ["Tree", "grow", "leaf_means", "lloyd", "threads"]
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+
+
+MOST_THREADS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,30 +81,34 @@ def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree
 def lloyd(
     rows: F32, labels: I32, leaf: I32, leaves: int, passes: int, stress: F64 | None = None
 ) -> I32:
-    """Each row's leaf after `passes` rounds of moving rows to the nearest mean of their class.
+    """Each row's leaf (n,) after `passes` rounds of moving rows to the nearest mean of their
+    class.
 
     rows: (n, d) float32. stress: (d,) factors of the columns. No leaf loses its last row. Stops
     early when no row moves. (Lloyd, "Least squares quantization in PCM", 1982.)
     """
-    leaf = leaf.copy()
+    leaf = np.array(leaf, np.int32)
     if passes == 0 or leaves == len(leaf):
         return leaf
-    order = order_columns(rows)
-    rows = np.ascontiguousarray(rows[:, order])
-    if stress is not None and (stress != 1).any():
-        rows *= stress[order].astype(np.float32)
-    classes = int(labels.max()) + 1
-    for _ in range(passes):
-        if _core.move_rows(rows, labels, *rows.shape, classes, leaves, leaf) == 0:
-            break
+    n, d = rows.shape
+    rows, labels = np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(labels, np.int32)
+    factors = np.ones(d, np.float32) if stress is None else stress.astype(np.float32)
+    sizes = (n, d, int(labels.max()) + 1, leaves, passes, threads())
+    _core.move_rows(rows, labels, factors, *sizes, leaf)
     return leaf
 
 
-def order_columns(rows: F32) -> NDArray[np.intp]:
-    """Columns by falling variance: distances then soon pass the bound that ends them."""
-    mean = rows.mean(axis=0, dtype=np.float64)
-    square = np.einsum("ij,ij->j", rows, rows, dtype=np.float64) / len(rows)
-    return np.argsort(mean**2 - square, kind="stable")
+def threads() -> int:
+    """How many threads the kernels may use: TINYDREAM_THREADS, or the processors there are.
+
+    What they compute does not depend on it. Raises InputError.
+    """
+    given = os.environ.get("TINYDREAM_THREADS", "")
+    if not given:
+        return min(os.cpu_count() or 1, MOST_THREADS)
+    if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
+        raise InputError(f"TINYDREAM_THREADS is {given!r}; it must be in 1..{MOST_THREADS}")
+    return int(given)
 
 
 def leaf_means(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
