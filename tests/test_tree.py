@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tinydream import _core
-from tinydream.codec.tree import grow, leaf_means, lloyd, threads
+from tinydream.codec.threads import threads
+from tinydream.codec.tree import grow, leaf_means, lloyd
 from tinydream.errors import BudgetError, InputError
 
 

@@ -22,6 +22,19 @@
 // Calls part(job, 0..parts-1, thread), each once, thread in 0..threads-1 telling which of them runs it.
 void share_out(void (*part)(void *job, size_t index, size_t thread), void *job, size_t parts, size_t threads);
 
+// Of each column: smallest and largest number, sum and sum of squares of x - about, and how many are missing (NaN).
+typedef struct {
+    float *low, *high;
+    double *sum, *square;
+    int64_t *missing;
+} column_stats_t;
+
+// rows (n, d), about (d): a number near the mean, so that squares stay small. -1 without memory.
+int measure_columns(const float *rows, const float *about, size_t n, size_t d, const column_stats_t *stats);
+
+// grid = (rows - low) * factor, rounded to nearest even: rows (n, d), low and factor (d); all results in 0..65535.
+void to_lattice(const float *rows, const double *low, const double *factor, size_t n, size_t d, uint16_t *grid);
+
 // Counts set bits: counts[8 * p + b] is the number of rows whose byte p has bit b set.
 // O(n * row_bytes / 8) word operations; counts needs 8 * row_bytes entries.
 int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, int64_t *counts);

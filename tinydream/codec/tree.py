@@ -1,22 +1,19 @@
 """The base tree: which rows share a base."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import _core
-from tinydream.errors import BudgetError, InputError
+from tinydream.codec.threads import threads
+from tinydream.errors import BudgetError
 
-__all__ = ["Tree", "grow", "leaf_means", "lloyd", "threads"]
+__all__ = ["Tree", "grow", "leaf_means", "lloyd"]
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
-
-
-MOST_THREADS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +36,22 @@ class Tree:
 
     def cut(self, leaves: int) -> I32:
         """Each row's leaf (n,) int32 when the tree had `leaves` of them."""
+        return self._roots(leaves)[self.leaf]
+
+    def merge(self, sums: F64, leaves: int) -> F64:
+        """Sums (self.leaves, ...) of the uncut tree's leaves, as (leaves, ...) of a cut one's."""
+        root = self._roots(leaves)
+        order = np.argsort(root, kind="stable")
+        return np.add.reduceat(sums[order], np.searchsorted(root[order], np.arange(leaves)))
+
+    def _roots(self, leaves: int) -> I32:
         if not self.classes <= leaves <= self.leaves:
             raise ValueError(f"leaves is {leaves}; this tree has {self.classes}..{self.leaves}")
-        root = np.arange(self.leaves, dtype=np.int32)
-        for t in range(leaves, self.leaves):  # a parent is older, so its root is known
-            root[t] = root[self.parent[t]]
-        return root[self.leaf]
+        number = np.arange(self.leaves, dtype=np.int32)
+        root = np.where(number < leaves, number, self.parent)
+        while (root >= leaves).any():
+            root = root[root]
+        return root
 
 
 def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree:
@@ -96,19 +103,6 @@ def lloyd(
     sizes = (n, d, int(labels.max()) + 1, leaves, passes, threads())
     _core.move_rows(rows, labels, factors, *sizes, leaf)
     return leaf
-
-
-def threads() -> int:
-    """How many threads the kernels may use: TINYDREAM_THREADS, or the processors there are.
-
-    What they compute does not depend on it. Raises InputError.
-    """
-    given = os.environ.get("TINYDREAM_THREADS", "")
-    if not given:
-        return min(os.cpu_count() or 1, MOST_THREADS)
-    if not given.isdecimal() or not 1 <= int(given) <= MOST_THREADS:
-        raise InputError(f"TINYDREAM_THREADS is {given!r}; it must be in 1..{MOST_THREADS}")
-    return int(given)
 
 
 def leaf_means(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
