@@ -5,7 +5,7 @@ import pytest
 
 from tinydream import _core
 from tinydream.codec.threads import threads
-from tinydream.codec.tree import grow, leaf_means, lloyd
+from tinydream.codec.tree import grow, leaf_sums, lloyd
 from tinydream.errors import BudgetError, InputError
 
 
@@ -191,13 +191,23 @@ def test_lloyd_without_passes_changes_nothing_and_never_touches_its_input():
     assert np.array_equal(leaf, before)
 
 
-def test_means_and_counts_are_those_of_the_rows():
+def test_sums_and_counts_are_those_of_the_rows():
     rows, leaf = (
         np.arange(12, dtype=np.float32).reshape(6, 2),
         np.array([0, 1, 0, 2, 2, 2], np.int32),
     )
-    mean, count = leaf_means(rows, leaf, 4)
-    assert mean.tolist() == [[2, 3], [2, 3], [8, 9], [0, 0]] and count.tolist() == [2, 1, 3, 0]
+    total, count = leaf_sums(rows, leaf, 4)
+    assert total.tolist() == [[4, 6], [2, 3], [24, 27], [0, 0]] and count.tolist() == [2, 1, 3, 0]
+
+
+def test_sums_of_a_cut_tree_are_merged_from_those_of_the_whole():
+    grid, labels, scale = table(*CASES[3])
+    tree, rows = grow(grid, labels, scale, 120), grid.astype(np.float32)
+    sums, counts = leaf_sums(rows, tree.leaf, tree.leaves)
+    for leaves in (7, 8, 50, tree.leaves):
+        cut = leaf_sums(rows, tree.cut(leaves), leaves)
+        assert np.array_equal(tree.merge(sums, leaves), cut[0])
+        assert np.array_equal(tree.merge(counts, leaves), cut[1])
 
 
 def test_the_kernels_refuse_what_would_leave_their_buffers():

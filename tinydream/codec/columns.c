@@ -17,12 +17,13 @@ static void add_row(const column_stats_t *restrict s, const float *restrict row,
     double *restrict sum = s->sum, *restrict square = s->square;
     int64_t *restrict missing = s->missing;
     for (size_t j = 0; j < count; j++) {
-        float x = row[j], apart = x == x ? x - about[j] : 0;
+        float x = row[j];
+        double apart = x == x ? (double)x - (double)about[j] : 0;
         low[j] = x < low[j] ? x : low[j];
         high[j] = x > high[j] ? x : high[j];
         missing[j] += x != x;
-        sum[j] += (double)apart;
-        square[j] += (double)apart * (double)apart;
+        sum[j] += apart;
+        square[j] += apart * apart;
     }
 }
 

@@ -1,6 +1,7 @@
 """The base tree: which rows share a base."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from tinydream import _core
 from tinydream.codec.threads import threads
 from tinydream.errors import BudgetError
 
-__all__ = ["Tree", "grow", "leaf_means", "lloyd"]
+__all__ = ["Tree", "grow", "leaf_sums", "lloyd"]
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
@@ -38,7 +39,7 @@ class Tree:
         """Each row's leaf (n,) int32 when the tree had `leaves` of them."""
         return self._roots(leaves)[self.leaf]
 
-    def merge(self, sums: F64, leaves: int) -> F64:
+    def merge(self, sums: NDArray[Any], leaves: int) -> NDArray[Any]:
         """Sums (self.leaves, ...) of the uncut tree's leaves, as (leaves, ...) of a cut one's."""
         root = self._roots(leaves)
         order = np.argsort(root, kind="stable")
@@ -105,10 +106,10 @@ def lloyd(
     return leaf
 
 
-def leaf_means(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
-    """The mean row (leaves, d) float64 and the number of rows (leaves,) of each leaf."""
+def leaf_sums(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
+    """The sum (leaves, d) float64 and the number of rows (leaves,) of each leaf."""
     n, d = rows.shape
     sums, counts = np.empty((leaves, d)), np.empty(leaves, np.int64)
     rows = np.ascontiguousarray(rows, np.float32)
     _core.sum_leaves(rows, np.ascontiguousarray(leaf, np.int32), n, d, leaves, sums, counts)
-    return sums / np.maximum(counts, 1)[:, None], counts
+    return sums, counts
