@@ -28,4 +28,7 @@ void td_net_backward(const td_plan_t *plan, const float *weights, float *gradien
 uint32_t td_net_argmax(const float *values, uint32_t count);
 float td_net_softmax(float *values, uint32_t count, float *sum);
 
+// td_update.c: moves the weights by `scale` times the gradients
+void td_update(td_train_t *train, float scale);
+
 #endif

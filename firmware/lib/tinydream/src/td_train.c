@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_train.c - the arena, the loop over batches, and the update of the weights.
+// td_train.c - the arena and the loop over batches.
 #include "td_internal.h"
 
 // ---- the arena ----
@@ -93,59 +93,6 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
     return 0;
-}
-
-// ---- the update: one parameter at a time, SPEC.md "Update" ----
-
-#if TD_WITH_SGD
-static void update_sgd(const td_train_t *train, float scale)
-{
-    float rate = train->knobs.rate, momentum = train->plan->momentum;
-    float *w = train->weights, *v = train->state;
-    const float *gradient = train->gradients;
-    uint32_t i, count = train->plan->parameters;
-    if (v == NULL) {
-        for (i = 0; i < count; i++)
-            w[i] = w[i] - rate * (gradient[i] * scale);
-        return;
-    }
-    for (i = 0; i < count; i++) {
-        v[i] = momentum * v[i] - rate * (gradient[i] * scale);
-        w[i] = w[i] + v[i];
-    }
-}
-#endif
-
-#if TD_WITH_ADAM
-static void update_adam(td_train_t *train, float scale)
-{
-    const td_plan_t *plan = train->plan;
-    uint32_t i, count = plan->parameters;
-    float *w = train->weights, *m = train->state, *v = m + count;
-    float keep1 = 1.0f - plan->beta1, keep2 = 1.0f - plan->beta2, alpha;
-    train->power1 *= plan->beta1;
-    train->power2 *= plan->beta2;
-    alpha = train->knobs.rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
-    for (i = 0; i < count; i++) {
-        float g = train->gradients[i] * scale;
-        m[i] = m[i] + (g - m[i]) * keep1;
-        v[i] = v[i] + (g * g - v[i]) * keep2;
-        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + plan->epsilon);
-    }
-}
-#endif
-
-static void update(td_train_t *train, uint32_t rows)
-{
-    float scale = 1.0f / (float)rows;
-#if TD_WITH_ADAM
-    if (train->plan->optimizer == TD_ADAM)
-        update_adam(train, scale);
-#endif
-#if TD_WITH_SGD
-    if (train->plan->optimizer == TD_SGD)
-        update_sgd(train, scale);
-#endif
 }
 
 // ---- the loop ----
@@ -244,7 +191,7 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
         train->running = 0;
         return TD_ENUMERIC;
     }
-    update(train, batch);
+    td_update(train, 1.0f / (float)batch);
     train->step++;
     train->row += batch;
     if (train->row < train->knobs.epoch_rows)
