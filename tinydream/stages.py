@@ -168,13 +168,25 @@ def read_representatives(run: Run) -> tuple[Representatives, Names]:
 
 
 def plan(
-    run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
+    run: Run,
+    board: Board,
+    hidden: Sequence[int],
+    optimizer: SGD | Adam,
+    knobs: Knobs,
+    batch: int,
+    *,
+    sigmoid: bool = False,
+    huber: float = 0.0,
 ) -> Plan:
-    """Plan the training of a network with these hidden sizes; write the plan and its memory."""
+    """Plan the training of a network with these hidden sizes; write the plan and its memory.
+
+    sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
+    0 for the mean squared error.
+    """
     reps, names = read_representatives(run)
-    outputs = reps.rows.targets or len(names.classes)
-    task = "regression" if reps.rows.targets else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task)
+    outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
+    task = "regression" if reps.rows.targets and not sigmoid else "classification"
+    network = Network.mlp(hidden, outputs, optimizer, task=task, huber=huber)
     made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {

@@ -10,7 +10,7 @@ from tinydream.board import Board, load_board
 from tinydream.budget import NODE_BYTES, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
-from tinydream.plan import FORMAT, Plan
+from tinydream.plan import FORMAT, LOSSES, Plan
 from tinydream.resources import firmware_folder
 
 __all__ = ["generate", "write_project"]
@@ -154,5 +154,6 @@ def _kernels(plan: Plan) -> dict[str, int]:
     return {
         "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
         "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
+        **{f"TD_WITH_{loss.upper()}": int(plan.loss == loss) for loss in LOSSES},
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
     }

@@ -22,6 +22,18 @@
 #ifndef TD_WITH_ADAM
 #define TD_WITH_ADAM 1
 #endif
+#ifndef TD_WITH_CROSS_ENTROPY
+#define TD_WITH_CROSS_ENTROPY 1
+#endif
+#ifndef TD_WITH_BCE
+#define TD_WITH_BCE 1
+#endif
+#ifndef TD_WITH_MSE
+#define TD_WITH_MSE 1
+#endif
+#ifndef TD_WITH_HUBER
+#define TD_WITH_HUBER 1
+#endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif

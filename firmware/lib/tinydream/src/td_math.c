@@ -72,6 +72,8 @@ float td_log(float x)
     bits_t m;
     float e, f, z, p;
     int32_t exponent;
+    if (x != x)
+        return x; // no number stays no number
     m.f = x;
     exponent = (int32_t)(m.u >> 23) - 127;
     m.u = (m.u & 0x007fffffu) | 0x3f800000u;

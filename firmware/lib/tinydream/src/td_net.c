@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_net.c - the network: forward, loss, backward. Order of accumulation: SPEC.md, "Network".
+// td_net.c - the network: forward and backward. Order of accumulation: SPEC.md, "Network".
 //
 // An array of n rows of width w is row-major. Weights of a layer: W (out, in), then b (out). Activations lie
 // one after the other: drawn rows, then each dense layer's outputs, `slice` rows each; ReLU works in place,
@@ -117,54 +117,6 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
     return x;
 }
 
-uint32_t td_net_argmax(const float *values, uint32_t count)
-{
-    uint32_t k, best = 0;
-    for (k = 1; k < count; k++)
-        if (values[k] > values[best])
-            best = k;
-    return best;
-}
-
-// Turns logits into probabilities; returns the largest logit and, in *sum, the sum of exp(logit - largest).
-float td_net_softmax(float *values, uint32_t count, float *sum)
-{
-    float largest = values[td_net_argmax(values, count)], total = 0.0f, inverse;
-    uint32_t k;
-    for (k = 0; k < count; k++) {
-        values[k] = td_exp(values[k] - largest);
-        total += values[k];
-    }
-    inverse = 1.0f / total;
-    for (k = 0; k < count; k++)
-        values[k] *= inverse;
-    *sum = total;
-    return largest;
-}
-
-// Softmax and cross-entropy of one row: logits become their gradient, the loss is returned.
-float td_net_cross_entropy(float *logits, uint32_t classes, uint32_t label, uint32_t *correct)
-{
-    float chosen = logits[label], largest, sum;
-    *correct += td_net_argmax(logits, classes) == label;
-    largest = td_net_softmax(logits, classes, &sum);
-    logits[label] -= 1.0f;
-    return td_log(sum) - (chosen - largest);
-}
-
-// Mean squared error of one row: outputs become their gradient, the loss is returned.
-float td_net_mse(float *outputs, const float *targets, uint32_t count)
-{
-    float sum = 0.0f, slope = 2.0f / (float)count;
-    uint32_t k;
-    for (k = 0; k < count; k++) {
-        float error = outputs[k] - targets[k];
-        sum += error * error;
-        outputs[k] = error * slope;
-    }
-    return sum / (float)count;
-}
-
 // `activations` hold a forward pass whose last outputs are by now the loss's gradients.
 void td_net_backward(const td_plan_t *plan, const float *weights, float *gradients, float *activations,
                      uint32_t n)
@@ -192,19 +144,17 @@ void td_net_backward(const td_plan_t *plan, const float *weights, float *gradien
     }
 }
 
-// dense, then (relu, dense) any number of times, then softmax for classes; each width fits the next
+// dense, then (relu, dense) any number of times, then softmax or sigmoid for classes; each width fits the next
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
     uint32_t i, width = plan->inputs.columns, last = plan->layers_count;
-    uint32_t softmax = plan->loss == TD_CROSS_ENTROPY;
-    if (plan->layers == NULL || last == 0 || last % 2 == softmax)
-        return TD_EPLAN;
-    if (plan->loss != TD_CROSS_ENTROPY && plan->loss != TD_MSE)
+    int head = plan->loss == TD_BCE ? TD_SIGMOID : TD_SOFTMAX;
+    if (plan->layers == NULL || last == 0)
         return TD_EPLAN;
     for (i = 0; i < last; i++) {
         const td_layer_t *layer = &plan->layers[i];
-        int kind = i % 2 == 0 ? TD_DENSE : softmax && i + 1 == last ? TD_SOFTMAX : TD_RELU;
+        int kind = i % 2 == 0 ? TD_DENSE : i + 1 == last ? head : TD_RELU;
         if (layer->kind != kind || layer->in != width || layer->out == 0)
             return TD_EPLAN;
         if (kind == TD_DENSE)

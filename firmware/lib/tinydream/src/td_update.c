@@ -6,7 +6,7 @@
 // parameters first..first + count
 static void move_sgd(td_train_t *train, uint32_t first, uint32_t count, float scale)
 {
-    float rate = train->knobs.rate, momentum = train->plan->momentum;
+    float rate = train->rate, momentum = train->plan->momentum;
     float *w = train->weights + first, *v = train->state;
     const float *gradient = train->gradients + first;
     uint32_t i;
@@ -29,7 +29,7 @@ static float adam_alpha(td_train_t *train)
 {
     train->power1 *= train->plan->beta1;
     train->power2 *= train->plan->beta2;
-    return train->knobs.rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
+    return train->rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
 }
 
 static void move_adam(td_train_t *train, uint32_t first, uint32_t count, float scale, float alpha)
@@ -48,8 +48,20 @@ static void move_adam(td_train_t *train, uint32_t first, uint32_t count, float s
 }
 #endif
 
+// decoupled weight decay, as in Keras: from what the weights were before the step, and at most all of them
+static void shrink(td_train_t *train, uint32_t first, uint32_t count)
+{
+    float share = train->rate * train->plan->decay, *w = train->weights + first;
+    uint32_t i;
+    share = share < 1.0f ? share : 1.0f;
+    for (i = 0; i < count; i++)
+        w[i] = w[i] - w[i] * share;
+}
+
 void td_update(td_train_t *train, float scale)
 {
+    if (train->plan->decay != 0.0f)
+        shrink(train, 0, train->plan->parameters);
 #if TD_WITH_ADAM
     if (train->plan->optimizer == TD_ADAM)
         move_adam(train, 0, train->plan->parameters, scale, adam_alpha(train));
