@@ -26,7 +26,7 @@ ROWS = (
     ("doctor", "report"),
     ("run",),
     ("ports",),
-    ("gather",),
+    ("gather", "source"),
     ("stages",),
     ("demo", "looks"),
     ("fleet",),
