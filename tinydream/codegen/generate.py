@@ -151,8 +151,14 @@ def _names(plan: Plan, pointer: int) -> Table:
 
 def _kernels(plan: Plan) -> dict[str, int]:
     """Compile-time switches: what this plan does not ask for is not linked."""
+    kinds = {layer.kind for layer in plan.layers}
+    activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
     return {
+        "TD_TILE": plan.tile,
         "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
         "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
+        "TD_WITH_GRADIENTS": int(plan.gradients),
+        "TD_WITH_DESCENT": int(not plan.gradients),
+        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
     }

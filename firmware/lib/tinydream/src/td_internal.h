@@ -23,12 +23,18 @@ int td_net_check(const td_plan_t *plan);
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
 float td_net_cross_entropy(float *logits, uint32_t classes, uint32_t label, uint32_t *correct);
 float td_net_mse(float *outputs, const float *targets, uint32_t count);
-void td_net_backward(const td_plan_t *plan, const float *weights, float *gradients, float *activations,
-                     uint32_t n);
+void td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
+                     float rate);
 uint32_t td_net_argmax(const float *values, uint32_t count);
 float td_net_softmax(float *values, uint32_t count, float *sum);
 
-// td_update.c: moves the weights by `scale` times the gradients
+// td_update.c: numbers kept for each parameter besides itself: its gradient, or none where the backward
+// pass moves the weights itself; and the optimiser's state
+uint32_t td_update_gradients(const td_plan_t *plan);
+uint32_t td_update_state(const td_plan_t *plan);
+int td_update_check(const td_plan_t *plan);
+
+// Moves the weights by `scale` times the gradients, and sets these to 0 for the next batch.
 void td_update(td_train_t *train, float scale);
 
 #endif

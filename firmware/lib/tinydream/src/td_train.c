@@ -4,13 +4,6 @@
 
 // ---- the arena ----
 
-static uint32_t state_per_parameter(const td_plan_t *plan)
-{
-    if (plan->optimizer == TD_ADAM)
-        return 2;
-    return plan->momentum != 0.0f ? 1 : 0;
-}
-
 // numbers in a drawn row and all dense outputs of it
 static uint32_t row_width(const td_plan_t *plan)
 {
@@ -36,16 +29,8 @@ static int check(const td_plan_t *plan)
         return TD_EPLAN;
     if (plan->outputs.count != plan->rows.targets || (plan->loss == TD_MSE) != (plan->rows.targets != 0))
         return TD_EPLAN;
-    if (plan->optimizer != TD_SGD && plan->optimizer != TD_ADAM)
-        return TD_EPLAN;
-#if !TD_WITH_SGD
-    if (plan->optimizer == TD_SGD)
-        return TD_ENOKERNEL;
-#endif
-#if !TD_WITH_ADAM
-    if (plan->optimizer == TD_ADAM)
-        return TD_ENOKERNEL;
-#endif
+    if ((code = td_update_check(plan)) != 0)
+        return code;
     return td_rows_check(&plan->rows, td_net_outputs(plan));
 }
 
@@ -53,7 +38,7 @@ size_t td_train_arena_bytes(const td_plan_t *plan)
 {
     if (check(plan) != 0)
         return 0;
-    return 4 * ((2 + (size_t)state_per_parameter(plan)) * plan->parameters +
+    return 4 * ((size_t)(1 + td_update_gradients(plan) + td_update_state(plan)) * plan->parameters +
                 (size_t)plan->slice * (2 + row_width(plan)));
 }
 
@@ -85,10 +70,11 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     *train = (td_train_t){0};
     train->plan = plan;
     train->weights = at;
-    train->gradients = at += plan->parameters;
     at += plan->parameters;
-    train->state = state_per_parameter(plan) ? at : NULL;
-    at += (size_t)state_per_parameter(plan) * plan->parameters;
+    train->gradients = td_update_gradients(plan) ? at : NULL;
+    at += (size_t)td_update_gradients(plan) * plan->parameters;
+    train->state = td_update_state(plan) ? at : NULL;
+    at += (size_t)td_update_state(plan) * plan->parameters;
     train->draws = (uint32_t *)(void *)at;
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
@@ -99,14 +85,14 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
 
 int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 {
-    uint32_t i, words;
+    float *at;
     if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0)
         return TD_EARG;
     if (!(knobs->rate > 0.0f) || knobs->rate - knobs->rate != 0.0f)
         return TD_EARG;
-    words = state_per_parameter(train->plan) * train->plan->parameters;
-    for (i = 0; i < words; i++)
-        train->state[i] = 0.0f;
+    // gradients and state lie between the weights and the draws
+    for (at = train->weights + train->plan->parameters; at < (float *)(void *)train->draws; at++)
+        *at = 0.0f;
     train->knobs = *knobs;
     if (knobs->epoch_rows == 0)
         train->knobs.epoch_rows = train->plan->rows.rows;
@@ -154,7 +140,9 @@ static void train_slice(td_train_t *train, uint32_t n)
                            ? td_net_mse(outputs, row + plan->inputs.columns, count)
                            : td_net_cross_entropy(outputs, count, label, &train->correct);
     }
-    td_net_backward(plan, train->weights, train->gradients, train->activations, n);
+    if (train->loss - train->loss != 0.0f)
+        return; // infinite or no number: td_train_step ends the run, with the weights as they were
+    td_net_backward(plan, train->weights, train->gradients, train->activations, n, train->knobs.rate);
 }
 
 static void end_epoch(td_train_t *train, td_metrics_t *metrics)
@@ -173,25 +161,24 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
 
 int td_train_step(td_train_t *train, td_metrics_t *metrics)
 {
-    uint32_t i, left, batch;
+    uint32_t left, batch;
     if (train == NULL || metrics == NULL)
         return TD_EARG;
     if (!train->running)
         return TD_ESTATE;
     left = train->knobs.epoch_rows - train->row;
     batch = left < train->plan->batch ? left : train->plan->batch;
-    for (i = 0; i < train->plan->parameters; i++)
-        train->gradients[i] = 0.0f;
     for (left = batch; left > 0;) {
         uint32_t n = left < train->plan->slice ? left : train->plan->slice;
         train_slice(train, n);
         left -= n;
     }
-    if (train->loss - train->loss != 0.0f) { // infinite or no number: keep the weights as they were
+    if (train->loss - train->loss != 0.0f) {
         train->running = 0;
         return TD_ENUMERIC;
     }
-    td_update(train, 1.0f / (float)batch);
+    if (train->gradients != NULL)
+        td_update(train, 1.0f / (float)batch);
     train->step++;
     train->row += batch;
     if (train->row < train->knobs.epoch_rows)
