@@ -269,6 +269,8 @@ static PyObject *math(PyObject *self, PyObject *args)
         return NULL;
     function = strcmp(name, "exp") == 0             ? td_exp
                : strcmp(name, "log") == 0           ? td_log
+               : strcmp(name, "tanh") == 0          ? td_tanh
+               : strcmp(name, "sigmoid") == 0       ? td_sigmoid
                : strcmp(name, "sqrt") == 0          ? td_sqrt
                : strcmp(name, "sqrt_portable") == 0 ? td_sqrt_portable
                                                     : NULL;

@@ -30,7 +30,15 @@ __all__ = [
 
 FORMAT = 1
 MAGIC = b"TDPL"
-KINDS = {"dense": 1, "relu": 2, "softmax": 3, "sigmoid": 7}
+KINDS = {
+    "dense": 1,
+    "relu": 2,
+    "softmax": 3,
+    "relu6": 4,
+    "leaky_relu": 5,
+    "tanh": 6,
+    "sigmoid": 7,
+}
 OPTIMIZERS = {"sgd": 1, "adam": 2}
 LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
@@ -117,6 +125,17 @@ class Plan:
             return "huber" if self.delta else "mse"
         return "bce" if self.layers[-1].kind == "sigmoid" else "cross_entropy"
 
+    @property
+    def tile(self) -> int:
+        """Rows that the device's kernels take together: 4 where a slice holds as many, else 1."""
+        return 4 if self.slice >= 4 else 1
+
+    @property
+    def gradients(self) -> bool:
+        """Whether gradients are kept: plain SGD on single rows moves the weights at once."""
+        o = self.optimizer
+        return self.batch > 1 or o.kind != "sgd" or any((o.state, o.clip, o.decay))
+
     @cached_property
     def _bytes(self) -> bytes:
         sections = {
@@ -179,10 +198,9 @@ class Plan:
     def arena(self) -> tuple[Buffer, ...]:
         """The pieces of the arena in their order, with offsets; td_train.c lays out the same."""
         dense = [layer for layer in self.layers if layer.kind == "dense"]
-        pieces = [
-            ("weights", self.parameters, "always"),
-            ("gradients", self.parameters, "training"),
-        ]
+        pieces = [("weights", self.parameters, "always")]
+        if self.gradients:
+            pieces.append(("gradients", self.parameters, "training"))
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
         pieces += [

@@ -151,9 +151,15 @@ def _names(plan: Plan, pointer: int) -> Table:
 
 def _kernels(plan: Plan) -> dict[str, int]:
     """Compile-time switches: what this plan does not ask for is not linked."""
+    kinds = {layer.kind for layer in plan.layers[:-1]}  # a sigmoid at the end is the loss's
+    activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
     return {
+        "TD_TILE": plan.tile,
         "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
         "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
         **{f"TD_WITH_{loss.upper()}": int(plan.loss == loss) for loss in LOSSES},
+        "TD_WITH_GRADIENTS": int(plan.gradients),
+        "TD_WITH_DESCENT": int(not plan.gradients),
+        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
     }

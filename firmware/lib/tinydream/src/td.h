@@ -78,7 +78,15 @@ typedef struct {
     const uint8_t *bits;    // count * row_bits bits, least significant bit first
 } td_rows_t;
 
-enum { TD_DENSE = 1, TD_RELU = 2, TD_SOFTMAX = 3, TD_SIGMOID = 7 };
+enum {
+    TD_DENSE = 1,
+    TD_RELU = 2,
+    TD_SOFTMAX = 3,
+    TD_RELU6 = 4,
+    TD_LEAKY_RELU = 5,
+    TD_TANH = 6,
+    TD_SIGMOID = 7
+};
 enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2, TD_BCE = 3, TD_HUBER = 4 };
 enum { TD_SGD = 1, TD_ADAM = 2 };
 enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
@@ -86,7 +94,8 @@ enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
 typedef struct {
     uint8_t kind;           // TD_DENSE, ...
     uint16_t in, out;       // the same for layers without weights
-    float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0
+    float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0;
+                            // leaky ReLU: the slope below 0, 0..1
 } td_layer_t;
 
 typedef struct {
@@ -137,7 +146,7 @@ typedef struct {
 typedef struct {
     const td_plan_t *plan;
     float *weights;         // layer by layer: W (out, in) row-major, then b (out)
-    float *gradients;       // as weights
+    float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
     uint32_t *draws;        // per row of a slice: index, key
     float *activations;     // inputs, then each dense layer's outputs: (slice, width) each
@@ -193,6 +202,8 @@ void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x);
 
 float td_exp(float x);      // within 2 ulp; 0 below -87, the largest power below overflow above 88
 float td_log(float x);      // within 2 ulp for normal x > 0; no number stays no number
+float td_tanh(float x);     // within 3 ulp
+float td_sigmoid(float x);  // within 4 ulp; 1 / (1 + exp(-x))
 float td_sqrt(float x);     // correctly rounded; 0 for x <= 0
 float td_f8(uint8_t code);  // 8-bit float: (8 + code % 8) * 2^(code / 8 - 27), 0 for 0
 uint32_t td_hash(uint32_t x);

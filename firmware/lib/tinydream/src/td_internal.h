@@ -21,8 +21,9 @@ int td_inputs_check(const td_inputs_t *inputs);
 uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
-void td_net_backward(const td_plan_t *plan, const float *weights, float *gradients, float *activations,
-                     uint32_t n);
+int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
+                    float rate);
+int td_net_is_wild(const float *values, uint32_t count);
 
 // td_loss.c: `outputs` of one row. td_loss makes them their own gradient and returns the loss; target: (outputs)
 // of a regression, (classes) shares of a soft label, NULL for a hard one. td_loss_answer makes them what
@@ -37,7 +38,13 @@ int td_loss_answer(const td_plan_t *plan, float *outputs);
 int td_rate_check(const td_knobs_t *knobs);
 float td_rate(const td_knobs_t *knobs, uint32_t epoch, float before);
 
-// td_update.c: moves the weights by `scale` times the gradients
+// td_update.c: numbers kept for each parameter besides itself: its gradient, or none where the backward
+// pass moves the weights itself; and the optimiser's state
+uint32_t td_update_gradients(const td_plan_t *plan);
+uint32_t td_update_state(const td_plan_t *plan);
+int td_update_check(const td_plan_t *plan);
+
+// Moves the weights by `scale` times the gradients, and sets these to 0 for the next batch.
 void td_update(td_train_t *train, float scale);
 
 #endif

@@ -162,16 +162,15 @@ uint32_t td_loss_classes(const td_plan_t *plan)
 // classes end in a softmax, two of them perhaps in one sigmoid, targets in a dense layer
 int td_loss_check(const td_plan_t *plan)
 {
+    static const uint8_t ends[] = {0, TD_SOFTMAX, TD_DENSE, TD_SIGMOID, TD_DENSE};
     static const uint8_t built[] = {0, TD_WITH_CROSS_ENTROPY, TD_WITH_MSE, TD_WITH_BCE, TD_WITH_HUBER};
     const td_layer_t *last = &plan->layers[plan->layers_count - 1];
     int classes = plan->loss == TD_CROSS_ENTROPY || plan->loss == TD_BCE;
-    if (plan->loss < TD_CROSS_ENTROPY || plan->loss > TD_HUBER || classes != (plan->rows.targets == 0))
+    if (plan->loss < TD_CROSS_ENTROPY || plan->loss > TD_HUBER || ends[plan->loss] != last->kind)
         return TD_EPLAN;
-    if ((plan->loss == TD_CROSS_ENTROPY) != (last->kind == TD_SOFTMAX))
+    if (classes != (plan->rows.targets == 0) || (plan->loss == TD_BCE && last->out != 1))
         return TD_EPLAN;
-    if ((plan->loss == TD_BCE) != (last->kind == TD_SIGMOID) || (plan->loss == TD_BCE && last->out != 1))
-        return TD_EPLAN;
-    if (plan->loss == TD_HUBER && !(plan->delta > 0.0f && plan->delta <= 3.0e38f))
+    if (plan->loss == TD_HUBER && !(plan->delta > 0.0f && plan->delta - plan->delta == 0.0f))
         return TD_EPLAN;
     return built[plan->loss] ? 0 : TD_ENOKERNEL;
 }

@@ -4,13 +4,6 @@
 
 // ---- the arena ----
 
-static uint32_t state_per_parameter(const td_plan_t *plan)
-{
-    if (plan->optimizer == TD_ADAM)
-        return 2;
-    return plan->momentum != 0.0f ? 1 : 0;
-}
-
 // numbers in a drawn row and all dense outputs of it
 static uint32_t row_width(const td_plan_t *plan)
 {
@@ -40,16 +33,8 @@ static int check(const td_plan_t *plan)
         return code;
     if (!(plan->clip >= 0.0f && plan->clip <= 3e38f && plan->decay >= 0.0f && plan->decay <= 1.0f))
         return TD_EPLAN;
-    if (plan->optimizer != TD_SGD && plan->optimizer != TD_ADAM)
-        return TD_EPLAN;
-#if !TD_WITH_SGD
-    if (plan->optimizer == TD_SGD)
-        return TD_ENOKERNEL;
-#endif
-#if !TD_WITH_ADAM
-    if (plan->optimizer == TD_ADAM)
-        return TD_ENOKERNEL;
-#endif
+    if ((code = td_update_check(plan)) != 0)
+        return code;
     return td_rows_check(&plan->rows, td_loss_classes(plan));
 }
 
@@ -57,7 +42,7 @@ size_t td_train_arena_bytes(const td_plan_t *plan)
 {
     if (check(plan) != 0)
         return 0;
-    return 4 * ((2 + (size_t)state_per_parameter(plan)) * plan->parameters +
+    return 4 * ((size_t)(1 + td_update_gradients(plan) + td_update_state(plan)) * plan->parameters +
                 (size_t)plan->slice * (2 + row_width(plan)));
 }
 
@@ -89,10 +74,11 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     *train = (td_train_t){0};
     train->plan = plan;
     train->weights = at;
-    train->gradients = at += plan->parameters;
     at += plan->parameters;
-    train->state = state_per_parameter(plan) ? at : NULL;
-    at += (size_t)state_per_parameter(plan) * plan->parameters;
+    train->gradients = td_update_gradients(plan) ? at : NULL;
+    at += (size_t)td_update_gradients(plan) * plan->parameters;
+    train->state = td_update_state(plan) ? at : NULL;
+    at += (size_t)td_update_state(plan) * plan->parameters;
     train->draws = (uint32_t *)(void *)at;
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
@@ -103,12 +89,12 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
 
 int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 {
-    uint32_t i, words;
+    float *at;
     if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0 || td_rate_check(knobs) != 0)
         return TD_EARG;
-    words = state_per_parameter(train->plan) * train->plan->parameters;
-    for (i = 0; i < words; i++)
-        train->state[i] = 0.0f;
+    // gradients and state lie between the weights and the draws
+    for (at = train->weights + train->plan->parameters; at < (float *)(void *)train->draws; at++)
+        *at = 0.0f;
     train->knobs = *knobs;
     if (knobs->epoch_rows == 0)
         train->knobs.epoch_rows = train->plan->rows.rows;
@@ -143,7 +129,7 @@ static void draw_slice(td_train_t *train, uint32_t n)
     td_rows_dream(rows, train->draws, n, train->activations);
 }
 
-static void train_slice(td_train_t *train, uint32_t n)
+static int train_slice(td_train_t *train, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
     const float *row = train->activations;
@@ -156,25 +142,9 @@ static void train_slice(td_train_t *train, uint32_t n)
         uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
         train->loss += td_loss(plan, outputs, target, label, &train->correct);
     }
-    td_net_backward(plan, train->weights, train->gradients, train->activations, n);
-}
-
-// A step from tame gradients cannot make a finite weight infinite, or no number. One is wild when the two highest
-// bits of its exponent are set: 2^65 or more, infinite, or no number.
-static int is_wild(const td_train_t *train)
-{
-    uint32_t i, seen = 0;
-    union {
-        float f;
-        uint32_t u;
-    } gradient;
-    if (train->loss - train->loss != 0.0f)
-        return 1;
-    for (i = 0; i < train->plan->parameters; i++) {
-        gradient.f = train->gradients[i];
-        seen |= gradient.u & gradient.u << 1;
-    }
-    return (seen >> 30) & 1;
+    if (train->loss - train->loss != 0.0f) // infinite, or no number
+        return TD_ENUMERIC;
+    return td_net_backward(plan, train->weights, train->gradients, train->activations, n, train->rate);
 }
 
 // what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
@@ -208,27 +178,38 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
         train->rate = td_rate(&train->knobs, train->epoch, train->rate);
 }
 
+// The rows of a batch, and the weights' step. After an error the weights are as they were, where there are gradients.
+static int train_batch(td_train_t *train, uint32_t batch)
+{
+    uint32_t left = batch;
+    int code = 0;
+    while (left > 0 && code == 0) {
+        uint32_t n = left < train->plan->slice ? left : train->plan->slice;
+        code = train_slice(train, n);
+        left -= n;
+    }
+    if (code != 0 || train->gradients == NULL)
+        return code;
+    if (td_net_is_wild(train->gradients, train->plan->parameters))
+        return TD_ENUMERIC;
+    td_update(train, gradient_scale(train, batch));
+    return 0;
+}
+
 int td_train_step(td_train_t *train, td_metrics_t *metrics)
 {
-    uint32_t i, left, batch;
+    uint32_t left, batch;
+    int code;
     if (train == NULL || metrics == NULL)
         return TD_EARG;
     if (!train->running)
         return TD_ESTATE;
     left = train->knobs.epoch_rows - train->row;
     batch = left < train->plan->batch ? left : train->plan->batch;
-    for (i = 0; i < train->plan->parameters; i++)
-        train->gradients[i] = 0.0f;
-    for (left = batch; left > 0;) {
-        uint32_t n = left < train->plan->slice ? left : train->plan->slice;
-        train_slice(train, n);
-        left -= n;
-    }
-    if (is_wild(train)) { // the weights stay as they were
+    if ((code = train_batch(train, batch)) != 0) {
         train->running = 0;
-        return TD_ENUMERIC;
+        return code;
     }
-    td_update(train, gradient_scale(train, batch));
     train->step++;
     train->row += batch;
     if (train->row < train->knobs.epoch_rows)

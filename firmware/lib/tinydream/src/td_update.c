@@ -1,24 +1,49 @@
 // SPDX-License-Identifier: MIT
 // td_update.c - how weights move, one parameter at a time: SPEC.md, "Update".
+//
+// What has been used of a gradient is set to 0, so that the next batch can add to it: a pass of its own
+// would cost more.
 #include "td_internal.h"
+#include "td_loops.h"
 
-#if TD_WITH_SGD
-// parameters first..first + count
-static void move_sgd(td_train_t *train, uint32_t first, uint32_t count, float scale)
+uint32_t td_update_gradients(const td_plan_t *plan)
 {
-    float rate = train->rate, momentum = train->plan->momentum;
-    float *w = train->weights + first, *v = train->state;
-    const float *gradient = train->gradients + first;
+    if (plan->clip != 0.0f || plan->decay != 0.0f)
+        return 1;
+    return plan->optimizer != TD_SGD || plan->momentum != 0.0f || plan->batch != 1;
+}
+
+uint32_t td_update_state(const td_plan_t *plan)
+{
+    if (plan->optimizer == TD_ADAM)
+        return 2;
+    return plan->momentum != 0.0f ? 1 : 0;
+}
+
+int td_update_check(const td_plan_t *plan)
+{
+    if (plan->optimizer != TD_SGD && plan->optimizer != TD_ADAM)
+        return TD_EPLAN;
+    if (!TD_WITH_SGD && plan->optimizer == TD_SGD)
+        return TD_ENOKERNEL;
+    if (!TD_WITH_ADAM && plan->optimizer == TD_ADAM)
+        return TD_ENOKERNEL;
+    if (!TD_WITH_GRADIENTS && td_update_gradients(plan))
+        return TD_ENOKERNEL;
+    if (!TD_WITH_DESCENT && !td_update_gradients(plan))
+        return TD_ENOKERNEL;
+    return 0;
+}
+
+#if TD_WITH_SGD && TD_WITH_GRADIENTS
+static void move_momentum(float *w, float *gradient, float *v, uint32_t count, float scale, float rate,
+                          float momentum)
+{
     uint32_t i;
-    if (v == NULL) {
-        for (i = 0; i < count; i++)
-            w[i] = w[i] - rate * (gradient[i] * scale);
-        return;
-    }
-    v += first;
     for (i = 0; i < count; i++) {
         v[i] = momentum * v[i] - rate * (gradient[i] * scale);
         w[i] = w[i] + v[i];
+        gradient[i] = 0.0f;
     }
 }
 #endif
@@ -32,42 +57,52 @@ static float adam_alpha(td_train_t *train)
     return train->rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
 }
 
-static void move_adam(td_train_t *train, uint32_t first, uint32_t count, float scale, float alpha)
+static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m, float *v, uint32_t count,
+                      float scale, float alpha)
 {
-    const td_plan_t *plan = train->plan;
-    const float *gradient = train->gradients + first;
-    float *w = train->weights + first, *m = train->state + first, *v = m + plan->parameters;
-    float keep1 = 1.0f - plan->beta1, keep2 = 1.0f - plan->beta2;
+    float keep1 = 1.0f - plan->beta1, keep2 = 1.0f - plan->beta2, epsilon = plan->epsilon;
     uint32_t i;
     for (i = 0; i < count; i++) {
         float g = gradient[i] * scale;
         m[i] = m[i] + (g - m[i]) * keep1;
         v[i] = v[i] + (g * g - v[i]) * keep2;
-        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + plan->epsilon);
+        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + epsilon);
+        gradient[i] = 0.0f;
     }
 }
 #endif
 
+#if TD_WITH_GRADIENTS
 // decoupled weight decay, as in Keras: from what the weights were before the step, and at most all of them
-static void shrink(td_train_t *train, uint32_t first, uint32_t count)
+static void shrink(float *w, uint32_t count, float share)
 {
-    float share = train->rate * train->plan->decay, *w = train->weights + first;
     uint32_t i;
     share = share < 1.0f ? share : 1.0f;
     for (i = 0; i < count; i++)
         w[i] = w[i] - w[i] * share;
 }
+#endif
 
 void td_update(td_train_t *train, float scale)
 {
-    if (train->plan->decay != 0.0f)
-        shrink(train, 0, train->plan->parameters);
+#if TD_WITH_GRADIENTS
+    const td_plan_t *plan = train->plan;
+    float *w = train->weights, *gradient = train->gradients, *state = train->state;
+    uint32_t count = plan->parameters;
+    if (plan->decay != 0.0f)
+        shrink(w, count, train->rate * plan->decay);
 #if TD_WITH_ADAM
-    if (train->plan->optimizer == TD_ADAM)
-        move_adam(train, 0, train->plan->parameters, scale, adam_alpha(train));
+    if (plan->optimizer == TD_ADAM)
+        move_adam(plan, w, gradient, state, state + count, count, scale, adam_alpha(train));
 #endif
 #if TD_WITH_SGD
-    if (train->plan->optimizer == TD_SGD)
-        move_sgd(train, 0, train->plan->parameters, scale);
+    if (plan->optimizer == TD_SGD && state == NULL)
+        loop_move(w, gradient, scale, train->rate, count);
+    if (plan->optimizer == TD_SGD && state != NULL)
+        move_momentum(w, gradient, state, count, scale, train->rate, plan->momentum);
+#endif
+#else
+    (void)train;
+    (void)scale;
 #endif
 }
