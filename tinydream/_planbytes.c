@@ -151,7 +151,6 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
 {
     td_rows_t *rows = &out->plan.rows;
     uint32_t entries;
-    uint64_t bytes;
     uint8_t dreamt;
     rows->count = take_u32(r);
     rows->row_bits = take_u32(r);
@@ -174,8 +173,7 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
     rows->sigma = dreamt ? take(r, rows->columns) : NULL;
     parse_deviations(out, r);
     parse_levels(out, r);
-    bytes = ((uint64_t)rows->count * rows->row_bits + 7) / 8;
-    rows->bits = take(r, bytes < 4 ? 4 : bytes);
+    rows->bits = take(r, ((uint64_t)rows->count * rows->row_bits + 7) / 8);
 }
 
 static void parse_network(plan_bytes_t *out, reader_t *r)
@@ -183,6 +181,7 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
     uint32_t i;
     out->plan.layers_count = take_u8(r);
     out->plan.loss = take_u8(r);
+    out->plan.delta = take_f32(r);
     out->layers = calloc((size_t)out->plan.layers_count + 1, sizeof *out->layers);
     for (i = 0; out->layers && i < out->plan.layers_count; i++) {
         td_layer_t *layer = &out->layers[i];
@@ -210,6 +209,8 @@ static void parse_training(plan_bytes_t *out, reader_t *r)
     } else {
         out->plan.momentum = a;
     }
+    out->plan.clip = take_f32(r);
+    out->plan.decay = take_f32(r);
     out->plan.batch = take_u16(r);
     out->plan.slice = take_u16(r);
 }
