@@ -82,7 +82,9 @@ class Cells:
         """The name of a cell: all that decides its figures."""
         made_by = stamp(METHODS[unit.method].ours)
         told = {**asdict(unit), "seed": seed, "stamp": made_by, "steps": facts_of(unit.set).steps}
-        return hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=12).hexdigest()
+        return hashlib.blake2b(
+            json.dumps(told, sort_keys=True).encode(), digest_size=12
+        ).hexdigest()
 
     def get(self, unit: Unit, seed: int) -> dict[str, Any] | None:
         """The cell, or None where it must be measured."""

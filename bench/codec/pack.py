@@ -37,7 +37,9 @@ class Space:
     stress: F64
 
     @classmethod
-    def of(cls, fold: Fold, budget: int | None = None, ours: Representatives | None = None) -> Any:
+    def of(
+        cls, fold: Fold, budget: int | None = None, ours: Representatives | None = None
+    ) -> "Space":
         """Standardised inputs of plain columns, or those of `ours`, with a projection if it has."""
         inputs = ours.inputs if ours else fit_inputs(fold.X, budget)
         Z = apply_inputs(inputs, fold.X)

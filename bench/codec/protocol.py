@@ -20,7 +20,9 @@ __all__ = ["measure"]
 CHOOSING = 99  # the seed of construction and weights while bits and rate are chosen
 
 
-def measure(unit: Unit, seeds: list[int], choice: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+def measure(
+    unit: Unit, seeds: list[int], choice: dict[str, Any] | None
+) -> Iterator[dict[str, Any]]:
     """Cells: first the choice of bits and rate, unless it is known, then one for each seed."""
     if choice is None:
         choice = _choose(unit, held_out(unit.set, unit.noise))
@@ -84,9 +86,7 @@ def _device(unit: Unit, fold: Fold, built: Built, rate: float, seed: int) -> td.
     return device
 
 
-def _trained(
-    fold: Fold, built: Built, hidden: int, rate: float, seed: int
-) -> td.Simulator | None:
+def _trained(fold: Fold, built: Built, hidden: int, rate: float, seed: int) -> td.Simulator | None:
     device = simulator(built.reps, fold, hidden)
     return device if train(device, fold.facts.steps, rate, seed) else None
 

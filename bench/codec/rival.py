@@ -34,7 +34,7 @@ def fits(fold: Fold, budget: int, bits: int) -> tuple[int, int]:
 def round_weights(
     weights: NDArray[np.float32], layers: Iterable[Layer], bits: int
 ) -> NDArray[np.float32]:
-    """All parameters on a grid of `bits` for each unit's weights and bias, at least squared error."""
+    """All parameters on a grid of `bits` a unit, with the least squared error."""
     if bits == 32:
         return weights
     parts, at = [], 0

@@ -9,10 +9,11 @@ from multiprocessing import get_context
 from typing import Any
 
 from bench.codec.cells import Cells
-from bench.codec.methods import Unit
+from bench.codec.methods import METHODS, Unit
+from bench.codec.sets import facts_of
 from bench.codec.suite import Job
 
-__all__ = ["missing", "run"]
+__all__ = ["estimate", "missing", "run"]
 
 Task = list[tuple[Unit, list[int], dict[str, Any] | None]]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TINYDREAM_THREADS")
@@ -91,3 +92,13 @@ def _progress(trainings: int) -> Iterator[Callable[[int, str], None]]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         each = bar.add_task("trainings", total=trainings)
         yield lambda count, name: bar.update(each, advance=count, description=name)
+
+
+def estimate(tasks: list[Task]) -> float:
+    """Seconds of one core, roughly: updates, and what choosing rows costs."""
+    total = 0.0
+    for task in tasks:
+        for unit, seeds, choice in task:
+            trainings = len(seeds) + (0 if choice else 3 + len(METHODS[unit.method].bits))
+            total += trainings * (facts_of(unit.set).steps * 8e-5 + unit.budget * 2e-5)
+    return total
