@@ -126,7 +126,18 @@ def apply_inputs(inputs, raw):
                     scaled = (v - inputs.shift[i]) * F(2.0 ** int(inputs.gain[i]))
                     x.append(min(max(scaled, F(-16)), F(16)))
         out.append(x)
-    return np.array(out, F)
+    x = np.array(out, F)
+    return project(inputs.projection, x) if inputs.projection else x
+
+
+def project(projection, x):
+    """Scaled inputs (n, d) to (n, r), one input after the other."""
+    z = np.zeros((len(x), len(projection.scale)), F)
+    for j, codes in enumerate(projection.codes):
+        z = z + x[:, j, None] * codes.astype(F)
+    c = projection.scale.astype(int)
+    scale = np.where(c, (8 + c % 8) * 2.0 ** (c // 8 - 27), 0).astype(F)
+    return np.clip(z * scale, F(-16), F(16))
 
 
 def gradients(pairs, x, y):

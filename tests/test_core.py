@@ -190,7 +190,7 @@ def test_weights_pushed_are_the_weights_pulled():
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_weights():
-    plan = dataclasses.replace(random_plan(6), optimizer=Optimizer("sgd"))
+    plan = dataclasses.replace(random_plan(5), optimizer=Optimizer("sgd"))
     simulator = Simulator(plan)
     with pytest.raises(FirmwareError, match="not finite"):
         simulator.train(epochs=50, rate=1e30)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from tinydream.errors import PlanError
 from tinydream.reader import Reader, pack_text, pack_texts
-from tinydream.rows import Inputs, Outputs, Rows, f8_decode
+from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
 
 __all__ = [
     "FORMAT",
@@ -23,11 +23,12 @@ __all__ = [
     "Optimizer",
     "Outputs",
     "Plan",
+    "Projection",
     "Rows",
     "f8_decode",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"TDPL"
 KINDS = {"dense": 1, "relu": 2, "softmax": 3}
 OPTIMIZERS = {"sgd": 1, "adam": 2}

@@ -4,7 +4,7 @@
 #define TD_CONFIG_H
 
 // the version of the plan's bytes, of the generated files and of the core: all three or none
-#define TD_FORMAT 1
+#define TD_FORMAT 2
 
 // longest payload of a frame in bytes; the node keeps one such buffer each way
 #ifndef TD_PAYLOAD_MAX
@@ -24,6 +24,12 @@
 #endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
+#endif
+#ifndef TD_WITH_FACTORS
+#define TD_WITH_FACTORS 1
+#endif
+#ifndef TD_WITH_TRANSFORM
+#define TD_WITH_TRANSFORM 1
 #endif
 
 // GCC contracts a*b+c to a fused multiply-add under -std=gnu*; that would change bits

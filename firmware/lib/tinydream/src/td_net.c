@@ -196,7 +196,7 @@ void td_net_backward(const td_plan_t *plan, const float *weights, float *gradien
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
-    uint32_t i, width = plan->inputs.columns, last = plan->layers_count;
+    uint32_t i, width = plan->inputs.outputs, last = plan->layers_count;
     uint32_t softmax = plan->loss == TD_CROSS_ENTROPY;
     if (plan->layers == NULL || last == 0 || last % 2 == softmax)
         return TD_EPLAN;

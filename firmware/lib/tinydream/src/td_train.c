@@ -32,7 +32,7 @@ static int check(const td_plan_t *plan)
         return TD_EPLAN;
     if ((code = td_inputs_check(&plan->inputs)) != 0 || (code = td_net_check(plan)) != 0)
         return code;
-    if (plan->rows.columns != plan->inputs.columns + plan->rows.targets)
+    if (plan->rows.columns != plan->inputs.outputs + plan->rows.targets)
         return TD_EPLAN;
     if (plan->outputs.count != plan->rows.targets || (plan->loss == TD_MSE) != (plan->rows.targets != 0))
         return TD_EPLAN;
@@ -204,7 +204,7 @@ static void train_slice(td_train_t *train, uint32_t n)
         const float *row = train->activations + (size_t)b * plan->rows.columns;
         uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
         train->loss += plan->loss == TD_MSE
-                           ? td_net_mse(outputs, row + plan->inputs.columns, count)
+                           ? td_net_mse(outputs, row + plan->inputs.outputs, count)
                            : td_net_cross_entropy(outputs, count, label, &train->correct);
     }
     td_net_backward(plan, train->weights, train->gradients, train->activations, n);
