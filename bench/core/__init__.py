@@ -1,0 +1,78 @@
+"""`scripts/bench core`: what training costs on Cortex-M, counted exactly."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from bench.core import counts, page
+from bench.core.target import ROOT, lacking, versions
+
+__all__ = ["main"]
+
+RESULTS = ROOT / "docs/results"
+KEPT = RESULTS / "core.json"
+EXACT = ("counts", "flash")  # the same on every machine that has this compiler
+PARTS = ("counts",)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@click.option("--write", is_flag=True, help="Write docs/results/core.json and core.md.")
+@click.option("--compare", is_flag=True, help="Count anew; exit 1 if a count of core.json changed.")
+@click.option("--quick", is_flag=True, help="Fewer seeds and sets.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part.")
+def main(as_json: bool, write: bool, compare: bool, quick: bool, parts: tuple[str, ...]) -> None:
+    """Instructions, RAM and flash of the training core on emulated Cortex-M."""
+    if missing := lacking():
+        sys.exit(f"{' and '.join(missing)} not on PATH; run `scripts/setup qemu`")
+    if compare:
+        sys.exit(_compare())
+    found: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    found |= {"command": "scripts/bench core --write"} | versions()
+    found |= counts.count_all(_tell)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        click.echo(page.make(found))
+    if write:
+        _write(found)
+
+
+def _tell(name: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"  {name}", err=True)
+
+
+def _write(found: dict[str, Any]) -> None:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    KEPT.write_text(json.dumps(found, indent=1) + "\n")
+    KEPT.with_suffix(".md").write_text(page.make(found))
+
+
+def _compare() -> int:
+    """0 when every exact figure is as core.json has it, or cannot be compared; else 1."""
+    kept = json.loads(KEPT.read_text())
+    here = versions()
+    if here["compiler"] != kept["compiler"]:
+        told = f"core.json was made with GCC {kept['compiler']}, here is {here['compiler']}"
+        click.echo(f"{told}: nothing compared")
+        return 0
+    made = counts.count_all(_tell)
+    changed = [line for part in EXACT for line in differences(kept[part], made[part], part)]
+    for line in changed:
+        click.echo(line)
+    if changed:
+        click.echo("if that is meant: scripts/bench core --write")
+    return int(bool(changed))
+
+
+def differences(old: Any, new: Any, place: str) -> list[str]:
+    """One line for each figure that differs between two JSON objects."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return [] if old == new else [f"{place}: {old} -> {new}"]
+    lines = []
+    for key in old | new:
+        lines += differences(old.get(key), new.get(key), f"{place}, {key}")
+    return lines
