@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bench.core import counts, page
+from bench.core import counts, functions, page
 from bench.core.target import ROOT, lacking, versions
 
 __all__ = ["main"]
@@ -14,7 +14,7 @@ __all__ = ["main"]
 RESULTS = ROOT / "docs/results"
 KEPT = RESULTS / "core.json"
 EXACT = ("counts", "flash")  # the same on every machine that has this compiler
-PARTS = ("counts",)
+PARTS = ("counts", "functions")
 
 
 @click.command()
@@ -27,15 +27,16 @@ def main(as_json: bool, write: bool, compare: bool, quick: bool, parts: tuple[st
     """Instructions, RAM and flash of the training core on emulated Cortex-M."""
     if missing := lacking():
         sys.exit(f"{' and '.join(missing)} not on PATH; run `scripts/setup qemu`")
+    parts = parts or PARTS
     if compare:
-        sys.exit(_compare())
-    found: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+        sys.exit(_compare(parts))
+    found = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     found |= {"command": "scripts/bench core --write"} | versions()
-    found |= counts.count_all(_tell)
-    if as_json:
-        click.echo(json.dumps(found, indent=1))
-    else:
-        click.echo(page.make(found))
+    if "counts" in parts:
+        found |= counts.count_all(_tell)
+    if "functions" in parts and write:
+        functions.write()
+    click.echo(json.dumps(found, indent=1) if as_json else page.make(found))
     if write:
         _write(found)
 
@@ -51,21 +52,26 @@ def _write(found: dict[str, Any]) -> None:
     KEPT.with_suffix(".md").write_text(page.make(found))
 
 
-def _compare() -> int:
-    """0 when every exact figure is as core.json has it, or cannot be compared; else 1."""
-    kept = json.loads(KEPT.read_text())
-    here = versions()
-    if here["compiler"] != kept["compiler"]:
-        told = f"core.json was made with GCC {kept['compiler']}, here is {here['compiler']}"
-        click.echo(f"{told}: nothing compared")
-        return 0
-    made = counts.count_all(_tell)
-    changed = [line for part in EXACT for line in differences(kept[part], made[part], part)]
-    for line in changed:
+def _compare(parts: tuple[str, ...]) -> int:
+    """0 when every exact figure is as the repository has it, or cannot be compared; else 1."""
+    good, told = functions.check() if "functions" in parts else (True, "")
+    lines = [told] if told else []
+    if "counts" in parts:
+        lines += _changed_counts()
+        good = good and not any("->" in line for line in lines)
+    for line in lines:
         click.echo(line)
-    if changed:
-        click.echo("if that is meant: scripts/bench core --write")
-    return int(bool(changed))
+    return int(not good)
+
+
+def _changed_counts() -> list[str]:
+    kept, here = json.loads(KEPT.read_text()), versions()["compiler"]
+    if here != kept["compiler"]:
+        told = f"{KEPT.name} was made with GCC {kept['compiler']}, here is {here}: not compared"
+        return [told]
+    made = counts.count_all(_tell)
+    lines = [line for part in EXACT for line in differences(kept[part], made[part], part)]
+    return lines and [*lines, "if that is meant: scripts/bench core --write"]
 
 
 def differences(old: Any, new: Any, place: str) -> list[str]:

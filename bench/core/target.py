@@ -21,6 +21,7 @@ __all__ = [
     "Program",
     "Run",
     "build",
+    "do",
     "lacking",
     "run",
     "sections",
@@ -131,9 +132,9 @@ def lacking() -> list[str]:
 
 def versions() -> dict[str, str]:
     """Of the compiler and the emulator."""
-    emulator = re.search(r"version ([\d.]+)", _do(["qemu-system-arm", "--version"]))
+    emulator = re.search(r"version ([\d.]+)", do(["qemu-system-arm", "--version"]))
     return {
-        "compiler": _do([f"{PREFIX}gcc", "-dumpfullversion"]).strip(),
+        "compiler": do([f"{PREFIX}gcc", "-dumpfullversion"]).strip(),
         "qemu": emulator[1] if emulator else "unknown",
     }
 
@@ -165,7 +166,7 @@ def build(
 
 def _compile(source: Path, folder: Path, flags: Sequence[str]) -> Path:
     made = folder / f"{source.stem}.o"
-    _do([f"{PREFIX}gcc", *flags, "-c", str(source), "-o", str(made)])
+    do([f"{PREFIX}gcc", *flags, "-c", str(source), "-o", str(made)])
     return made
 
 
@@ -178,11 +179,12 @@ def _link(core: Core, folder: Path, objects: Sequence[Path]) -> Program:
     command = [f"{PREFIX}gcc", *core.flags, "-nostdlib", "-T", str(PORT / "link.ld")]
     command += ["-Wl,--gc-sections", "-Wl,--fatal-warnings", f"-Wl,-Map={elf.with_suffix('.map')}"]
     command += [f"-Wl,--defsym={key}={value:#x}" for key, value in symbols.items()]
-    _do([*command, *map(str, objects), "-lgcc", "-o", str(elf)])
+    do([*command, *map(str, objects), "-lgcc", "-o", str(elf)])
     return Program(core, elf)
 
 
-def _do(command: Sequence[str]) -> str:
+def do(command: Sequence[str]) -> str:
+    """What a command prints; raises RuntimeError with all it said when it fails."""
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
@@ -203,7 +205,7 @@ def sections(program: Program) -> dict[str, int]:
 
 def symbol_bytes(program: Program, name: str) -> int:
     """Size of a variable or function; 0 when there is none of that name."""
-    for line in _do([f"{PREFIX}nm", "-S", str(program.elf)]).splitlines():
+    for line in do([f"{PREFIX}nm", "-S", str(program.elf)]).splitlines():
         fields = line.split()
         if len(fields) == 4 and fields[3] == name:
             return int(fields[1], 16)
@@ -219,13 +221,13 @@ def _plugin() -> Path:
         if not made.exists() or made.stat().st_mtime < source.stat().st_mtime:
             made.parent.mkdir(parents=True, exist_ok=True)
             warn = ("-Wall", "-Wextra", "-Werror")
-            _do(["cc", "-shared", "-fPIC", "-O2", *warn, str(source), "-o", str(made)])
+            do(["cc", "-shared", "-fPIC", "-O2", *warn, str(source), "-o", str(made)])
     return made
 
 
 def symbols(program: Program) -> dict[str, int]:
     """Address of every function, by name."""
-    text = _do([f"{PREFIX}nm", str(program.elf)])
+    text = do([f"{PREFIX}nm", str(program.elf)])
     found = (line.split() for line in text.splitlines())
     return {name: int(address, 16) for address, kind, name in found if kind in "tT"}
 
