@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from bench.core import counts, functions, page
+from bench.core import counts, curves, draw, functions, host, page
+from bench.core.learn import data_folder
 from bench.core.target import ROOT, lacking, versions
 
 __all__ = ["main"]
 
 RESULTS = ROOT / "docs/results"
-KEPT = RESULTS / "core.json"
+KEPT, CURVES = RESULTS / "core.json", RESULTS / "core-curves.json"
+QUICK = ("magic_wand_digits",)
 EXACT = ("counts", "flash")  # the same on every machine that has this compiler
-PARTS = ("counts", "functions")
+PARTS = ("counts", "functions", "host", "curves")
 
 
 @click.command()
@@ -22,23 +24,40 @@ PARTS = ("counts", "functions")
 @click.option("--write", is_flag=True, help="Write docs/results/core.json and core.md.")
 @click.option("--compare", is_flag=True, help="Count anew; exit 1 if a count of core.json changed.")
 @click.option("--quick", is_flag=True, help="Fewer seeds and sets.")
+@click.option("--jobs", default=2, show_default=True, help="Processes that train.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part.")
-def main(as_json: bool, write: bool, compare: bool, quick: bool, parts: tuple[str, ...]) -> None:
+def main(
+    as_json: bool, write: bool, compare: bool, quick: bool, jobs: int, parts: tuple[str, ...]
+) -> None:
     """Instructions, RAM and flash of the training core on emulated Cortex-M."""
     if missing := lacking():
         sys.exit(f"{' and '.join(missing)} not on PATH; run `scripts/setup qemu`")
     parts = parts or PARTS
     if compare:
         sys.exit(_compare(parts))
-    found = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    found |= {"command": "scripts/bench core --write"} | versions()
+    if "curves" in parts and not data_folder().is_dir():
+        sys.exit(f"the data sets are not in {data_folder()}; set TINYDREAM_DATA")
+    found = _read() | {"command": "scripts/bench core --write"} | versions()
     if "counts" in parts:
         found |= counts.count_all(_tell)
     if "functions" in parts and write:
         functions.write()
+    if "host" in parts:
+        found["host"] = host.host()
+    if "curves" in parts:
+        names = QUICK if quick else curves.SETS
+        found["curves"] = curves.curves(names, 2 if quick else 5, jobs, _tell)
     click.echo(json.dumps(found, indent=1) if as_json else page.make(found))
     if write:
         _write(found)
+
+
+def _read() -> dict[str, Any]:
+    """What the last run wrote; figures of parts that are not made anew stay."""
+    found: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    if CURVES.exists():
+        found["curves"] = json.loads(CURVES.read_text())
+    return found
 
 
 def _tell(name: str) -> None:
@@ -48,8 +67,12 @@ def _tell(name: str) -> None:
 
 def _write(found: dict[str, Any]) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text(json.dumps(found, indent=1) + "\n")
     KEPT.with_suffix(".md").write_text(page.make(found))
+    if learnt := found.pop("curves", None):
+        CURVES.write_text(json.dumps(learnt) + "\n")
+        (RESULTS / "core-instructions.svg").write_text(draw.by_instructions(learnt))
+        (RESULTS / "core-bytes.svg").write_text(draw.by_bytes(learnt))
+    KEPT.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _compare(parts: tuple[str, ...]) -> int:

@@ -1,10 +1,12 @@
 """docs/results/core.md: the figures as tables, with what was asked of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
+from bench.core import host, page_curves
 from bench.core.counts import AIFES, CASES, DRAWN, FLASH_CASES, Case
 from bench.core.profile import source
+from bench.core.table import table
 
 __all__ = ["make"]
 
@@ -12,12 +14,11 @@ __all__ = ["make"]
 def make(found: dict[str, Any]) -> str:
     """Markdown of all that was found."""
     parts = [_head(found), _issue(found), _all_cases(found), _flash(found)]
+    if "host" in found:
+        parts.append(host.page(found["host"]))
+    if "curves" in found:
+        parts.append(page_curves.make(found["curves"]))
     return "\n\n".join(parts) + "\n"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines: list[Sequence[object]] = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
 def _head(found: dict[str, Any]) -> str:

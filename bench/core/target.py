@@ -13,9 +13,15 @@ from tinydream.codegen import generate
 from tinydream.plan import Plan
 
 __all__ = [
+    "BOARD",
     "BUILD",
     "CORES",
     "FLAGS",
+    "HERE",
+    "LIBRARY",
+    "PORT",
+    "PREFIX",
+    "ROOT",
     "Block",
     "Core",
     "Program",
