@@ -62,8 +62,8 @@ def page(found: dict[str, Any]) -> str:
     absent = "" if "Keras" in times else " Keras was not installed (pip install -e '.[keras]')."
     return (
         "## On a host\n\nMilliseconds for an epoch of 1,000 rows, 64-32-10, SGD, batch 20, in one"
-        f" run on one machine, the fastest of {REPEATS}; plain C is `bench/core/plain.c` at -O3, over"
-        f" floats in memory. The core unpacks (and dreams) its rows within its time.{absent}\n\n"
+        f" run on one machine, the fastest of {REPEATS}; plain C is `bench/core/plain.c` at -O3,"
+        f" over floats in memory. The core unpacks (and dreams) its rows within its time.{absent}\n\n"
         + table(("who", "ms", "of the core's"), rows)
     )
 
