@@ -63,8 +63,8 @@ def page(found: dict[str, Any]) -> str:
     return (
         "## On a host\n\nMilliseconds for an epoch of 1,000 rows, 64-32-10, SGD, batch 20, in one"
         f" run on one machine, the fastest of {REPEATS}; plain C is `bench/core/plain.c` at -O3,"
-        f" over floats in memory. The core unpacks (and dreams) its rows within its time.{absent}\n\n"
-        + table(("who", "ms", "of the core's"), rows)
+        " over floats in memory. The core unpacks (and dreams) its rows within its time."
+        f"{absent}\n\n" + table(("who", "ms", "of the core's"), rows)
     )
 
 
