@@ -1,12 +1,16 @@
 """scripts/bench core: what is counted is what ran, and what is estimated follows its table."""
 
 from types import SimpleNamespace
+from xml.etree import ElementTree
 from zlib import crc32
 
+import numpy as np
 import pytest
 
-from bench.core import differences, functions
+from bench.core import differences, draw, functions, page_curves
 from bench.core.counts import CASES, count
+from bench.core.curves import PEER, Rival, choose, multiply_adds, peer_cost, reaches
+from bench.core.learn import SETTINGS
 from bench.core.profile import Code, Instruction, estimated_cycles
 from bench.core.workload import digits_plan, tiled
 from tinydream.simulator import Simulator
@@ -76,6 +80,72 @@ def test_the_worst_path_adds_up_and_does_not_go_round():
     assert functions._worst("a", tree) == (32, "c")
     with pytest.raises(RuntimeError, match="calls itself"):
         functions._worst("a", tree | {"d": symbol(20, "a")})
+
+
+# ---- curves ----
+
+
+def test_work_of_a_peer_is_scaled_by_multiply_adds():
+    assert multiply_adds(64, 10) == 5056
+    adam, sgd = SETTINGS[-1], SETTINGS[0]
+    assert (peer_cost(64, 10, sgd), peer_cost(64, 10, adam)) == (20 * 103_600, 20 * 131_800)
+    assert peer_cost(16, 26, sgd) == round(20 * 103_600 * multiply_adds(16, 26) / 5056)
+
+
+def test_the_setting_with_the_fewest_instructions_to_the_level_is_chosen():
+    points = [1, 2, 4]
+    seen = {("a", setting): np.array([0.1, 0.2, 0.3]) for setting in SETTINGS}
+    seen["a", SETTINGS[1]] = np.array([0.1, 0.9, 0.9])
+    seen["a", SETTINGS[2]] = np.array([0.1, 0.2, 0.95])
+    costs = dict.fromkeys(SETTINGS, 100)
+    assert reaches(seen["a", SETTINGS[1]], 0.9, points) == 2
+    assert choose(Rival("r", "a", costs, 0), seen, 0.9, points) == SETTINGS[1]
+    costs[SETTINGS[2]] = 10  # later, but each step costs less
+    assert choose(Rival("r", "a", costs, 0), seen, 0.9, points) == SETTINGS[2]
+    assert choose(Rival("r", "a", costs, 0), seen, 0.99, points) == SETTINGS[2]
+
+
+def told(size, step, needed, **more):
+    steps = {p: n and n // step for p, n in zip(("90", "95", "98"), needed, strict=True)}
+    need = dict(zip(("90", "95", "98"), needed, strict=True))
+    curve = {"curve": [0.2, 0.8, 0.9], "final": 0.9, "spread": 0.01, "setting": "Adam 0.003"}
+    return {
+        "bytes": size,
+        "step": step,
+        "steps_to": steps,
+        "instructions_to": need,
+        **curve,
+        **more,
+    }
+
+
+FOUND = {
+    "seeds": 2,
+    "sets": {
+        "letters & more": {
+            **{"steps": 40, "points": [1, 10, 40], "all_rows_reach": 0.91},
+            "all_rows_setting": "SGD 0.1",
+            "rivals": {
+                "representatives": told(800, 10, (50, 100, None), by_bytes=[[100, 0.5]]),
+                "random rows": told(790, 9, (90, None, None), by_bytes=[[99, 0.4]]),
+                "all rows": told(9000, 9, (90, 180, 270)),
+                PEER: told(9000, 40, (400, 800, 1200)),
+            },
+        }
+    },
+}
+
+
+def test_pictures_are_well_formed_and_tables_say_never():
+    for picture in (draw.by_instructions(FOUND), draw.by_bytes(FOUND)):
+        lines = ElementTree.fromstring(picture).findall("{http://www.w3.org/2000/svg}polyline")
+        assert len(lines) in (3, 4)
+    text = page_curves.make(FOUND)
+    assert "| letters & more | 0.089 | 8.0x | 8.0x | never |" in text
+    assert "1 of 1 sets reach 4x" in text and "0 of 1 sets reach 20x" in text
+
+
+# ---- on the emulated cores ----
 
 
 @pytest.mark.slow
