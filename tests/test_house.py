@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROWS = (
     ("errors",),
     ("_core", "reader", "resources"),
+    ("inputs",),
     ("rows",),
     ("board", "data", "plan", "training"),
     ("codec", "network"),

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from tinydream.errors import PlanError
 from tinydream.reader import Reader, pack_text, pack_texts
-from tinydream.rows import Inputs, Outputs, Rows, f8_decode
+from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
 
 __all__ = [
     "FORMAT",
@@ -24,11 +24,12 @@ __all__ = [
     "Optimizer",
     "Outputs",
     "Plan",
+    "Projection",
     "Rows",
     "f8_decode",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"TDPL"
 KINDS = {
     "dense": 1,
@@ -203,6 +204,8 @@ class Plan:
             pieces.append(("gradients", self.parameters, "training"))
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
+        if self.rows.soft_bits:
+            pieces.append(("target", self.rows.classes, "batch"))
         pieces += [
             ("draws", 2 * self.slice, "batch"),
             ("rows", self.slice * self.rows.columns, "batch"),

@@ -64,7 +64,7 @@ def make_plan(
         inputs=inputs,
         outputs=record.outputs,
         rows=record.rows,
-        layers=network.records(inputs.columns),
+        layers=network.records(inputs.outputs),
         optimizer=network.optimizer.record(),
         batch=batch,
         slice=min(batch, SLICE),

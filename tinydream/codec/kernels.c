@@ -179,8 +179,47 @@ static PyObject *sum_leaves(PyObject *self, PyObject *args)
     return give_back(v, 4, result);
 }
 
+PyDoc_STRVAR(project_train_doc,
+             "project_train(rows, truth, weights, n, d, r, outputs, labelled, hidden, steps, batch, rate, decay, seed)\n\n"
+             "rows (n, d) float32; truth labels (n) int32 if labelled, else targets (n, outputs) float32;\n"
+             "weights float32 in and out. See kernels.h, project_train.");
+
+static PyObject *project_train_(PyObject *self, PyObject *args)
+{
+    PyObject *rows, *truth, *weights, *result = NULL;
+    Py_ssize_t n, d, r, outputs, hidden, steps, batch;
+    int labelled, failed;
+    project_t job = {0};
+    unsigned int seed;
+    Py_buffer v[3];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOOnnnnpnnnffI", &rows, &truth, &weights, &n, &d, &r, &outputs, &labelled, &hidden, &steps,
+                          &batch, &job.rate, &job.decay, &seed) ||
+        !sizes_good(n, d, r, outputs) || !sizes_good(hidden, steps, batch, 1))
+        return NULL;
+    want_t want[] = {{rows, "rows", n * d, 4, 0},
+                     {truth, labelled ? "labels" : "targets", labelled ? n : n * outputs, 4, 0},
+                     {weights, "weights", (d + hidden) * r + (hidden + 1) * outputs + hidden, 4, PyBUF_WRITABLE}};
+    if (take_all(want, v, 3) < 0)
+        return NULL;
+    if (!labelled || in_range(v[1].buf, n, outputs, "labels") == 0) {
+        job.rows = v[0].buf;
+        job.labels = labelled ? v[1].buf : NULL;
+        job.targets = labelled ? NULL : v[1].buf;
+        job.n = (size_t)n, job.d = (size_t)d, job.r = (size_t)r, job.outputs = (size_t)outputs;
+        job.hidden = (size_t)hidden, job.steps = (size_t)steps, job.batch = (size_t)batch;
+        job.seed = seed;
+        Py_BEGIN_ALLOW_THREADS
+        failed = project_train(&job, v[2].buf);
+        Py_END_ALLOW_THREADS
+        result = number_or_memory(failed);
+    }
+    return give_back(v, 3, result);
+}
+
 PyMethodDef kernels_methods[] = {{"bit_counts", bit_counts, METH_VARARGS, bit_counts_doc},
                                  {"grow_tree", grow_tree, METH_VARARGS, grow_tree_doc},
                                  {"move_rows", move_rows, METH_VARARGS, move_rows_doc},
                                  {"sum_leaves", sum_leaves, METH_VARARGS, sum_leaves_doc},
+                                 {"project_train", project_train_, METH_VARARGS, project_train_doc},
                                  {NULL, NULL, 0, NULL}};

@@ -6,6 +6,18 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h> // which says whether the C library is glibc
+
+// A loop compiled for several vector units, the widest chosen when it is loaded. Sums keep their order: only speed
+// differs. (Without -mfma nothing is fused.)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+#if __has_attribute(target_clones)
+#define KERNEL_CLONES __attribute__((target_clones("avx2", "default")))
+#endif
+#endif
+#ifndef KERNEL_CLONES
+#define KERNEL_CLONES
+#endif
 
 // Counts set bits: counts[8 * p + b] is the number of rows whose byte p has bit b set.
 // O(n * row_bytes / 8) word operations; counts needs 8 * row_bytes entries.
@@ -27,5 +39,19 @@ ptrdiff_t lloyd_pass(const float *rows, const int32_t *labels, size_t n, size_t 
 // Sums of the rows of each leaf, added in row order: sums (leaves, d), counts (leaves).
 void leaf_sums(const float *rows, const int32_t *leaf, size_t n, size_t d, size_t leaves, double *sums,
                int64_t *counts);
+
+// rows (n, d) and either labels (n) in 0..outputs-1, or targets (n, outputs).
+typedef struct {
+    const float *rows, *targets;
+    const int32_t *labels;
+    size_t n, d, r, outputs, hidden, steps, batch;
+    float rate, decay;
+    uint32_t seed;
+} project_t;
+
+// Trains a projection A (d, r), given, and a network behind it: weights are A, W1 (r, hidden), b1, W2 (hidden, outputs),
+// b2, one after the other, of which only A is read. -1 without memory. Adam with L2 `decay`, the rate falling to 0.
+// O(steps * batch * (d * r + r * hidden + hidden * outputs)) time.
+int project_train(const project_t *job, float *weights);
 
 #endif

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec.quantise import dequantise, fit_grid, quantise
-from tinydream.codec.scale import apply_inputs, fit_outputs, lattice
+from tinydream.codec.scale import lattice
 from tinydream.codec.tree import Tree, grow, leaf_means, lloyd
 from tinydream.errors import BudgetError
-from tinydream.rows import Inputs, Outputs
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
 
@@ -42,10 +41,9 @@ class Space:
     counts, as a factor of it.
     """
 
-    inputs: Inputs
-    outputs: Outputs
     Z: F32
     label: I32
+    targets: int
     kinds: int
     grid: NDArray[np.uint16]
     scale: F64
@@ -53,35 +51,23 @@ class Space:
     stress: F64
 
     @classmethod
-    def of(
-        cls, X: NDArray[Any], y: NDArray[Any], classes: int, inputs: Inputs, most: int
-    ) -> "Space":
-        """The space of rows X (n, d); y: class indices (n,), or targets (n, t) if classes is 0.
+    def of(cls, Z: F32, y: NDArray[Any], classes: int, exact: F64 | None = None) -> "Space":
+        """The space of inputs Z (n, r) and y: labels (n,), or targets (n, t) if classes is 0.
 
-        Of more than `most` rows a random share of each class stands for all.
+        exact: as for `lattice`.
         """
-        outputs, targets = Outputs(), 0
-        if not classes:
-            outputs, targets = fit_outputs(y), y.shape[1]
-        if len(X) > most:
-            chosen = _share(y if classes else np.zeros(len(y), np.int32), most)
-            X, y = X[chosen], y[chosen]
-        Z = apply_inputs(inputs, X, targets)
+        targets = 0 if classes else y.shape[1]
+        label = y if classes else np.zeros(len(y), np.int32)
+        exact = np.zeros(Z.shape[1]) if exact is None else exact
         if targets:
-            Z[:, inputs.columns :] = (y - outputs.shift) / outputs.scale
-            y = np.zeros(len(y), np.int32)
-        grid, scale = lattice(X, Z, inputs)
+            Z, exact = np.hstack([Z, y.astype(np.float32)]), np.append(exact, np.zeros(targets))
+        grid, scale = lattice(Z, exact)
         square = np.einsum("ij,ij->j", Z, Z, dtype=np.float64)
         stress = np.ones(Z.shape[1])
         if targets:
             variance = square / len(Z) - Z.mean(axis=0, dtype=np.float64) ** 2
-            total = variance[: inputs.columns].sum()
-            stress[inputs.columns :] = STRESS * np.sqrt(total / targets)
-        return cls(inputs, outputs, Z, y, max(classes, 1), grid, scale, square, stress)
-
-    @property
-    def targets(self) -> int:
-        return len(self.outputs.shift)
+            stress[-targets:] = STRESS * np.sqrt(variance[:-targets].sum() / targets)
+        return cls(Z, label, targets, max(classes, 1), grid, scale, square, stress)
 
     @property
     def label_bits(self) -> int:
@@ -103,16 +89,6 @@ class Space:
         return mean, rows, np.maximum(left, 0) / max(len(self.Z) - leaves, 1)
 
 
-def _share(labels: I32, most: int) -> NDArray[np.int64]:
-    """`most` rows, sorted: of each class its share at random, but at least one."""
-    generator, n, chosen = np.random.default_rng(0), len(labels), []
-    for k, count in enumerate(np.bincount(labels).tolist()):
-        take = max(1, count * most // n)
-        picked = np.sort(generator.choice(count, take, replace=False))
-        chosen.append(np.flatnonzero(labels == k)[picked])
-    return np.sort(np.concatenate(chosen))
-
-
 @dataclass(frozen=True, eq=False)
 class Layout:
     """width: bits, (1,) shared or (r,) a column. rows: representatives. levels: of weight."""
@@ -124,29 +100,27 @@ class Layout:
 
 @dataclass(frozen=True)
 class Budget:
-    """What is limited: bytes in all (`total`), or else the number of rows (`fixed`)."""
+    """What is limited: bytes in all (`total`), or else the number of rows (`fixed`).
 
-    inputs: Inputs
-    outputs: Outputs
+    columns: inputs and targets. head: bytes of what brings raw rows there and targets back.
+    """
+
+    columns: int
+    head: int
     label_bits: int
     deviation: bool
     total: int
     fixed: int | None = None
     levels: int = LEVELS
 
-    @property
-    def columns(self) -> int:
-        return self.inputs.columns + len(self.outputs.shift)
-
     def row_bits(self, width: U8) -> int:
         return int(np.broadcast_to(width, self.columns).sum(dtype=np.int64)) + self.label_bits
 
     def tables(self, width: U8) -> int:
-        """Bytes of all tables but the rows; grids have as many entries as `width`."""
-        units = {**self.inputs.tables(), **self.outputs.tables()}
+        """Bytes of all but the rows; grids have as many entries as `width`."""
         grid = (len(width) + 1) // 2 + 2 * len(width)
         sigma = self.columns if self.deviation else 0
-        return sum(map(len, units.values())) + grid + sigma + 8 * self.levels
+        return self.head + grid + sigma + 8 * self.levels
 
     def rows(self, width: U8) -> int:
         """Rows of these bits that fit beside the tables; negative when these alone do not."""

@@ -119,24 +119,26 @@ def pack_rows(q: U16, labels: NDArray[np.int32], width: U8, label_bits: int) -> 
 
 def unpack_rows(rows: Rows) -> tuple[U16, NDArray[np.int32]]:
     """The stored integers (m, r) and labels (m,) of packed rows."""
-    column, place = _bit_places(rows.width, rows.columns, rows.label_bits)
+    column, place = _bit_places(rows.width, rows.columns, *rows.tail)
     first = np.flatnonzero(place == 0)
-    values = np.zeros((rows.count, rows.columns + 1), np.uint16)
+    values = np.zeros((rows.count, rows.columns + len(rows.tail)), np.uint16)
     for i in range(0, rows.count, BLOCK):
         count = min(BLOCK, rows.count - i) * rows.row_bits
         start = i * rows.row_bits // 8
         bits = np.unpackbits(rows.bits[start:], count=count, bitorder="little")
         parts = bits.reshape(-1, rows.row_bits).astype(np.uint16) << place
         values[i : i + BLOCK, column[first]] = np.add.reduceat(parts, first, axis=1)
-    return values[:, :-1], values[:, -1].astype(np.int32)
+    tail = values[:, rows.columns : rows.columns + max(rows.classes, 1)]
+    labels = tail.argmax(axis=1) if rows.soft_bits else tail[:, 0]
+    return values[:, : rows.columns], labels.astype(np.int32)
 
 
 def _bit_places(
-    width: U8, columns: int, label_bits: int
+    width: U8, columns: int, *tail: int
 ) -> tuple[NDArray[np.int64], NDArray[np.uint16]]:
-    """Of each bit of a row: its column (the label is the last), and its place in the number."""
-    widths = np.append(np.broadcast_to(width, columns).astype(np.int64), label_bits)
-    column = np.repeat(np.arange(columns + 1), widths)
+    """Of each bit of a row: its column (the tail's are the last), and its place in the number."""
+    widths = np.append(np.broadcast_to(width, columns).astype(np.int64), tail)
+    column = np.repeat(np.arange(len(widths)), widths)
     place = np.arange(widths.sum()) - np.repeat(np.cumsum(widths) - widths, widths)
     return column, place.astype(np.uint16)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinydream.errors import DataError, InputError
 from tinydream.rows import INPUT_LIMIT, Inputs, Outputs
 
-__all__ = ["apply_inputs", "fit_inputs", "fit_outputs", "lattice"]
+__all__ = ["apply_inputs", "exact_units", "fit_inputs", "fit_outputs", "lattice"]
 
 F64 = NDArray[np.float64]
 
@@ -89,14 +89,12 @@ def fit_outputs(y: F64) -> Outputs:
     return Outputs(mean.astype(np.float32), std.astype(np.float32))
 
 
-def apply_inputs(inputs: Inputs, X: NDArray[Any], targets: int = 0) -> NDArray[np.float32]:
-    """Rows (n, d) as network inputs (n, r), with room for `targets` more columns."""
-    Z = np.zeros((len(X), inputs.columns + targets), np.float32)
+def apply_inputs(inputs: Inputs, X: NDArray[Any]) -> NDArray[np.float32]:
+    """Rows (n, d) as network inputs (n, r)."""
     step = max(1, BLOCK // max(X.shape[1], inputs.columns))
     with np.errstate(over="ignore"):
-        for i in range(0, len(X), step):
-            Z[i : i + step, : inputs.columns] = inputs.apply(X[i : i + step])
-    return Z
+        parts = [inputs.apply(X[i : i + step]) for i in range(0, len(X), step)]
+    return np.concatenate(parts)
 
 
 def _measure(X: NDArray[Any]) -> _Columns:
@@ -225,27 +223,27 @@ def _one_unit(columns: _Columns, kept: NDArray[np.bool_]) -> bool:
     return bool(similar and mean.std() <= 2 * np.sqrt(np.mean(std**2)))
 
 
-def lattice(
-    X: NDArray[Any], Z: NDArray[np.float32], inputs: Inputs
-) -> tuple[NDArray[np.uint16], F64]:
-    """Rows Z (n, r + t) as 16-bit integers (n, r + t), and the squared size of each one's step.
+def lattice(Z: NDArray[np.float32], exact: F64) -> tuple[NDArray[np.uint16], F64]:
+    """Rows Z (n, r) as 16-bit integers (n, r), and the squared size of each one's step.
 
-    Z: the inputs of X (n, d), then t targets. A column of whole numbers that fit is taken as it
-    is, less its minimum; any other is spread evenly over 16 bits.
+    exact: (r,) the size of one where a column holds whole numbers of it, else 0. Such a column is
+    taken as it is, less its minimum, if it fits; any other is spread evenly over 16 bits.
     """
     low, high = Z.min(axis=0).astype(np.float64), Z.max(axis=0).astype(np.float64)
-    whole = np.zeros(len(low), bool)
-    times = np.maximum(inputs.expand, 1) if len(inputs.expand) else 1
-    whole[: inputs.columns] = np.repeat(_whole(X)[inputs.kept], times)
-    unit = np.ones(len(low))
-    unit[: inputs.columns] = np.exp2(inputs.gain.astype(np.float64))
-    span = np.where(high > low, high - low, 1)
-    factor = np.where(whole & (span / unit <= TOP), 1 / unit, TOP / span)
+    span, unit = np.where(high > low, high - low, 1), np.where(exact > 0, exact, 1)
+    factor = np.where((exact > 0) & (span / unit <= TOP), 1 / unit, TOP / span)
     grid = np.empty(Z.shape, np.uint16)
     step = max(1, BLOCK // Z.shape[1])
     for i in range(0, len(Z), step):
         grid[i : i + step] = np.rint((Z[i : i + step] - low) * factor)
     return grid, factor**-2.0
+
+
+def exact_units(X: NDArray[Any], inputs: Inputs) -> F64:
+    """The size of one among the inputs (r,) where raw columns of X hold whole numbers, else 0."""
+    times = np.maximum(inputs.expand, 1) if len(inputs.expand) else 1
+    whole = np.repeat(_whole(X)[inputs.kept], times)
+    return np.where(whole, np.exp2(inputs.gain.astype(np.float64)), 0)
 
 
 def _whole(X: NDArray[Any]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@
 #define TD_CONFIG_H
 
 // the version of the plan's bytes, of the generated files and of the core: all three or none
-#define TD_FORMAT 1
+#define TD_FORMAT 2
 
 // longest payload of a frame in bytes; the node keeps one such buffer each way
 #ifndef TD_PAYLOAD_MAX
@@ -54,6 +54,12 @@
 #endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
+#endif
+#ifndef TD_WITH_FACTORS
+#define TD_WITH_FACTORS 1
+#endif
+#ifndef TD_WITH_TRANSFORM
+#define TD_WITH_TRANSFORM 1
 #endif
 
 // rows that kernels take together: 1 (small) or 4 (fast); never a matter of bits

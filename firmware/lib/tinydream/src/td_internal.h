@@ -10,12 +10,45 @@ enum { TD_STREAM_WEIGHTS = 1, TD_STREAM_ORDER = 2, TD_STREAM_DEVIATION = 3 };
 
 uint32_t td_key(uint32_t seed, uint32_t stream);
 
-// td_rows.c: `draws` holds (index, key) pairs; x is (n, columns)
+typedef union {
+    float f;
+    uint32_t u;
+} td_float_t;
+
+// td_f8, where a call would cost more than the number: its bits are the code's, shifted, with another bias
+static inline float td_f8_inline(uint8_t code)
+{
+    td_float_t value;
+    value.u = code == 0 ? 0u : ((uint32_t)code << 20) + (103u << 23);
+    return value.f;
+}
+
+// `width` bits (1..16) from bit `at` on; touches no byte that holds none of them
+static inline uint32_t td_bits(const uint8_t *bits, uint32_t at, uint32_t width)
+{
+    const uint8_t *p = bits + (at >> 3);
+    uint32_t shift = at & 7u, end = shift + width, value = p[0];
+    if (end > 8)
+        value |= (uint32_t)p[1] << 8;
+    if (end > 16)
+        value |= (uint32_t)p[2] << 16;
+    return (value >> shift) & ((1u << width) - 1u);
+}
+
+// td_inputs.c
+int td_inputs_check(const td_inputs_t *inputs);
+
+// td_rows.c
 uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t position);
 uint32_t td_rows_label(const td_rows_t *rows, uint32_t index);
-void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x);
+void td_rows_target(const td_rows_t *rows, uint32_t index, float *t); // (classes); rows with soft_bits
+float td_rows_spread(const td_rows_t *rows, uint32_t index);
+uint32_t td_rows_width(const td_rows_t *rows, uint32_t j);
 int td_rows_check(const td_rows_t *rows, uint32_t outputs);
-int td_inputs_check(const td_inputs_t *inputs);
+
+// td_dream.c: `draws` holds (index, key) pairs; x is (n, columns)
+void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x);
+int td_dream_check(const td_rows_t *rows);
 
 // td_net.c: activations as td_train lays them out; n rows of the slice
 uint32_t td_net_outputs(const td_plan_t *plan);

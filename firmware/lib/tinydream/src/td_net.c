@@ -119,7 +119,7 @@ static int check_activation(const td_layer_t *layer)
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
-    uint32_t i, width = plan->inputs.columns, last = plan->layers_count;
+    uint32_t i, width = plan->inputs.outputs, last = plan->layers_count;
     if (plan->layers == NULL || last == 0)
         return TD_EPLAN;
     for (i = 0; i < last; i++) {
