@@ -124,7 +124,7 @@ def soft_loss(z, t):
 
 
 def bce_loss(z, y):
-    """Logits (n, 1), labels (n,) or shares (n, 2) -> gradients (n, 1), losses (n,), how many right."""
+    """Logits (n, 1), labels (n,) or shares (n, 2) -> gradients (n, 1), losses (n,), hits."""
     z, t, y = z[:, 0], *((y[:, 1], y.argmax(1)) if y.ndim > 1 else (y.astype(F), y))
     small = exp(-np.abs(z))
     total = F(1) + small
