@@ -151,7 +151,6 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
 {
     td_rows_t *rows = &out->plan.rows;
     uint32_t entries;
-    uint64_t bytes;
     uint8_t dreamt;
     rows->count = take_u32(r);
     rows->row_bits = take_u32(r);
@@ -174,8 +173,7 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
     rows->sigma = dreamt ? take(r, rows->columns) : NULL;
     parse_deviations(out, r);
     parse_levels(out, r);
-    bytes = ((uint64_t)rows->count * rows->row_bits + 7) / 8;
-    rows->bits = take(r, bytes < 4 ? 4 : bytes);
+    rows->bits = take(r, ((uint64_t)rows->count * rows->row_bits + 7) / 8);
 }
 
 static void parse_network(plan_bytes_t *out, reader_t *r)

@@ -15,7 +15,6 @@ __all__ = ["INPUT_LIMIT", "Inputs", "Outputs", "Projection", "Rows", "f8_decode"
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
-LEAST_BYTES = 4  # of packed rows: a device reads them through windows of 32 bits
 NO_SPREAD, BY_CLASS, BY_ROW = range(3)
 HEAD = "<IIHH10B"
 
@@ -67,11 +66,8 @@ class Rows:
         self._check_deviations()
         if not self.levels or any(w < 1 or c < 1 for w, c in self.levels) or len(self.levels) > 255:
             raise PlanError("rows: 1..255 levels of at least one row and weight 1 are needed")
-        size = (self.count * self.row_bits + 7) // 8
-        if len(self.bits) not in (size, max(size, LEAST_BYTES)):
+        if len(self.bits) != (self.count * self.row_bits + 7) // 8:
             raise PlanError(f"rows: {len(self.bits)} bytes do not hold {self.count} rows")
-        padding = np.zeros(max(0, LEAST_BYTES - len(self.bits)), np.uint8)
-        object.__setattr__(self, "bits", frozen(np.append(self.bits, padding), np.uint8))
 
     def _check_columns(self) -> None:
         sizes = {len(self.width), len(self.low), len(self.step)}
@@ -197,7 +193,7 @@ class Rows:
         low, step = read.array(np.int8, entries), read.array(np.uint8, entries)
         sigma, deviations = _read_deviations(read, columns, targets, classes, *model)
         levels = tuple((int(w), int(c)) for w, c in read.array("<u4", 2 * n_levels).reshape(-1, 2))
-        bits = read.array(np.uint8, max((count * row_bits + 7) // 8, LEAST_BYTES))
+        bits = read.array(np.uint8, (count * row_bits + 7) // 8)
         own = (columns, label_bits, width, low, step, sigma, levels, bits, targets, classes)
         rows = cls(*own, soft_bits, **deviations)
         same = (rows.count, rows.row_bits, rows.spread_kind) == (count, row_bits, model[1])

@@ -101,7 +101,7 @@ typedef struct {
     const td_axis_t *axes;  // of the inputs, row-major
     const uint8_t *correction; // 8-bit float an input, with axes
     const td_level_t *levels;
-    const uint8_t *bits;    // count * row_bits bits, least significant bit first; at least 4 bytes
+    const uint8_t *bits;    // count * row_bits bits, least significant bit first
 } td_rows_t;
 
 enum {

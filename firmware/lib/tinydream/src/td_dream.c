@@ -15,6 +15,7 @@ typedef struct {
     float *x;                   // (n, columns)
     uint32_t n;
     uint32_t last;              // the last byte at which a window may begin
+    uint32_t windows;           // whether the packed rows have a window's four bytes at all
     uint32_t source;            // NOTHING, DRAWN, or PREPARED: x holds them by now
     uint32_t start[AT_ONCE];    // a row's first bit
     uint32_t key[AT_ONCE];
@@ -90,9 +91,9 @@ static void one_column(const dream_t *dream, uint32_t j, const column_t *c, uint
 {
     const td_rows_t *rows = dream->rows;
     float *x = dream->x + j;
-    uint32_t b, mask = (1u << c->width) - 1u;
+    uint32_t b;
     for (b = 0; b < dream->n; b++, x += rows->columns) {
-        uint32_t q = window(dream, dream->start[b] + at) & mask;
+        uint32_t q = td_bits(rows->bits, dream->start[b] + at, c->width);
         float d = 0.0f;
         if (dream->source == PREPARED)
             d = *x;
@@ -155,7 +156,7 @@ static void all_columns(const dream_t *dream)
             c[k] = decode(dream, j + k);
             width += c[k].width;
         }
-        if (count == 4 && width <= 25) {
+        if (count == 4 && width <= 25 && dream->windows) {
             four_columns(dream, j, c, at);
             at += width;
             continue;
@@ -258,7 +259,8 @@ void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, flo
     uint32_t b, bytes = (uint32_t)(((uint64_t)rows->count * rows->row_bits + 7) / 8);
     dream_t dream;
     dream.rows = rows;
-    dream.last = bytes < 4 ? 0 : bytes - 4;
+    dream.last = bytes - 4;
+    dream.windows = bytes >= 4;
     dream.source = source_of(rows);
     for (; n > 0; n -= dream.n, x += (size_t)dream.n * rows->columns) {
         dream.n = n < AT_ONCE ? n : AT_ONCE;
