@@ -1,8 +1,10 @@
 """Random valid plans, for tests that want many."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from tinydream.network import SGD, Adam, Network
+from tinydream.network import ACTIVATIONS, SGD, Adam, LeakyRelu, Network, Relu
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 
 
@@ -51,6 +53,17 @@ def random_optimizer(rng):
     return SGD(momentum=float(rng.uniform(0.1, 0.95))) if choice == 1 else Adam()
 
 
+def with_activations(network, rng):
+    """The same network; half of its ReLUs are something else."""
+    kinds = [Relu(), LeakyRelu(float(rng.uniform(0, 0.5)))] * 3
+    kinds += [kind() for kind in ACTIVATIONS.values()]
+    layers = [
+        kinds[rng.integers(len(kinds))] if isinstance(layer, Relu) else layer
+        for layer in network.layers
+    ]
+    return replace(network, layers=layers)
+
+
 def gentle(plan):
     """A factor for the rate: random targets are large, and squared errors larger."""
     return 1e-5 if plan.task == "regression" else 1.0
@@ -69,6 +82,9 @@ def random_plan(seed, *, board="native", most_rows=40):
     task = "regression" if targets else "classification"
     network = Network.mlp(hidden, targets or classes, random_optimizer(rng), task=task)
     batch = int(rng.integers(1, 24))
+    if seed % 7 == 3:
+        batch = 1
+    network = with_activations(network, np.random.default_rng([seed, 1]))
     return Plan(
         board=board,
         features=tuple(f"f{j}" for j in range(raw)),

@@ -44,7 +44,7 @@ LOSSES = {"cross_entropy": 1, "mse": 2}
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the network: kind, inputs, outputs; `limit` bounds initial weights."""
+    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope."""
 
     kind: str
     inputs: int
@@ -119,7 +119,7 @@ class Plan:
 
     @property
     def gradients(self) -> bool:
-        """Whether gradients are kept: not for plain SGD on single rows, which move weights at once."""
+        """Whether gradients are kept: a single row of plain SGD moves the weights at once."""
         return self.batch > 1 or self.optimizer.kind != "sgd" or self.optimizer.state > 0
 
     @cached_property

@@ -168,13 +168,19 @@ def read_representatives(run: Run) -> tuple[Representatives, Names]:
 
 
 def plan(
-    run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
+    run: Run,
+    board: Board,
+    hidden: Sequence[int],
+    optimizer: SGD | Adam,
+    knobs: Knobs,
+    batch: int,
+    activation: str = "relu",
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory."""
     reps, names = read_representatives(run)
     outputs = reps.rows.targets or len(names.classes)
     task = "regression" if reps.rows.targets else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task)
+    network = Network.mlp(hidden, outputs, optimizer, task=task, activation=activation)
     made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {

@@ -14,7 +14,7 @@ from tinydream.codec import EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
-from tinydream.network import SGD, Adam
+from tinydream.network import ACTIVATIONS, SGD, Adam
 from tinydream.ports import PASSING
 from tinydream.run import Run
 from tinydream.training import Knobs
@@ -116,6 +116,12 @@ def _bits(text: str) -> str | int:
 @click.option(
     "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
 )
+@click.option(
+    "--activation",
+    type=click.Choice(list(ACTIVATIONS)),
+    default="relu",
+    help="Of hidden layers.",
+)
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--momentum", default=0.0, help="Of sgd; costs 4 bytes a parameter unless 0.")
 @click.option("--batch", default=20, help="Rows an update.")
@@ -127,6 +133,7 @@ def _bits(text: str) -> str | int:
 def plan(
     board: str,
     hidden: str,
+    activation: str,
     optimizer: str,
     momentum: float,
     batch: int,
@@ -152,7 +159,7 @@ def plan(
         epochs=epochs, rate=moves.rate if rate is None else rate, seed=seed, weights_seed=seed
     )
     run = Run(folder)
-    made = stages.plan(run, load_board(board), sizes, moves, knobs, batch)
+    made = stages.plan(run, load_board(board), sizes, moves, knobs, batch, activation)
     show.planned(made, load_board(board), as_json)
 
 
