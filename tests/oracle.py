@@ -183,7 +183,8 @@ def gradients(layers, pairs, x, y):
     for i in reversed(range(len(pairs))):
         a = inputs[i]
         for row in range(len(x)):
-            grads[i][0] = grads[i][0] + d[row][:, None] * a[row][None]
+            some = d[row] != 0  # where it is 0 the row adds nothing, whatever the activations
+            grads[i][0][some] = grads[i][0][some] + d[row][some, None] * a[row][None]
             grads[i][1] = grads[i][1] + d[row]
         if i:
             acc = np.zeros_like(a)

@@ -9,9 +9,9 @@
 #include "td.h"
 
 typedef struct {
-    uint32_t in, out;
-    uint32_t rows;
-    uint32_t step;            // numbers from one row of x to the next; at least `in`
+    uint16_t in, out;
+    uint16_t rows;
+    uint16_t step;            // numbers from one row of x to the next; at least `in`
     const td_layer_t *before; // the activation that made x; NULL: x has no gradient
 } td_shape_t;
 
