@@ -36,13 +36,13 @@ static int forward_differs(const td_shape_t *s)
 {
     td_dense_forward(s, w, x, y);
     td_fast_forward(s, w, x, y2);
-    return differ(y, y2, s->rows * s->out);
+    return differ(y, y2, (uint32_t)s->rows * s->out);
 }
 
 static int backward_differs(const td_shape_t *s)
 {
-    uint32_t size = s->out * (s->in + 1);
-    fill(y, s->rows * s->out, 6);
+    uint32_t size = (uint32_t)s->out * (s->in + 1u);
+    fill(y, (uint32_t)s->rows * s->out, 6);
     memcpy(x2, x, sizeof x);
     fill(dw, size, 0);
     memcpy(w2, dw, sizeof dw);
@@ -53,7 +53,7 @@ static int backward_differs(const td_shape_t *s)
 
 static int descend_differs(const td_shape_t *s)
 {
-    uint32_t size = s->out * (s->in + 1);
+    uint32_t size = (uint32_t)s->out * (s->in + 1u);
     memcpy(x2, x, sizeof x);
     memcpy(w2, w, sizeof w);
     td_dense_descend(s, w, x, y, 0.375f);
@@ -66,8 +66,9 @@ static int differs(uint32_t in, uint32_t out, uint32_t rows)
     static const uint8_t kinds[] = {TD_RELU, TD_RELU6, TD_LEAKY_RELU, TD_TANH, TD_SIGMOID};
     td_layer_t before = {kinds[(in + out) % 5], (uint16_t)in, (uint16_t)in, 0.25f};
     uint32_t step = in + (in + rows) % 3;
-    td_shape_t s = {in, out, rows, step, (in + out + rows) % 4 ? &before : NULL};
-    td_shape_t one = {in, out, 1, step, s.before};
+    td_shape_t one = {(uint16_t)in, (uint16_t)out, 1, (uint16_t)step, (in + out + rows) % 4 ? &before : NULL};
+    td_shape_t s = one;
+    s.rows = (uint16_t)rows;
     fill(w, out * (in + 1), 0);
     fill(x, ROWS, 5);
     return forward_differs(&s) || backward_differs(&s) || descend_differs(&one);

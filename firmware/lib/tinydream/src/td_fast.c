@@ -2,7 +2,7 @@
 // td_fast.c - td_dense.c, fast: the same bits from fixed tiles of registers.
 //
 // TD_TILE rows of the slice are taken together: 4 shares each load of a weight among four rows, 1 is less
-// code and leaves the slice a row long. A row whose dy[o] is 0 adds nothing to output o's gradients and is
+// code and leaves the slice a row long; 8 is for hosts, td_lanes.c. A row whose dy[o] is 0 adds nothing to output o's gradients and is
 // passed over: after a ReLU that is half of them.
 #include "td_kernels.h"
 #include "td_loops.h"
@@ -43,6 +43,10 @@ static void rows_forward(const td_shape_t *shape, const float *w, const float *x
 void td_fast_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
 {
     uint32_t left = shape->rows;
+#if TD_TILE == 8
+    if (td_lanes_forward(shape, w, x, y))
+        return;
+#endif
     if (shape->out < 4) {
         td_dense_forward(shape, w, x, y);
         return;
@@ -57,6 +61,12 @@ void td_fast_forward(const td_shape_t *shape, const float *w, const float *x, fl
 
 // ---- backward ----
 
+#if TD_TILE == 8
+void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+{
+    td_lanes_backward(shape, w, dw, x, dy);
+}
+#else
 // one output's gradients from n rows, n at most TD_TILE
 static void weights_backward(const td_shape_t *shape, float *dw, float *dbias, const float *x,
                              const float *dy, uint32_t n)
@@ -122,6 +132,8 @@ void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float 
         inputs_backward(shape, w, x, dy);
     }
 }
+
+#endif
 
 // ---- a batch of one: the weights move at once ----
 
