@@ -4,7 +4,7 @@
 #define TD_CONFIG_H
 
 // the version of the plan's bytes, of the generated files and of the core: all three or none
-#define TD_FORMAT 1
+#define TD_FORMAT 2
 
 // longest payload of a frame in bytes; the node keeps one such buffer each way
 #ifndef TD_PAYLOAD_MAX
@@ -22,6 +22,18 @@
 #ifndef TD_WITH_ADAM
 #define TD_WITH_ADAM 1
 #endif
+#ifndef TD_WITH_CROSS_ENTROPY
+#define TD_WITH_CROSS_ENTROPY 1
+#endif
+#ifndef TD_WITH_BCE
+#define TD_WITH_BCE 1
+#endif
+#ifndef TD_WITH_MSE
+#define TD_WITH_MSE 1
+#endif
+#ifndef TD_WITH_HUBER
+#define TD_WITH_HUBER 1
+#endif
 #ifndef TD_WITH_RELU6
 #define TD_WITH_RELU6 1
 #endif
@@ -34,7 +46,7 @@
 #ifndef TD_WITH_SIGMOID
 #define TD_WITH_SIGMOID 1
 #endif
-#ifndef TD_WITH_GRADIENTS // batches of more than one row, momentum, Adam
+#ifndef TD_WITH_GRADIENTS // batches of more than one row, momentum, Adam, clipping, decay
 #define TD_WITH_GRADIENTS 1
 #endif
 #ifndef TD_WITH_DESCENT // plain SGD on batches of one row
@@ -42,6 +54,12 @@
 #endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
+#endif
+#ifndef TD_WITH_FACTORS
+#define TD_WITH_FACTORS 1
+#endif
+#ifndef TD_WITH_TRANSFORM
+#define TD_WITH_TRANSFORM 1
 #endif
 
 // rows that kernels take together: 1 (small), 4 (fast), 8 (hosts with vectors); never a matter of bits

@@ -2,11 +2,6 @@
 // td_math.c - the numbers every target agrees on: hash, 8-bit floats, exp, log, sqrt.
 #include "td_internal.h"
 
-typedef union {
-    float f;
-    uint32_t u;
-} bits_t;
-
 const char *td_error_text(int code)
 {
     switch (code) {
@@ -38,16 +33,12 @@ uint32_t td_key(uint32_t seed, uint32_t stream)
 
 float td_f8(uint8_t code)
 {
-    bits_t scale;
-    if (code == 0)
-        return 0.0f;
-    scale.u = (uint32_t)(127 - 27 + (code >> 3)) << 23;
-    return (float)(8 + (code & 7)) * scale.f;
+    return td_f8_inline(code);
 }
 
 float td_exp(float x)
 {
-    bits_t y;
+    td_float_t y;
     float r, q;
     int32_t n;
     if (!(x >= -87.0f))
@@ -90,9 +81,11 @@ float td_tanh(float x)
 
 float td_log(float x)
 {
-    bits_t m;
+    td_float_t m;
     float e, f, z, p;
     int32_t exponent;
+    if (x != x)
+        return x; // no number stays no number
     m.f = x;
     exponent = (int32_t)(m.u >> 23) - 127;
     m.u = (m.u & 0x007fffffu) | 0x3f800000u;
@@ -121,7 +114,7 @@ float td_sqrt_portable(float x);
 
 float td_sqrt_portable(float x)
 {
-    bits_t v;
+    td_float_t v;
     uint32_t rest, root = 0, bit;
     int32_t exponent;
     if (!(x > 0.0f))

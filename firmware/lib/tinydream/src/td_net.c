@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_net.c - the network: forward, loss, backward, layer by layer. The arithmetic: td_kernels.h.
+// td_net.c - the network: forward and backward, layer by layer. The arithmetic: td_kernels.h.
 //
 // An array of n rows of width w is row-major. Weights of a layer: W (out, in), then b (out). Activations lie
 // one after the other: drawn rows, then each dense layer's outputs, `slice` rows each; ReLU and its like work
@@ -13,6 +13,12 @@
 uint32_t td_net_outputs(const td_plan_t *plan)
 {
     return plan->layers[plan->layers_count - 1].out;
+}
+
+// layers that forward and backward see: a softmax or sigmoid at the end belongs to the loss
+static uint32_t body_layers(const td_plan_t *plan)
+{
+    return (plan->layers_count - 1u) | 1u;
 }
 
 // numbers from one row of a layer's inputs to the next
@@ -34,8 +40,8 @@ static td_shape_t shape(const td_plan_t *plan, uint32_t layer, uint32_t n)
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
 {
     float *x = activations;
-    uint32_t i;
-    for (i = 0; i < plan->layers_count; i++) {
+    uint32_t i, count = body_layers(plan);
+    for (i = 0; i < count; i++) {
         td_shape_t dense;
         if (plan->layers[i].kind != TD_DENSE) {
             td_activate(&plan->layers[i], x, n * plan->layers[i].out);
@@ -49,57 +55,26 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
     return x;
 }
 
-uint32_t td_net_argmax(const float *values, uint32_t count)
+// A step from tame numbers cannot make a finite weight infinite, or no number. One is wild when the highest bit of
+// its exponent is set and one of the two below it: 2^33 or more, infinite, or no number.
+int td_net_is_wild(const float *values, uint32_t count)
 {
-    uint32_t k, best = 0;
-    for (k = 1; k < count; k++)
-        if (values[k] > values[best])
-            best = k;
-    return best;
-}
-
-// Turns logits into probabilities; returns the largest logit and, in *sum, the sum of exp(logit - largest).
-float td_net_softmax(float *values, uint32_t count, float *sum)
-{
-    float largest = values[td_net_argmax(values, count)], total = 0.0f, inverse;
-    uint32_t k;
-    for (k = 0; k < count; k++) {
-        values[k] = td_exp(values[k] - largest);
-        total += values[k];
+    uint32_t i, seen = 0;
+    union {
+        float f;
+        uint32_t u;
+    } value;
+    for (i = 0; i < count; i++) {
+        value.f = values[i];
+        seen |= value.u & (value.u << 1 | value.u << 2);
     }
-    inverse = 1.0f / total;
-    for (k = 0; k < count; k++)
-        values[k] *= inverse;
-    *sum = total;
-    return largest;
+    return (seen >> 30) & 1;
 }
 
-// Softmax and cross-entropy of one row: logits become their gradient, the loss is returned.
-float td_net_cross_entropy(float *logits, uint32_t classes, uint32_t label, uint32_t *correct)
-{
-    float chosen = logits[label], largest, sum;
-    *correct += td_net_argmax(logits, classes) == label;
-    largest = td_net_softmax(logits, classes, &sum);
-    logits[label] -= 1.0f;
-    return td_log(sum) - (chosen - largest);
-}
-
-// Mean squared error of one row: outputs become their gradient, the loss is returned.
-float td_net_mse(float *outputs, const float *targets, uint32_t count)
-{
-    float sum = 0.0f, slope = 2.0f / (float)count;
-    uint32_t k;
-    for (k = 0; k < count; k++) {
-        float error = outputs[k] - targets[k];
-        sum += error * error;
-        outputs[k] = error * slope;
-    }
-    return sum / (float)count;
-}
-
-// `activations` hold a forward pass whose last outputs are by now the loss's gradients.
-void td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
-                     float rate)
+// `activations` hold a forward pass whose last outputs are by now the loss's gradients. Without gradients the
+// weights move at once, and TD_ENUMERIC tells that they did not from some layer down to the first.
+int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
+                    float rate)
 {
     size_t at = plan->parameters;
     uint32_t i;
@@ -120,12 +95,16 @@ void td_net_backward(const td_plan_t *plan, float *weights, float *gradients, fl
             td_fast_backward(&dense, weights + at, gradients + at, x, dy);
 #endif
 #if TD_WITH_DESCENT
-        if (gradients == NULL)
+        if (gradients == NULL) {
+            if (td_net_is_wild(dy, n * dense.out) || (i > 0 && td_net_is_wild(x, n * dense.in)))
+                return TD_ENUMERIC;
             td_fast_descend(&dense, weights + at, x, dy, rate);
+        }
 #endif
         dy = x;
     }
     (void)rate; // of descent only
+    return 0;
 }
 
 static int check_activation(const td_layer_t *layer)
@@ -137,26 +116,23 @@ static int check_activation(const td_layer_t *layer)
     return td_activate(layer, NULL, 0);
 }
 
-// dense, then (activation, dense) any number of times, then softmax for classes; each width fits the next
+// dense, then (activation, dense) any number of times, then a head for classes; each width fits the next
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
-    uint32_t i, width = plan->inputs.columns, last = plan->layers_count;
-    uint32_t softmax = plan->loss == TD_CROSS_ENTROPY;
-    if (plan->layers == NULL || last == 0 || last % 2 == softmax)
-        return TD_EPLAN;
-    if (plan->loss != TD_CROSS_ENTROPY && plan->loss != TD_MSE)
+    uint32_t i, width = plan->inputs.outputs, last = plan->layers_count;
+    if (plan->layers == NULL || last == 0)
         return TD_EPLAN;
     for (i = 0; i < last; i++) {
         const td_layer_t *layer = &plan->layers[i];
-        int code = 0, end = softmax && i + 1 == last;
-        if (layer->in != width || layer->out == 0 || end != (layer->kind == TD_SOFTMAX))
+        int code = 0, head = i == body_layers(plan);
+        if (layer->in != width || layer->out == 0 || (!head && layer->kind == TD_SOFTMAX))
             return TD_EPLAN;
         if ((i % 2 == 0) != (layer->kind == TD_DENSE))
             return TD_EPLAN;
         if (layer->kind == TD_DENSE)
             parameters += (uint64_t)layer->out * layer->in + layer->out;
-        else if ((code = check_activation(layer)) != 0)
+        else if ((code = check_activation(layer)) != 0 && !(head && code == TD_ENOKERNEL))
             return code;
         width = layer->out;
     }

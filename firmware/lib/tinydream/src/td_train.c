@@ -25,13 +25,17 @@ static int check(const td_plan_t *plan)
         return TD_EPLAN;
     if ((code = td_inputs_check(&plan->inputs)) != 0 || (code = td_net_check(plan)) != 0)
         return code;
-    if (plan->rows.columns != plan->inputs.columns + plan->rows.targets)
+    if (plan->rows.columns != plan->inputs.outputs + plan->rows.targets)
         return TD_EPLAN;
-    if (plan->outputs.count != plan->rows.targets || (plan->loss == TD_MSE) != (plan->rows.targets != 0))
+    if (plan->outputs.count != plan->rows.targets)
+        return TD_EPLAN;
+    if ((code = td_loss_check(plan)) != 0)
+        return code;
+    if (!(plan->clip >= 0.0f && plan->clip <= 3e38f && plan->decay >= 0.0f && plan->decay <= 1.0f))
         return TD_EPLAN;
     if ((code = td_update_check(plan)) != 0)
         return code;
-    return td_rows_check(&plan->rows, td_net_outputs(plan));
+    return td_rows_check(&plan->rows, td_loss_classes(plan));
 }
 
 size_t td_train_arena_bytes(const td_plan_t *plan)
@@ -86,9 +90,7 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
 int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 {
     float *at;
-    if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0)
-        return TD_EARG;
-    if (!(knobs->rate > 0.0f) || knobs->rate - knobs->rate != 0.0f)
+    if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0 || td_rate_check(knobs) != 0)
         return TD_EARG;
     // gradients and state lie between the weights and the draws
     for (at = train->weights + train->plan->parameters; at < (float *)(void *)train->draws; at++)
@@ -98,6 +100,7 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
         train->knobs.epoch_rows = train->plan->rows.rows;
     train->pass = train->position = train->epoch = train->step = train->row = train->correct = 0;
     train->loss = 0.0f;
+    train->rate = td_rate(knobs, 0, 0.0f);
     train->power1 = train->power2 = 1.0f;
     td_rows_order(knobs->seed, 0, train->order);
     train->running = 1;
@@ -126,23 +129,37 @@ static void draw_slice(td_train_t *train, uint32_t n)
     td_rows_dream(rows, train->draws, n, train->activations);
 }
 
-static void train_slice(td_train_t *train, uint32_t n)
+static int train_slice(td_train_t *train, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
-    uint32_t b, count = td_net_outputs(plan);
+    const float *row = train->activations;
     float *outputs;
+    uint32_t b;
     draw_slice(train, n);
     outputs = td_net_forward(plan, train->weights, train->activations, n);
-    for (b = 0; b < n; b++, outputs += count) {
-        const float *row = train->activations + (size_t)b * plan->rows.columns;
+    for (b = 0; b < n; b++, outputs += td_net_outputs(plan), row += plan->rows.columns) {
+        const float *target = plan->rows.targets ? row + plan->inputs.outputs : NULL;
         uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
-        train->loss += plan->loss == TD_MSE
-                           ? td_net_mse(outputs, row + plan->inputs.columns, count)
-                           : td_net_cross_entropy(outputs, count, label, &train->correct);
+        train->loss += td_loss(plan, outputs, target, label, &train->correct);
     }
-    if (train->loss - train->loss != 0.0f)
-        return; // infinite or no number: td_train_step ends the run, with the weights as they were
-    td_net_backward(plan, train->weights, train->gradients, train->activations, n, train->knobs.rate);
+    if (train->loss - train->loss != 0.0f) // infinite, or no number
+        return TD_ENUMERIC;
+    return td_net_backward(plan, train->weights, train->gradients, train->activations, n, train->rate);
+}
+
+// what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
+static float gradient_scale(const td_train_t *train, uint32_t rows)
+{
+    float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
+    uint32_t i;
+    if (clip == 0.0f)
+        return scale;
+    for (i = 0; i < train->plan->parameters; i++) {
+        float g = train->gradients[i] * scale;
+        sum += g * g;
+    }
+    norm = td_sqrt(sum);
+    return norm > clip ? scale * (clip / norm) : scale;
 }
 
 static void end_epoch(td_train_t *train, td_metrics_t *metrics)
@@ -157,28 +174,42 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
     train->loss = 0.0f;
     if (train->epoch == train->knobs.epochs)
         train->running = 0;
+    else
+        train->rate = td_rate(&train->knobs, train->epoch, train->rate);
+}
+
+// The rows of a batch, and the weights' step. After an error the weights are as they were, where there are gradients.
+static int train_batch(td_train_t *train, uint32_t batch)
+{
+    uint32_t left = batch;
+    int code = 0;
+    while (left > 0 && code == 0) {
+        uint32_t n = left < train->plan->slice ? left : train->plan->slice;
+        code = train_slice(train, n);
+        left -= n;
+    }
+    if (code != 0 || train->gradients == NULL)
+        return code;
+    if (td_net_is_wild(train->gradients, train->plan->parameters))
+        return TD_ENUMERIC;
+    td_update(train, gradient_scale(train, batch));
+    return 0;
 }
 
 int td_train_step(td_train_t *train, td_metrics_t *metrics)
 {
     uint32_t left, batch;
+    int code;
     if (train == NULL || metrics == NULL)
         return TD_EARG;
     if (!train->running)
         return TD_ESTATE;
     left = train->knobs.epoch_rows - train->row;
     batch = left < train->plan->batch ? left : train->plan->batch;
-    for (left = batch; left > 0;) {
-        uint32_t n = left < train->plan->slice ? left : train->plan->slice;
-        train_slice(train, n);
-        left -= n;
-    }
-    if (train->loss - train->loss != 0.0f) {
+    if ((code = train_batch(train, batch)) != 0) {
         train->running = 0;
-        return TD_ENUMERIC;
+        return code;
     }
-    if (train->gradients != NULL)
-        td_update(train, 1.0f / (float)batch);
     train->step++;
     train->row += batch;
     if (train->row < train->knobs.epoch_rows)
@@ -192,20 +223,16 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
 int td_predict(td_train_t *train, const float *raw, float *out)
 {
     const td_plan_t *plan;
-    uint32_t k, count;
-    float *outputs, sum;
-    int best = 0;
+    uint32_t k;
+    float *outputs;
+    int best;
     if (train == NULL || train->plan == NULL || raw == NULL)
         return TD_EARG;
     plan = train->plan;
-    count = td_net_outputs(plan);
     td_inputs_apply(&plan->inputs, raw, train->activations);
     outputs = td_net_forward(plan, train->weights, train->activations, 1);
-    if (plan->loss == TD_CROSS_ENTROPY) {
-        best = (int)td_net_argmax(outputs, count);
-        (void)td_net_softmax(outputs, count, &sum);
-    }
-    for (k = 0; out != NULL && k < count; k++)
-        out[k] = plan->loss == TD_MSE ? outputs[k] * plan->outputs.scale[k] + plan->outputs.shift[k] : outputs[k];
+    best = td_loss_answer(plan, outputs);
+    for (k = 0; out != NULL && k < td_net_outputs(plan); k++)
+        out[k] = outputs[k];
     return best;
 }

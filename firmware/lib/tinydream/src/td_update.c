@@ -8,6 +8,8 @@
 
 uint32_t td_update_gradients(const td_plan_t *plan)
 {
+    if (plan->clip != 0.0f || plan->decay != 0.0f)
+        return 1;
     return plan->optimizer != TD_SGD || plan->momentum != 0.0f || plan->batch != 1;
 }
 
@@ -52,7 +54,7 @@ static float adam_alpha(td_train_t *train)
 {
     train->power1 *= train->plan->beta1;
     train->power2 *= train->plan->beta2;
-    return train->knobs.rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
+    return train->rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
 }
 
 static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m, float *v, uint32_t count,
@@ -70,21 +72,34 @@ static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m
 }
 #endif
 
+#if TD_WITH_GRADIENTS
+// decoupled weight decay, as in Keras: from what the weights were before the step, and at most all of them
+static void shrink(float *w, uint32_t count, float share)
+{
+    uint32_t i;
+    share = share < 1.0f ? share : 1.0f;
+    for (i = 0; i < count; i++)
+        w[i] = w[i] - w[i] * share;
+}
+#endif
+
 void td_update(td_train_t *train, float scale)
 {
 #if TD_WITH_GRADIENTS
     const td_plan_t *plan = train->plan;
     float *w = train->weights, *gradient = train->gradients, *state = train->state;
     uint32_t count = plan->parameters;
+    if (plan->decay != 0.0f)
+        shrink(w, count, train->rate * plan->decay);
 #if TD_WITH_ADAM
     if (plan->optimizer == TD_ADAM)
         move_adam(plan, w, gradient, state, state + count, count, scale, adam_alpha(train));
 #endif
 #if TD_WITH_SGD
     if (plan->optimizer == TD_SGD && state == NULL)
-        loop_move(w, gradient, scale, train->knobs.rate, count);
+        loop_move(w, gradient, scale, train->rate, count);
     if (plan->optimizer == TD_SGD && state != NULL)
-        move_momentum(w, gradient, state, count, scale, train->knobs.rate, plan->momentum);
+        move_momentum(w, gradient, state, count, scale, train->rate, plan->momentum);
 #endif
 #else
     (void)train;
