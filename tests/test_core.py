@@ -224,8 +224,8 @@ def test_a_batch_of_one_without_gradients_is_a_batch_of_one_with_them(seed):
     rate = float(F(0.01 * gentle(plan)))
     simulator = Simulator(plan)
     simulator.train(epochs=1, rate=rate)
-    trainer = oracle.Trainer(plan.layers, plan.optimizer, 0)
-    trainer.epoch(drawer(plan, 0), plan.rows.rows, 1, rate)
+    trainer = oracle.Trainer(plan, 0)
+    trainer.epoch(drawer(plan, 0), plan.rows.rows, rate)
     assert simulator.weights.tobytes() == trainer.weights.tobytes()
 
 
