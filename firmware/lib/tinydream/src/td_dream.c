@@ -11,15 +11,19 @@ enum { AT_ONCE = 4, MOST_FACTORS = 32, MOST_AXES = 3 };
 enum { NOTHING, DRAWN, PREPARED };
 
 typedef struct {
+    uint32_t start;             // its first bit
+    uint32_t key;
+    float spread;
+} row_t;
+
+typedef struct {
     const td_rows_t *rows;
     float *x;                   // (n, columns)
     uint32_t n;
     uint32_t last;              // the last byte at which a window may begin
     uint32_t windows;           // whether the packed rows have a window's four bytes at all
     uint32_t source;            // NOTHING, DRAWN, or PREPARED: x holds them by now
-    uint32_t start[AT_ONCE];    // a row's first bit
-    uint32_t key[AT_ONCE];
-    float spread[AT_ONCE];
+    row_t row[AT_ONCE];
 } dream_t;
 
 // ---- one column's numbers ----
@@ -55,22 +59,36 @@ static float drawn(uint32_t byte)
 {
     return (float)normal[byte & 255u];
 }
+
+static float drawn_number(uint32_t key, uint32_t j)
+{
+    return drawn(td_hash(key + j / 4) >> 8 * (j & 3u));
+}
 #endif
 
-static column_t decode(const dream_t *dream, uint32_t j)
+static void decode_grid(const td_rows_t *rows, uint32_t i, column_t *c)
+{
+    uint32_t width = ((rows->width[i / 2] >> 4 * (i & 1u)) & 15u) + 1u;
+    int32_t low = rows->low[i];
+    if (width > 7)
+        low *= 1 << (width - 7);
+    c->width = width;
+    c->step = td_f8_inline(rows->step[i]);
+    c->low = (float)low * c->step;
+}
+
+// `count` columns from j on; a grid that all columns share is decoded once, for the first four
+static void decode(const dream_t *dream, uint32_t j, uint32_t count, column_t *c)
 {
     const td_rows_t *rows = dream->rows;
-    uint32_t i = j * rows->grid_stride;
-    column_t c;
-    c.width = td_rows_width(rows, j);
-    c.step = td_f8_inline(rows->step[i]);
-    c.low = (float)((int32_t)rows->low[i] * (1 << (c.width > 7 ? c.width - 7 : 0))) * c.step;
-    c.deviation = 0.0f;
+    for (; count > 0; count--, j++, c++) {
+        if (rows->grid_stride != 0 || j < 4)
+            decode_grid(rows, j * rows->grid_stride, c);
 #if TD_WITH_DEVIATION
-    if (dream->source == DRAWN)
-        c.deviation = td_f8_inline(rows->sigma[j]) * NORMAL_UNIT;
+        if (dream->source == DRAWN)
+            c->deviation = td_f8_inline(rows->sigma[j]) * NORMAL_UNIT;
 #endif
-    return c;
+    }
 }
 
 // The bits from `at` on, at least 25 of them.
@@ -90,18 +108,17 @@ static uint32_t window(const dream_t *dream, uint32_t at)
 static void one_column(const dream_t *dream, uint32_t j, const column_t *c, uint32_t at)
 {
     const td_rows_t *rows = dream->rows;
+    const row_t *row = dream->row, *end = row + dream->n;
     float *x = dream->x + j;
-    uint32_t b;
-    for (b = 0; b < dream->n; b++, x += rows->columns) {
-        uint32_t q = td_bits(rows->bits, dream->start[b] + at, c->width);
-        float d = 0.0f;
+    for (; row < end; row++, x += rows->columns) {
+        float value = c->low + (float)td_bits(rows->bits, row->start + at, c->width) * c->step;
         if (dream->source == PREPARED)
-            d = *x;
+            value = value + row->spread * *x;
 #if TD_WITH_DEVIATION
         if (dream->source == DRAWN)
-            d = c->deviation * drawn(td_hash(dream->key[b] + j / 4) >> 8 * (j & 3u));
+            value = value + row->spread * (c->deviation * drawn_number(row->key, j));
 #endif
-        *x = (c->low + (float)q * c->step) + dream->spread[b] * d;
+        *x = value;
     }
 }
 
@@ -109,53 +126,49 @@ static void one_column(const dream_t *dream, uint32_t j, const column_t *c, uint
 static void four_columns(const dream_t *dream, uint32_t j, const column_t c[4], uint32_t at)
 {
     const td_rows_t *rows = dream->rows;
-    uint32_t w0 = c[0].width, w1 = c[1].width, w2 = c[2].width, b;
-    uint32_t m0 = (1u << w0) - 1u, m1 = (1u << w1) - 1u, m2 = (1u << w2) - 1u, m3 = (1u << c[3].width) - 1u;
-    float l0 = c[0].low, l1 = c[1].low, l2 = c[2].low, l3 = c[3].low;
-    float s0 = c[0].step, s1 = c[1].step, s2 = c[2].step, s3 = c[3].step;
-    float v0 = c[0].deviation, v1 = c[1].deviation, v2 = c[2].deviation, v3 = c[3].deviation;
+    const row_t *row = dream->row, *end = row + dream->n;
+    uint32_t w0 = c[0].width, w1 = c[1].width, w2 = c[2].width, w3 = c[3].width;
     float *x = dream->x + j;
-    for (b = 0; b < dream->n; b++, x += rows->columns) {
-        uint32_t bits = window(dream, dream->start[b] + at), q0, q1, q2;
-        float d0 = 0.0f, d1 = 0.0f, d2 = 0.0f, d3 = 0.0f, spread = dream->spread[b];
-        if (dream->source == PREPARED) {
-            d0 = x[0];
-            d1 = x[1];
-            d2 = x[2];
-            d3 = x[3];
-        }
+    for (; row < end; row++, x += rows->columns) {
+        uint32_t q0 = window(dream, row->start + at), q1 = q0 >> w0, q2 = q1 >> w1, q3 = q2 >> w2;
+        float d0 = x[0], d1 = x[1], d2 = x[2], d3 = x[3];
 #if TD_WITH_DEVIATION
         if (dream->source == DRAWN) {
-            uint32_t hash = td_hash(dream->key[b] + j / 4);
-            d0 = v0 * drawn(hash);
-            d1 = v1 * drawn(hash >> 8);
-            d2 = v2 * drawn(hash >> 16);
-            d3 = v3 * drawn(hash >> 24);
+            uint32_t hash = td_hash_inline(row->key + j / 4);
+            d0 = c[0].deviation * drawn(hash);
+            d1 = c[1].deviation * drawn(hash >> 8);
+            d2 = c[2].deviation * drawn(hash >> 16);
+            d3 = c[3].deviation * drawn(hash >> 24);
         }
 #endif
-        q0 = bits & m0;
-        bits >>= w0;
-        q1 = bits & m1;
-        bits >>= w1;
-        q2 = bits & m2;
-        bits >>= w2;
-        x[0] = (l0 + (float)q0 * s0) + spread * d0;
-        x[1] = (l1 + (float)q1 * s1) + spread * d1;
-        x[2] = (l2 + (float)q2 * s2) + spread * d2;
-        x[3] = (l3 + (float)(bits & m3) * s3) + spread * d3;
+        x[0] = c[0].low + (float)(q0 - (q1 << w0)) * c[0].step;
+        x[1] = c[1].low + (float)(q1 - (q2 << w1)) * c[1].step;
+        x[2] = c[2].low + (float)(q2 - (q3 << w2)) * c[2].step;
+        x[3] = c[3].low + (float)(q3 & ((1u << w3) - 1u)) * c[3].step;
+        if (dream->source == NOTHING)
+            continue;
+        if (rows->spread != TD_SPREAD_NONE) {
+            d0 = row->spread * d0;
+            d1 = row->spread * d1;
+            d2 = row->spread * d2;
+            d3 = row->spread * d3;
+        }
+        x[0] += d0;
+        x[1] += d1;
+        x[2] += d2;
+        x[3] += d3;
     }
 }
 
 static void all_columns(const dream_t *dream)
 {
     uint32_t j, k, at = 0;
+    column_t c[4];
     for (j = 0; j < dream->rows->columns; j += 4) {
         uint32_t count = dream->rows->columns - j < 4 ? dream->rows->columns - j : 4, width = 0;
-        column_t c[4];
-        for (k = 0; k < count; k++) {
-            c[k] = decode(dream, j + k);
+        decode(dream, j, count, c);
+        for (k = 0; k < count; k++)
             width += c[k].width;
-        }
         if (count == 4 && width <= 25 && dream->windows) {
             four_columns(dream, j, c, at);
             at += width;
@@ -169,13 +182,6 @@ static void all_columns(const dream_t *dream)
 }
 
 // ---- deviations that depend on each other ----
-
-#if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
-static float drawn_number(uint32_t key, uint32_t j)
-{
-    return drawn(td_hash(key + j / 4) >> 8 * (j & 3u));
-}
-#endif
 
 #if TD_WITH_DEVIATION && TD_WITH_TRANSFORM
 // The inverse Haar transform along an axis: `outer` blocks of (length, inner).
@@ -266,9 +272,9 @@ void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, flo
         dream.n = n < AT_ONCE ? n : AT_ONCE;
         dream.x = x;
         for (b = 0; b < dream.n; b++, draws += 2) {
-            dream.start[b] = draws[0] * rows->row_bits;
-            dream.key[b] = draws[1];
-            dream.spread[b] = td_rows_spread(rows, draws[0]);
+            dream.row[b].start = draws[0] * rows->row_bits;
+            dream.row[b].key = draws[1];
+            dream.row[b].spread = td_rows_spread(rows, draws[0]);
 #if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
             if (dream.source == PREPARED)
                 prepare(rows, draws[1], x + (size_t)b * rows->columns);
