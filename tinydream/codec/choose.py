@@ -13,13 +13,14 @@ from tinydream.codec.project import TRIAL_STEPS, Directions
 from tinydream.codec.quantise import f8_encode
 from tinydream.codec.trainer import train_net
 from tinydream.errors import BudgetError
-from tinydream.rows import Projection, Rows, f8_decode
+from tinydream.inputs import Projection, f8_decode
+from tinydream.rows import Rows
 
 __all__ = ["Candidate", "Trial", "candidates", "choose"]
 
 F32 = NDArray[np.float32]
 
-HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.15, 2000, 16384
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.15, 30, 2000, 16384
 STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
 NOISES = (0.6, 1.5)
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
@@ -100,6 +101,9 @@ def choose(
     margin, and noise 1 to another.
     """
     fit, held = _split(y, classes, groups, len(U))
+    if len(held) < LEAST_HELD_OUT:  # too few to judge by
+        first = next(iter(tried), None)
+        return Trial(first, 1.0, float("nan"), 0.0) if first else None, ()
     court = _Court(y[held], classes)
     directions = Directions(U[fit], y[fit], classes)
     found: dict[Candidate, tuple[Rows, F32]] = {}

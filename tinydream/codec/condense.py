@@ -13,7 +13,8 @@ from tinydream.codec.quantise import f8_encode, fit_levels, pack_rows
 from tinydream.codec.scale import apply_inputs, exact_units, fit_inputs, fit_outputs
 from tinydream.codec.tree import Tree
 from tinydream.errors import BudgetError
-from tinydream.rows import Inputs, Outputs, Projection, Rows
+from tinydream.inputs import Inputs, Outputs, Projection
+from tinydream.rows import Rows
 
 __all__ = ["Condensed", "Options", "condense"]
 
@@ -75,7 +76,7 @@ def condense(
         groups = None if groups is None else groups[chosen]
     truth = y if classes else ((y - outputs.shift) / outputs.scale).astype(np.float32)
     job = _Job(options, classes, sum(map(len, _tables(inputs, outputs).values())))
-    U = apply_inputs(inputs, X)
+    U = apply_inputs(inputs, X)  # not projected yet
     projection, noise, trials = job.choose(U, truth, groups)
     if projection is None:
         rows = job.rows(U, truth, None, noise, exact_units(X, inputs))
@@ -117,6 +118,11 @@ class _Job:
         if kind in KINDS:
             tried = tried[1:]
         best, trials = choose(U, y, self.classes, groups, tried, self.rows)
+        if best is None and kind in KINDS:
+            raise BudgetError(
+                f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
+                " bytes beside a row a class; raise budget_bytes, or set projection='none'"
+            )
         if best is None or best.candidate.kind == "none":
             return None, best.noise if best else 1.0, trials
         chosen, directions = best.candidate, Directions(U, y, self.classes)
@@ -138,7 +144,7 @@ class _Job:
         """Representatives of inputs Z (n, r), that fit beside all tables."""
         options, fixed = self.options, self.options.representatives
         space = Space.of(Z, y, self.classes, exact)
-        head = self.head + (projection.nbytes if projection is not None else 0)
+        head = self.head + (sum(map(len, projection.tables().values())) if projection else 0)
         total = options.budget_bytes
         budget = Budget(space.Z.shape[1], head, space.label_bits, options.deviation, total, fixed)
         layout, tree = choose_layout(space, budget, options.bits)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tinydream.codec.quantise import f8_encode
 from tinydream.codec.trainer import train_net
-from tinydream.rows import Projection, f8_decode
+from tinydream.inputs import Projection, f8_decode
 
 __all__ = ["KINDS", "Directions"]
 

@@ -14,7 +14,8 @@ from tinydream.codec.quantise import dequantise, unpack_rows
 from tinydream.codec.scale import apply_inputs
 from tinydream.data import TASKS, check_rows, check_table
 from tinydream.errors import DataError, InputError
-from tinydream.rows import Inputs, Outputs, Rows, f8_decode
+from tinydream.inputs import Inputs, Outputs, f8_decode
+from tinydream.rows import Rows
 
 __all__ = ["EntroGeDe", "Representatives"]
 
