@@ -12,7 +12,6 @@ from bench.core.counts import CASES, count
 from bench.core.curves import PEER, Rival, choose, multiply_adds, peer_cost, reaches
 from bench.core.learn import SETTINGS
 from bench.core.profile import Code, Instruction, estimated_cycles
-from bench.core.workload import digits_plan, tiled
 from tinydream.simulator import Simulator
 
 TABLE = {
@@ -166,8 +165,7 @@ def test_counts_are_exact_and_of_the_training_that_the_simulator_does(name):
     figures, program, ran = count(case)
     again, _, _ = count(case)
     assert figures == again
-    plan = tiled(digits_plan(case.optimizer, case.batch), case.tile)
-    simulator = Simulator(plan)
+    simulator = Simulator(case.plan)
     simulator.train(epochs=1, epoch_rows=figures.samples, rate=0.05, seed=1, weights_seed=1)
     assert f"{crc32(simulator.weights.tobytes()):08x}" == figures.weights_crc32
     code, blocks = Code(program), ran.blocks[1, 0]

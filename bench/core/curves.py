@@ -79,9 +79,8 @@ def step_cost(name: str, arm: str, setting: Setting) -> int:
     classes = load(name, False).classes
     rows = rows_of(name, False, arm, 0, most=FEW_ROWS)
     plan = made_plan(rows, classes, setting)
-    place = f"{name}-{arm}-{setting.kind}".replace(" ", "-")
     defines = {"WARM_STEPS": WARM, "STEPS": STEPS, "RATE": f"{setting.rate}f"}
-    ran = run(build(plan, CORES["M4F"], place, defines=defines))
+    ran = run(build(plan, CORES["M4F"], f"{name} {arm} {setting.kind}", defines=defines))
     return ran.instructions(TRAINING) // STEPS
 
 

@@ -51,7 +51,7 @@ def verdict(value: float, must: float, aim: float) -> str:
 
 def _issue(found: dict[str, Any]) -> str:
     rows = [_issue_row(case, found["counts"][case.name]) for case in CASES if case.must]
-    rows += list(_drawing_rows(found["counts"]["M4F SGD 20 tile 4"]))
+    rows += list(_drawing_rows(found["counts"]))
     for case in FLASH_CASES:
         if case.must:
             size = found["flash"][case.name]["core"]
@@ -73,10 +73,13 @@ def _issue_row(case: Case, figures: dict[str, Any]) -> tuple[object, ...]:
     return (case.name, f"{value:,.0f}", f"{case.must:,}", f"{case.aim:,}", reached, bytes_told)
 
 
-def _drawing_rows(figures: dict[str, Any]) -> Iterable[tuple[object, ...]]:
+def _drawing_rows(counts: dict[str, Any]) -> Iterable[tuple[object, ...]]:
+    one, each = counts["M4F SGD 20 tile 4"], counts["M4F SGD 20 tile 4, a grid each"]
     for told, value in (
-        ("drawing a row with sigma, 64 features, in training", per_sample(figures, "draw")),
-        ("the same, one row by itself", figures["draw_one"] / DRAWN),
+        ("drawing a row with sigma, 64 features, in training", per_sample(one, "draw")),
+        ("the same, each feature with a grid of its own", per_sample(each, "draw")),
+        ("one row by itself", one["draw_one"] / DRAWN),
+        ("the same, each feature with a grid of its own", each["draw_one"] / DRAWN),
     ):
         yield (told, f"{value:,.0f}", "1,500", "800", verdict(value, 1500, 800), "")
 

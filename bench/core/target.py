@@ -154,8 +154,8 @@ def build(
     defines: Mapping[str, object] | None = None,
     extra: Sequence[str] = (),
 ) -> Program:
-    """Compile and link program.c, the core and `plan` into BUILD/name."""
-    folder = BUILD / name
+    """Compile and link program.c, the core and `plan` into a folder of this name."""
+    folder = BUILD / re.sub(r"[^\w+]+", "-", name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     texts = generate(plan, load_board(BOARD))
