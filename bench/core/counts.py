@@ -147,7 +147,17 @@ def count_all(tell: Callable[[str], Any] = lambda name: None) -> dict[str, Any]:
     with ThreadPoolExecutor(2) as pool:  # each waits for a compiler or an emulator
         counted = dict(_each(pool.map(_named_count, CASES), tell))
         flashes = dict(_each(pool.map(_named_flash, FLASH_CASES), tell))
+    _same_weights(counted)
     return {"counts": counted, "flash": flashes}
+
+
+def _same_weights(counted: dict[str, dict[str, Any]]) -> None:
+    """Whatever core and tile: the same training ends with the same bits."""
+    first: dict[tuple[Any, int], str] = {}
+    for case in CASES:
+        crc = counted[case.name]["weights_crc32"]
+        if first.setdefault((case.optimizer, case.batch), crc) != crc:
+            raise RuntimeError(f"{case.name} ends with other weights than the case before it")
 
 
 def _each(done: Iterator[tuple[str, Any]], tell: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:

@@ -180,7 +180,7 @@ def _link(core: Core, folder: Path, objects: Sequence[Path]) -> Program:
     elf = folder / "program.elf"
     symbols = {
         **{"FLASH_START": core.flash, "FLASH_BYTES": 1 << 20},
-        **{"RAM_START": core.ram, "RAM_BYTES": 1 << 17, "STACK_BYTES": STACK},
+        **{"RAM_START": core.ram, "RAM_BYTES": 192 << 10, "STACK_BYTES": STACK},
     }
     command = [f"{PREFIX}gcc", *core.flags, "-nostdlib", "-T", str(PORT / "link.ld")]
     command += ["-Wl,--gc-sections", "-Wl,--fatal-warnings", f"-Wl,-Map={elf.with_suffix('.map')}"]
