@@ -3,25 +3,39 @@
 import numpy as np
 
 from tinydream.network import SGD, Adam, Network
-from tinydream.plan import Inputs, Outputs, Plan, Rows
+from tinydream.plan import Inputs, Outputs, Plan, Projection, Rows
 
 
-def random_rows(rng, columns, classes, *, targets=0, dreamt=None, shared=None, most=40):
-    """Any legal Rows: widths, grids, levels and bits are arbitrary; columns include targets."""
+def random_rows(rng, columns, classes, *, targets=0, dreamt=None, shared=None, most=40, rich=None):
+    """Any legal Rows: widths, grids, levels and bits are arbitrary; columns include targets.
+
+    rich: whether spreads, factors, a transform and soft targets may come in.
+    """
     entries = 1 if (rng.random() < 0.5 if shared is None else shared) else columns
     width = rng.integers(1, 17 if rng.random() < 0.3 else 7, entries)
-    label_bits = 0 if targets else (classes - 1).bit_length()
     count = int(rng.integers(1, most))
     cuts = sorted(set(rng.integers(1, count, 3).tolist())) if count > 1 else []
     counts = np.diff([0, *cuts, count])
     levels = tuple((int(rng.integers(1, 9)), int(c)) for c in counts)
-    row_bits = int(width.sum() if entries > 1 else width[0] * columns) + label_bits
-    labels = rng.integers(0, classes, count)
-    flat = rng.integers(0, 2, (count, row_bits), dtype=np.uint8)
-    for i in range(label_bits):
-        flat[:, row_bits - label_bits + i] = labels >> i & 1
     dreamt = rng.random() < 0.7 if dreamt is None else dreamt
+    rich = rng.random() < 0.7 if rich is None else rich
+    soft = int(rng.integers(1, 9)) if rich and not targets and rng.random() < 0.4 else 0
+    model = random_model(rng, columns, targets, classes) if rich and dreamt else {}
+    label_bits = 0 if targets or soft else (classes - 1).bit_length()
+    own = int(width.sum() if entries > 1 else width[0] * columns)
+    codes = rng.integers(0, 1 << model.get("spread_bits", 0), (count, 1))
+    if soft:
+        behind = rng.integers(0, 1 << soft, (count, classes))
+        behind[np.arange(count), rng.integers(0, classes, count)] |= 1  # some share is not 0
+    else:
+        behind = rng.integers(0, classes, (count, 1))
+    flat = [
+        rng.integers(0, 2, (count, own), dtype=np.uint8),
+        bits_of(behind, soft or label_bits),
+        bits_of(codes, model.get("spread_bits", 0)),
+    ]
     step = 8 * (26 - np.minimum(width, 12)) + rng.integers(0, 8, entries)
+    by_class = len(model.get("spread", ())) and not model["spread_bits"]
     return Rows(
         columns,
         label_bits,
@@ -30,25 +44,74 @@ def random_rows(rng, columns, classes, *, targets=0, dreamt=None, shared=None, m
         step,
         rng.integers(0, 200, columns) if dreamt else [],
         levels,
-        np.packbits(flat.ravel(), bitorder="little"),
+        np.packbits(np.concatenate(flat, axis=1).ravel(), bitorder="little"),
         targets,
+        classes if soft or by_class else 0,
+        soft,
+        **model,
     )
 
 
+def bits_of(values, width):
+    """Integers (m, k) as bits (m, k * width), least significant first."""
+    bits = values[:, :, None] >> np.arange(width) & 1
+    return bits.reshape(len(values), -1).astype(np.uint8)
+
+
+def random_model(rng, columns, targets, classes):
+    """What rows may say of their deviations beyond sigma, by name."""
+    model, kind = {}, int(rng.integers(3))
+    if kind == 2 or kind == 1 and not targets:
+        model["spread_bits"] = int(rng.integers(1, 5)) if kind == 2 else 0
+        entries = 1 << model["spread_bits"] if kind == 2 else classes
+        model["spread"] = rng.integers(170, 200, entries)
+    if rng.random() < 0.5:
+        rank = int(rng.integers(1, 9))
+        model["factors"] = rng.integers(-128, 128, (rank, columns))
+        model["factor_scale"] = rng.integers(90, 110, rank)
+    if rng.random() < 0.5:
+        model["axes"] = random_axes(rng, columns - targets)
+        model["correction"] = rng.integers(170, 200, columns - targets)
+    return model
+
+
+def random_axes(rng, inputs):
+    """One to three axes whose lengths are `inputs` together."""
+    axes = []
+    for _ in range(int(rng.integers(0, 3))):
+        length = int(rng.choice([n for n in range(1, inputs + 1) if inputs % n == 0]))
+        axes.append((length, bool(rng.random() < 0.7)))
+        inputs //= length
+    return (*axes, (inputs, bool(rng.random() < 0.7)))
+
+
 def random_inputs(rng, kept):
-    """Any legal Inputs for these kept columns, some of them expanded, some with fills."""
+    """Any legal Inputs for these kept columns: some are expanded, some have fills, some project."""
     expand = rng.integers(0, 5, int(kept.sum())) if rng.random() < 0.3 else []
     columns = int(np.maximum(expand, 1).sum()) if len(expand) else int(kept.sum())
     entries = 1 if rng.random() < 0.5 else columns
     fill = rng.normal(size=columns) if rng.random() < 0.4 else []
-    return Inputs(kept, rng.normal(size=entries), rng.integers(-4, 4, entries), expand, fill)
+    shift, gain = rng.normal(size=entries), rng.integers(-4, 4, entries)
+    projection = random_projection(rng, columns) if rng.random() < 0.4 else None
+    return Inputs(kept, shift, gain, expand, fill, projection)
+
+
+def random_projection(rng, columns):
+    """Any legal projection of so many scaled inputs."""
+    bits, outputs = int(rng.integers(2, 9)), int(rng.integers(1, 20))
+    codes = rng.integers(-(1 << bits - 1), 1 << bits - 1, (columns, outputs))
+    return Projection(codes, rng.integers(210 - 8 * bits, 226 - 8 * bits, outputs), bits)
 
 
 def random_optimizer(rng):
     choice = rng.integers(3)
+    clip = float(rng.uniform(0.01, 2)) if rng.random() < 0.3 else 0.0
+    decay = float(rng.uniform(0.001, 0.5)) if rng.random() < 0.3 else 0.0
     if choice == 0:
-        return SGD(momentum=0.0)
-    return SGD(momentum=float(rng.uniform(0.1, 0.95))) if choice == 1 else Adam()
+        return SGD(momentum=0.0, clip=clip, decay=decay)
+    if choice == 1:
+        return SGD(momentum=float(rng.uniform(0.1, 0.95)), clip=clip, decay=decay)
+    return Adam(clip=clip, decay=decay)
 
 
 def gentle(plan):
@@ -63,11 +126,15 @@ def random_plan(seed, *, board="native", most_rows=40):
     kept = rng.random(raw) < (0.7 if rng.random() < 0.5 else 1.1)
     kept[rng.integers(raw)] = True
     inputs = random_inputs(rng, kept)
-    columns = inputs.columns
+    columns = inputs.outputs
     hidden = rng.integers(1, 23, rng.integers(0, 3)).tolist()
     targets = int(rng.integers(1, 4)) if rng.random() < 0.4 else 0
     task = "regression" if targets else "classification"
-    network = Network.mlp(hidden, targets or classes, random_optimizer(rng), task=task)
+    huber = float(np.float32(rng.uniform(0.01, 50))) if targets and rng.random() < 0.4 else 0.0
+    if not targets and rng.random() < 0.2:
+        classes = 2  # which may have one output
+    outputs = 1 if classes == 2 and rng.random() < 0.7 else classes
+    network = Network.mlp(hidden, targets or outputs, random_optimizer(rng), task=task, huber=huber)
     batch = int(rng.integers(1, 24))
     return Plan(
         board=board,
@@ -81,4 +148,5 @@ def random_plan(seed, *, board="native", most_rows=40):
         optimizer=network.optimizer.record(),
         batch=batch,
         slice=int(rng.integers(1, min(batch, 6) + 1)),
+        delta=huber,
     )

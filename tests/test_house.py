@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROWS = (
     ("errors",),
     ("_core", "reader", "resources"),
+    ("inputs",),
     ("rows",),
     ("board", "data", "plan", "training"),
     ("codec", "network"),
@@ -26,7 +27,7 @@ ROWS = (
     ("doctor", "report"),
     ("run",),
     ("ports",),
-    ("gather",),
+    ("gather", "source"),
     ("stages",),
     ("demo", "looks"),
     ("fleet",),

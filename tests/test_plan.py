@@ -49,7 +49,7 @@ def test_any_changed_byte_is_another_plan_or_a_plan_error():
 def test_a_plan_of_another_format_is_refused_by_its_number():
     bad = bytearray(random_plan(0).to_bytes())
     bad[4] = 77
-    with pytest.raises(PlanError, match="format 77; this tinydream reads format 1"):
+    with pytest.raises(PlanError, match="format 77; this tinydream reads format 2"):
         Plan.from_bytes(bytes(bad))
 
 

@@ -4,7 +4,7 @@
 
 static int add_methods(PyObject *module)
 {
-    if (PyModule_AddFunctions(module, simulator_methods) < 0)
+    if (PyModule_AddFunctions(module, simulator_methods) < 0 || PyModule_AddFunctions(module, rows_methods) < 0)
         return -1;
     return PyModule_AddFunctions(module, kernels_methods);
 }

@@ -67,6 +67,16 @@ static uint32_t kept_columns(const td_inputs_t *inputs)
     return count;
 }
 
+static void parse_projection(td_inputs_t *inputs, reader_t *r)
+{
+    uint64_t codes;
+    inputs->outputs = take_u16(r);
+    inputs->code_bits = take_u8(r);
+    inputs->code_scale = take(r, inputs->outputs);
+    codes = (uint64_t)inputs->columns * inputs->outputs;
+    inputs->codes = take(r, (codes * inputs->code_bits + 7) / 8);
+}
+
 static void parse_inputs(plan_bytes_t *out, reader_t *r)
 {
     td_inputs_t *inputs = &out->plan.inputs;
@@ -87,6 +97,9 @@ static void parse_inputs(plan_bytes_t *out, reader_t *r)
     inputs->gain = (const int8_t *)take(r, entries);
     if (has & 4)
         inputs->fill = out->fill = take_floats(r, inputs->columns);
+    inputs->outputs = inputs->columns;
+    if (has & 8)
+        parse_projection(inputs, r);
 }
 
 static void parse_outputs(plan_bytes_t *out, reader_t *r)
@@ -98,24 +111,33 @@ static void parse_outputs(plan_bytes_t *out, reader_t *r)
     outputs->scale = out->outputs ? out->outputs + outputs->count : NULL;
 }
 
-static void parse_rows(plan_bytes_t *out, reader_t *r)
+// the model of the deviations; what it does not have stays NULL
+static void parse_deviations(plan_bytes_t *out, reader_t *r)
 {
     td_rows_t *rows = &out->plan.rows;
-    uint32_t i, entries;
-    uint8_t dreamt;
-    rows->count = take_u32(r);
-    rows->row_bits = take_u32(r);
-    rows->columns = take_u16(r);
-    rows->targets = take_u8(r);
-    rows->label_bits = take_u8(r);
-    rows->grid_stride = take_u8(r);
-    dreamt = take_u8(r);
-    rows->levels_count = take_u8(r);
-    entries = rows->grid_stride ? rows->columns : 1;
-    rows->width = take(r, (entries + 1) / 2);
-    rows->low = (const int8_t *)take(r, entries);
-    rows->step = take(r, entries);
-    rows->sigma = dreamt ? take(r, rows->columns) : NULL;
+    uint32_t i, inputs = rows->columns - (uint32_t)rows->targets;
+    if (rows->spread == TD_SPREAD_CLASS)
+        rows->spreads = take(r, rows->classes);
+    if (rows->spread == TD_SPREAD_ROW)
+        rows->spreads = take(r, (uint64_t)1 << (rows->spread_bits & 15));
+    if (rows->rank != 0) {
+        rows->factor_scale = take(r, rows->rank);
+        rows->factors = (const int8_t *)take(r, (uint64_t)rows->rank * rows->columns);
+    }
+    out->axes = calloc((size_t)rows->axes_count + 1, sizeof *out->axes);
+    for (i = 0; out->axes && i < rows->axes_count; i++) {
+        out->axes[i].length = take_u16(r);
+        out->axes[i].transformed = take_u8(r);
+    }
+    rows->axes = out->axes;
+    if (rows->axes_count != 0)
+        rows->correction = take(r, rows->targets < rows->columns ? inputs : 0);
+}
+
+static void parse_levels(plan_bytes_t *out, reader_t *r)
+{
+    td_rows_t *rows = &out->plan.rows;
+    uint32_t i;
     out->levels = calloc((size_t)rows->levels_count + 1, sizeof *out->levels);
     for (i = 0; out->levels && i < rows->levels_count; i++) {
         out->levels[i].weight = take_u32(r);
@@ -123,6 +145,34 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
         rows->rows += out->levels[i].weight * out->levels[i].count;
     }
     rows->levels = out->levels;
+}
+
+static void parse_rows(plan_bytes_t *out, reader_t *r)
+{
+    td_rows_t *rows = &out->plan.rows;
+    uint32_t entries;
+    uint8_t dreamt;
+    rows->count = take_u32(r);
+    rows->row_bits = take_u32(r);
+    rows->columns = take_u16(r);
+    rows->classes = take_u16(r);
+    rows->targets = take_u8(r);
+    rows->label_bits = take_u8(r);
+    rows->soft_bits = take_u8(r);
+    rows->grid_stride = take_u8(r);
+    dreamt = take_u8(r);
+    rows->spread = take_u8(r);
+    rows->spread_bits = take_u8(r);
+    rows->rank = take_u8(r);
+    rows->axes_count = take_u8(r);
+    rows->levels_count = take_u8(r);
+    entries = rows->grid_stride ? rows->columns : 1;
+    rows->width = take(r, (entries + 1) / 2);
+    rows->low = (const int8_t *)take(r, entries);
+    rows->step = take(r, entries);
+    rows->sigma = dreamt ? take(r, rows->columns) : NULL;
+    parse_deviations(out, r);
+    parse_levels(out, r);
     rows->bits = take(r, ((uint64_t)rows->count * rows->row_bits + 7) / 8);
 }
 
@@ -131,6 +181,7 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
     uint32_t i;
     out->plan.layers_count = take_u8(r);
     out->plan.loss = take_u8(r);
+    out->plan.delta = take_f32(r);
     out->layers = calloc((size_t)out->plan.layers_count + 1, sizeof *out->layers);
     for (i = 0; out->layers && i < out->plan.layers_count; i++) {
         td_layer_t *layer = &out->layers[i];
@@ -158,6 +209,8 @@ static void parse_training(plan_bytes_t *out, reader_t *r)
     } else {
         out->plan.momentum = a;
     }
+    out->plan.clip = take_f32(r);
+    out->plan.decay = take_f32(r);
     out->plan.batch = take_u16(r);
     out->plan.slice = take_u16(r);
 }
@@ -201,7 +254,7 @@ static int parse_sections(plan_bytes_t *out, reader_t *r)
         if (parse_section(out, body, size, sections[i].parse) != 0)
             return TD_EPLAN;
     }
-    if (!out->shift || !out->outputs || !out->levels || !out->layers)
+    if (!out->shift || !out->outputs || !out->axes || !out->levels || !out->layers)
         return TD_EARG;
     return r->at == r->end ? 0 : TD_EPLAN;
 }
@@ -232,7 +285,7 @@ int plan_bytes_parse_rows(plan_bytes_t *out, const uint8_t *bytes, size_t size)
     int code = copy(out, bytes, size);
     if (code == 0)
         code = parse_section(out, out->bytes, size, parse_rows);
-    if (code == 0 && out->levels == NULL)
+    if (code == 0 && (out->axes == NULL || out->levels == NULL))
         code = TD_EARG;
     if (code != 0)
         plan_bytes_free(out);
@@ -245,6 +298,7 @@ void plan_bytes_free(plan_bytes_t *plan)
     free(plan->shift);
     free(plan->fill);
     free(plan->outputs);
+    free(plan->axes);
     free(plan->levels);
     free(plan->layers);
     memset(plan, 0, sizeof *plan);

@@ -10,6 +10,7 @@ typedef struct {
     uint8_t *bytes;      // a copy of the canonical bytes; byte tables point into it
     float *shift;        // tables of wider numbers are copied, for their alignment
     float *fill, *outputs;
+    td_axis_t *axes;
     td_level_t *levels;
     td_layer_t *layers;
 } plan_bytes_t;

@@ -85,20 +85,22 @@ static PyObject *sim_init(PyObject *self, PyObject *args)
                                          td_train_arena_bytes(&d->plan.plan), seed));
 }
 
-// sim_start(device, seed, epochs, epoch_rows, rate) -> int
+// sim_start(device, seed, epochs, epoch_rows, rate, schedule, every, factor) -> int
 static PyObject *sim_start(PyObject *self, PyObject *args)
 {
     PyObject *capsule;
-    unsigned int seed, epochs, epoch_rows;
+    unsigned int seed, epochs, epoch_rows, every;
     td_knobs_t knobs;
     device_t *d;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OIIIf", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate) ||
+    if (!PyArg_ParseTuple(args, "OIIIfbIf", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate,
+                          &knobs.schedule, &every, &knobs.factor) ||
         !(d = device_of(capsule)))
         return NULL;
     knobs.seed = seed;
     knobs.epochs = epochs;
     knobs.epoch_rows = epoch_rows;
+    knobs.every = every;
     return PyLong_FromLong(td_train_start(&d->train, &knobs));
 }
 
@@ -203,58 +205,6 @@ static PyObject *arena_bytes(PyObject *self, PyObject *args)
     return PyLong_FromSize_t(size);
 }
 
-static void draw_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssize_t n, float *x,
-                     uint32_t *y)
-{
-    uint32_t order[8], position = 0;
-    Py_ssize_t i;
-    td_rows_order(seed, pass, order);
-    for (i = 0; i < n; i++) {
-        td_rows_draw(rows, seed, pass, position, order, x + i * rows->columns, y + i);
-        if (++position == rows->rows) {
-            position = 0;
-            td_rows_order(seed, ++pass, order);
-        }
-    }
-}
-
-// rows_draw(rows: bytes, seed, first_pass, n) -> (float32 (n, columns), int32 (n,)) as bytes, or int
-static PyObject *rows_draw(PyObject *self, PyObject *args)
-{
-    Py_buffer bytes;
-    unsigned int seed, pass;
-    Py_ssize_t n;
-    plan_bytes_t plan;
-    PyObject *x, *y, *result = NULL;
-    int code;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*IIn", &bytes, &seed, &pass, &n))
-        return NULL;
-    code = n < 0 ? TD_EARG : plan_bytes_parse_rows(&plan, bytes.buf, (size_t)bytes.len);
-    PyBuffer_Release(&bytes);
-    if (code != 0)
-        return PyLong_FromLong(code);
-    code = td_rows_check(&plan.plan.rows, plan.plan.rows.targets ? plan.plan.rows.targets : 65536);
-    if (code != 0) {
-        plan_bytes_free(&plan);
-        return PyLong_FromLong(code);
-    }
-    x = PyBytes_FromStringAndSize(NULL, 4 * n * plan.plan.rows.columns);
-    y = PyBytes_FromStringAndSize(NULL, 4 * n);
-    if (x && y) {
-        float *xs = (float *)(void *)PyBytes_AsString(x);
-        uint32_t *ys = (uint32_t *)(void *)PyBytes_AsString(y);
-        Py_BEGIN_ALLOW_THREADS
-        draw_all(&plan.plan.rows, seed, pass, n, xs, ys);
-        Py_END_ALLOW_THREADS
-        result = PyTuple_Pack(2, x, y);
-    }
-    Py_XDECREF(x);
-    Py_XDECREF(y);
-    plan_bytes_free(&plan);
-    return result;
-}
-
 // math(name, values: float32) -> bytes of float32: one of the core's own functions, for tests
 static PyObject *math(PyObject *self, PyObject *args)
 {
@@ -267,6 +217,8 @@ static PyObject *math(PyObject *self, PyObject *args)
         return NULL;
     function = strcmp(name, "exp") == 0             ? td_exp
                : strcmp(name, "log") == 0           ? td_log
+               : strcmp(name, "tanh") == 0          ? td_tanh
+               : strcmp(name, "sigmoid") == 0       ? td_sigmoid
                : strcmp(name, "sqrt") == 0          ? td_sqrt
                : strcmp(name, "sqrt_portable") == 0 ? td_sqrt_portable
                                                     : NULL;
@@ -283,6 +235,31 @@ static PyObject *math(PyObject *self, PyObject *args)
     }
     PyBuffer_Release(&in);
     return out;
+}
+
+// loss(kind, delta, out: float32 (outputs,), target: float32, empty for none, label)
+// -> (loss, correct, gradient as bytes): one row's loss, for tests
+static PyObject *loss(PyObject *self, PyObject *args)
+{
+    Py_buffer out, target;
+    PyObject *gradient, *result = NULL;
+    td_layer_t layer = {.kind = TD_DENSE};
+    td_plan_t plan = {.layers = &layer, .layers_count = 1};
+    unsigned int label;
+    uint32_t correct = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "bfy*y*I", &plan.loss, &plan.delta, &out, &target, &label))
+        return NULL;
+    layer.out = (uint16_t)(out.len / 4);
+    gradient = PyBytes_FromStringAndSize(out.buf, out.len);
+    if (gradient != NULL) {
+        float *row = (float *)(void *)PyBytes_AsString(gradient);
+        float value = td_loss(&plan, row, target.len ? target.buf : NULL, label, &correct);
+        result = Py_BuildValue("fIN", value, correct, gradient);
+    }
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&target);
+    return result;
 }
 
 // error_text(code) -> str
@@ -304,8 +281,8 @@ PyMethodDef simulator_methods[] = {
     {"sim_set_weights", sim_set_weights, METH_VARARGS, NULL},
     {"sim_predict", sim_predict, METH_VARARGS, NULL},
     {"arena_bytes", arena_bytes, METH_VARARGS, NULL},
-    {"rows_draw", rows_draw, METH_VARARGS, NULL},
     {"math", math, METH_VARARGS, NULL},
+    {"loss", loss, METH_VARARGS, NULL},
     {"error_text", error_text, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

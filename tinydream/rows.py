@@ -1,170 +1,22 @@
-"""Rows as the device holds them: input scales, packed representatives, and their deviations."""
+"""Rows as the device holds them: packed representatives, and the model of their deviations."""
 
 import struct
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from tinydream.errors import PlanError
+from tinydream.inputs import INPUT_LIMIT, Inputs, Outputs, Projection, f8_decode, frozen
 from tinydream.reader import Reader
 
-__all__ = ["INPUT_LIMIT", "Inputs", "Outputs", "Rows", "f8_decode"]
+__all__ = ["INPUT_LIMIT", "Inputs", "Outputs", "Projection", "Rows", "f8_decode"]
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
-
-
-def f8_decode(code: U8) -> F32:
-    """8-bit floats as float32: (8 + code % 8) * 2**(code // 8 - 27), and 0 for 0.
-
-    Shape is kept. Every value is exact.
-    """
-    code = np.asarray(code, np.uint8).astype(np.int32)
-    value = np.ldexp(np.float32(8) + (code & 7).astype(np.float32), (code >> 3) - 27)
-    return np.where(code == 0, np.float32(0), value).astype(np.float32)
-
-
-def _frozen(array: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
-    array = np.array(array, dtype)  # a copy: nobody else can write to it
-    array.setflags(write=False)
-    return array
-
-
-INPUT_LIMIT = 16.0  # network inputs stay within -16..16, so that no outlier blows a network up
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """How raw units become network inputs: x = (raw - shift) * 2**gain for kept columns.
-
-    kept: (raw_columns,) bool. shift: float32 and gain: int8, of one entry for all inputs, or one
-    for each. expand: uint8 for each kept column, or empty when no column is expanded: k >= 2 turns
-    codes 0..k-1 into k inputs of 0 or 1, before shift and gain. fill: float32 for each input, its
-    value where the raw one is missing (NaN); empty means 0.
-    """
-
-    kept: NDArray[np.bool_]
-    shift: F32
-    gain: NDArray[np.int8]
-    expand: U8 = ()  # type: ignore[assignment]
-    fill: F32 = ()  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        dtypes = {"kept": np.bool_, "shift": np.float32, "gain": np.int8, "expand": np.uint8}
-        for name, dtype in (dtypes | {"fill": np.float32}).items():
-            object.__setattr__(self, name, _frozen(getattr(self, name), dtype))
-        if len(self.expand) not in (0, int(self.kept.sum())):
-            raise PlanError(f"inputs: expand has {len(self.expand)} entries; one a kept column")
-        if len(self.shift) != len(self.gain) or len(self.shift) not in (1, self.columns):
-            raise PlanError(
-                f"inputs: shift has {len(self.shift)} and gain {len(self.gain)} entries;"
-                f" both need 1 or {self.columns}"
-            )
-        if len(self.fill) not in (0, self.columns):
-            raise PlanError(f"inputs: fill has {len(self.fill)} entries; none or {self.columns}")
-
-    @property
-    def raw_columns(self) -> int:
-        return len(self.kept)
-
-    @property
-    def columns(self) -> int:
-        """The network's inputs."""
-        if len(self.expand):
-            return int(np.maximum(self.expand, 1).sum(dtype=int))
-        return int(self.kept.sum())
-
-    def apply(self, raw: ArrayLike) -> F32:
-        """Bring raw rows (n, raw_columns) to network inputs (n, columns), as the device does."""
-        values = np.asarray(raw)[:, self.kept].astype(np.float32)
-        if len(self.expand):
-            values = np.concatenate(list(map(_expanded, values.T, self.expand)), axis=1)
-        missing = np.isnan(values)
-        values -= self.shift
-        values *= np.ldexp(np.float32(1), self.gain.astype(np.int32))
-        np.clip(values, -INPUT_LIMIT, INPUT_LIMIT, out=values)
-        if missing.any():
-            fill = self.fill if len(self.fill) else np.zeros(1, np.float32)
-            np.copyto(values, fill, where=missing)
-        return values
-
-    def tables(self) -> dict[str, bytes]:
-        """Each constant table as the device holds it: bytes by name."""
-        kept = np.packbits(self.kept, bitorder="little").tobytes()
-        return {
-            "kept": b"" if self.kept.all() else kept,
-            "expand": self.expand.tobytes(),
-            "shift": self.shift.astype("<f4").tobytes(),
-            "gain": self.gain.tobytes(),
-            "fill": self.fill.astype("<f4").tobytes(),
-        }
-
-    def to_bytes(self) -> bytes:
-        tables = self.tables()
-        has = sum(bool(tables[name]) << i for i, name in enumerate(("kept", "expand", "fill")))
-        stride = len(self.shift) > 1
-        head = struct.pack("<HHBB", self.raw_columns, self.columns, stride, has)
-        return head + b"".join(tables.values())
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Inputs":
-        read = Reader(data, "inputs")
-        raw, columns, stride, has = read.unpack("<HHBB")
-        kept = np.ones(raw, bool)
-        if has & 1:
-            bits = np.unpackbits(read.array(np.uint8, (raw + 7) // 8), bitorder="little")
-            kept = bits[:raw].astype(bool)
-        expand = read.array(np.uint8, int(kept.sum()) if has & 2 else 0)
-        entries = columns if stride else 1
-        shift, gain = read.array("<f4", entries), read.array(np.int8, entries)
-        fill = read.array("<f4", columns if has & 4 else 0)
-        inputs = cls(kept, shift, gain, expand, fill)
-        read.end(inputs.columns == columns, "the inputs are not as many as it says")
-        return inputs
-
-
-def _expanded(column: F32, codes: int) -> F32:
-    """One column (n,) of codes as (n, codes) of 0 and 1; missing stays missing."""
-    if codes < 2:
-        return column[:, None]
-    hot: F32 = (column[:, None] == np.arange(codes, dtype=np.float32)).astype(np.float32)
-    hot[np.isnan(column)] = np.nan
-    return hot
-
-
-@dataclass(frozen=True, eq=False)
-class Outputs:
-    """How the network's outputs become targets in raw units: y = out * scale + shift.
-
-    shift, scale: float32 (targets,); empty for classification.
-    """
-
-    shift: F32 = ()  # type: ignore[assignment]
-    scale: F32 = ()  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        for name in ("shift", "scale"):
-            object.__setattr__(self, name, _frozen(getattr(self, name), np.float32))
-        if self.shift.shape != self.scale.shape:
-            raise PlanError(f"outputs: {len(self.shift)} shifts and {len(self.scale)} scales")
-
-    def tables(self) -> dict[str, bytes]:
-        """Each constant table as the device holds it: bytes by name."""
-        shift, scale = (a.astype("<f4").tobytes() for a in (self.shift, self.scale))
-        return {"target_shift": shift, "target_scale": scale}
-
-    def to_bytes(self) -> bytes:
-        return struct.pack("<H", len(self.shift)) + b"".join(self.tables().values())
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Outputs":
-        read = Reader(data, "outputs")
-        (count,) = read.unpack("<H")
-        outputs = cls(read.array("<f4", count), read.array("<f4", count))
-        read.end(True, "")
-        return outputs
+NO_SPREAD, BY_CLASS, BY_ROW = range(3)
+HEAD = "<IIHH10B"
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,9 +25,17 @@ class Rows:
 
     columns: network inputs, then `targets` targets (0 for classification). width: bits of each
     stored integer, 1..16; low: int8; step: 8-bit floats; these three of one entry for all columns
-    or one for each.
-    sigma: 8-bit floats (columns,), or empty when rows are not dreamt. levels: (weight, count)
-    pairs in order of the rows. bits: the packed rows, least significant bit first.
+    or one for each. levels: (weight, count) pairs in order of the rows. bits: the packed rows,
+    least significant bit first. label_bits, soft_bits: a row ends with its label, or with a share
+    of so many bits (1..8) of each of `classes` classes.
+
+    sigma: 8-bit floats (columns,), or empty when rows are not dreamt. More of the deviations, all
+    of it optional: spread: 8-bit floats, a factor of all deviations of a row: (classes,), or
+    (2**spread_bits,) when each row has a code of spread_bits bits (1..4) at its end.
+    factors: int8 (rank, columns), rank 0..32, and factor_scale: 8-bit floats (rank,). axes: the
+    shape of the inputs, 1..3 pairs (length, whether a Haar transform runs along it); sigma then
+    belongs to coefficients, and correction: 8-bit floats, a factor of each input's deviation.
+    classes is 0 unless shares or spreads by class ask for it.
     """
 
     columns: int
@@ -187,26 +47,70 @@ class Rows:
     levels: tuple[tuple[int, int], ...]
     bits: U8
     targets: int = 0
+    classes: int = 0
+    soft_bits: int = 0
+    spread: U8 = ()  # type: ignore[assignment]
+    spread_bits: int = 0
+    factors: NDArray[np.int8] = ()  # type: ignore[assignment]
+    factor_scale: U8 = ()  # type: ignore[assignment]
+    axes: tuple[tuple[int, bool], ...] = ()
+    correction: U8 = ()  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        kinds = {"width": np.uint8, "low": np.int8, "step": np.uint8}
-        for name, dtype in (kinds | {"sigma": np.uint8, "bits": np.uint8}).items():
-            object.__setattr__(self, name, _frozen(getattr(self, name), dtype))
-        sizes = {len(getattr(self, name)) for name in kinds}
+        bytes_ = ("width", "step", "sigma", "bits", "spread", "factor_scale", "correction")
+        for name in (*bytes_, "low", "factors"):
+            dtype = np.uint8 if name in bytes_ else np.int8
+            object.__setattr__(self, name, frozen(getattr(self, name), dtype))
+        self._check_columns()
+        self._check_target()
+        self._check_deviations()
+        if not self.levels or any(w < 1 or c < 1 for w, c in self.levels) or len(self.levels) > 255:
+            raise PlanError("rows: 1..255 levels of at least one row and weight 1 are needed")
+        if len(self.bits) != (self.count * self.row_bits + 7) // 8:
+            raise PlanError(f"rows: {len(self.bits)} bytes do not hold {self.count} rows")
+
+    def _check_columns(self) -> None:
+        sizes = {len(self.width), len(self.low), len(self.step)}
         if len(sizes) > 1 or sizes.pop() not in (1, self.columns):
             raise PlanError(f"rows: width, low and step need 1 or {self.columns} entries each")
         if self.width.min() < 1 or self.width.max() > 16:
             raise PlanError(
                 f"rows: a width is 1..16 bits, not {self.width.min()}..{self.width.max()}"
             )
+
+    def _check_target(self) -> None:
+        label = self.label_bits or self.soft_bits or self.classes
+        if self.targets >= self.columns or self.targets and label:
+            raise PlanError(f"rows: {self.targets} targets in {self.columns} columns, and a label?")
+        if not 0 <= self.soft_bits <= 8 or self.soft_bits and self.label_bits:
+            raise PlanError("rows: a label, or shares of 1..8 bits, and not both")
+        told = self.soft_bits > 0 or len(self.spread) > 0 and not self.spread_bits
+        if (self.classes > 0) != told:
+            raise PlanError("rows: shares and spreads by class, and nothing else, need classes")
+
+    def _check_deviations(self) -> None:
         if len(self.sigma) not in (0, self.columns):
             raise PlanError(f"rows: sigma has {len(self.sigma)} entries; none or {self.columns}")
-        if not self.levels or any(w < 1 or c < 1 for w, c in self.levels) or len(self.levels) > 255:
-            raise PlanError("rows: 1..255 levels of at least one row and weight 1 are needed")
-        if self.targets >= self.columns or self.targets and self.label_bits:
-            raise PlanError(f"rows: {self.targets} targets in {self.columns} columns, and a label?")
-        if len(self.bits) != (self.count * self.row_bits + 7) // 8:
-            raise PlanError(f"rows: {len(self.bits)} bytes do not hold {self.count} rows")
+        if not len(self.sigma) and (len(self.spread) or self.rank or self.axes):
+            raise PlanError("rows: spread, factors and axes need sigma")
+        if not 0 <= self.spread_bits <= 4:
+            raise PlanError(f"rows: the code of a spread has 1..4 bits, not {self.spread_bits}")
+        entries = {1 << self.spread_bits} if self.spread_bits else {0, self.classes}
+        if len(self.spread) not in entries:
+            raise PlanError(f"rows: {len(self.spread)} spreads; {max(entries)} are needed")
+        if self.rank > 32 or self.rank and self.factors.shape != (self.rank, self.columns):
+            raise PlanError(
+                f"rows: factors have shape {self.factors.shape}, and {self.rank} scales; at most"
+                f" 32 of {self.columns} columns"
+            )
+        self._check_axes()
+
+    def _check_axes(self) -> None:
+        lengths = [length for length, _ in self.axes]
+        if len(self.correction) != (self.inputs if self.axes else 0) or len(lengths) > 3:
+            raise PlanError(f"rows: {len(lengths)} axes, and {len(self.correction)} corrections")
+        if lengths and np.prod(lengths, dtype=object) != self.inputs:
+            raise PlanError(f"rows: axes of {lengths} are not {self.inputs} inputs")
 
     @property
     def count(self) -> int:
@@ -218,19 +122,49 @@ class Rows:
         return sum(weight * count for weight, count in self.levels)
 
     @property
+    def inputs(self) -> int:
+        """Columns that are network inputs; the others are targets."""
+        return self.columns - self.targets
+
+    @property
+    def rank(self) -> int:
+        """Factors of the deviations."""
+        return len(self.factor_scale)
+
+    @property
+    def spread_kind(self) -> int:
+        """0 none, 1 by class, 2 by row."""
+        if not len(self.spread):
+            return NO_SPREAD
+        return BY_ROW if self.spread_bits else BY_CLASS
+
+    @property
+    def tail(self) -> tuple[int, ...]:
+        """Bits of each integer behind a row's columns: label or shares, and the spread's code."""
+        shares = (self.soft_bits,) * self.classes if self.soft_bits else (self.label_bits,)
+        return (*shares, self.spread_bits)
+
+    @property
     def row_bits(self) -> int:
         width = self.width.astype(int)
-        return int(width.sum() if len(width) > 1 else width[0] * self.columns) + self.label_bits
+        own = int(width.sum() if len(width) > 1 else width[0] * self.columns)
+        return own + sum(self.tail)
 
     def tables(self) -> dict[str, bytes]:
         """Each constant table as the device holds it: bytes by name."""
         width = np.append(self.width - 1, np.uint8(0))
         nibbles = width[0:-1:2] | width[1 : len(self.width) + 1 : 2] << 4
+        axes = (struct.pack("<HBx", length, bool(haar)) for length, haar in self.axes)
         return {
             "width": nibbles.tobytes(),
             "low": self.low.tobytes(),
             "step": self.step.tobytes(),
             "sigma": self.sigma.tobytes(),
+            "spread": self.spread.tobytes(),
+            "factor_scale": self.factor_scale.tobytes(),
+            "factors": self.factors.tobytes(),
+            "axes": b"".join(axes),
+            "correction": self.correction.tobytes(),
             "levels": np.array(self.levels, "<u4").tobytes(),
             "bits": self.bits.tobytes(),
         }
@@ -241,31 +175,56 @@ class Rows:
         return sum(map(len, self.tables().values()))
 
     def to_bytes(self) -> bytes:
-        head = struct.pack(
-            "<IIHBBBBB",
-            self.count,
-            self.row_bits,
-            self.columns,
-            self.targets,
-            self.label_bits,
-            len(self.width) > 1,
-            len(self.sigma) > 0,
-            len(self.levels),
-        )
-        return head + b"".join(self.tables().values())
+        small = (self.targets, self.label_bits, self.soft_bits, len(self.width) > 1)
+        model = (len(self.sigma) > 0, self.spread_kind, self.spread_bits, self.rank, len(self.axes))
+        sizes = (self.count, self.row_bits, self.columns, self.classes)
+        head = struct.pack(HEAD, *sizes, *small, *model, len(self.levels))
+        axes = (struct.pack("<HB", length, bool(haar)) for length, haar in self.axes)
+        return head + b"".join((self.tables() | {"axes": b"".join(axes)}).values())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Rows":
         read = Reader(data, "rows")
-        count, row_bits, columns, *small = read.unpack("<IIHBBBBB")
-        targets, label_bits, stride, dreamt, n_levels = small
+        count, row_bits, columns, classes, *small = read.unpack(HEAD)
+        targets, label_bits, soft_bits, stride, *model, n_levels = small
         entries = columns if stride else 1
         nibbles = read.array(np.uint8, (entries + 1) // 2)
         width = np.stack([nibbles & 15, nibbles >> 4], 1).ravel()[:entries] + 1
         low, step = read.array(np.int8, entries), read.array(np.uint8, entries)
-        sigma = read.array(np.uint8, columns if dreamt else 0)
+        sigma, deviations = _read_deviations(read, columns, targets, classes, *model)
         levels = tuple((int(w), int(c)) for w, c in read.array("<u4", 2 * n_levels).reshape(-1, 2))
         bits = read.array(np.uint8, (count * row_bits + 7) // 8)
-        rows = cls(columns, label_bits, width, low, step, sigma, levels, bits, targets)
-        read.end((rows.count, rows.row_bits) == (count, row_bits), "counts contradict each other")
+        own = (columns, label_bits, width, low, step, sigma, levels, bits, targets, classes)
+        rows = cls(*own, soft_bits, **deviations)
+        same = (rows.count, rows.row_bits, rows.spread_kind) == (count, row_bits, model[1])
+        read.end(same, "counts contradict each other")
         return rows
+
+
+def _read_deviations(
+    read: Reader,
+    columns: int,
+    targets: int,
+    classes: int,
+    dreamt: int,
+    kind: int,
+    spread_bits: int,
+    rank: int,
+    n_axes: int,
+) -> tuple[U8, dict[str, Any]]:
+    """Sigma, and the other fields of `Rows` about deviations, by name."""
+    read.check(kind <= BY_ROW and spread_bits <= 4, f"spread {kind} of {spread_bits} bits")
+    sigma = read.array(np.uint8, columns if dreamt else 0)
+    fields = {
+        "spread_bits": spread_bits,
+        "spread": read.array(np.uint8, (0, classes, 1 << spread_bits)[kind]),
+        "factor_scale": read.array(np.uint8, rank),
+        "factors": read.array(np.int8, rank * columns).reshape(rank, columns),
+        "axes": tuple((length, bool(haar)) for length, haar in _pairs(read, n_axes)),
+        "correction": read.array(np.uint8, max(columns - targets, 0) if n_axes else 0),
+    }
+    return sigma, fields
+
+
+def _pairs(read: Reader, count: int) -> list[tuple[Any, ...]]:
+    return [read.unpack("<HB") for _ in range(count)]

@@ -42,7 +42,9 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     """
     Z, labels = _space(reps, X, y)
     width = reps.rows.width
-    budget = Budget(reps.inputs, reps.outputs, reps.rows.label_bits, False, reps.nbytes, levels=1)
+    rows = reps.rows
+    head = reps.nbytes - rows.nbytes
+    budget = Budget(rows.columns, head, rows.label_bits, False, reps.nbytes, levels=1)
     fit = min(budget.rows(width), len(Z))
     if fit < 1:
         raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")
@@ -59,13 +61,13 @@ def _space(
     targets = reps.rows.targets
     task = "regression" if targets else "classification"
     rows, classes, given = check_table(X, y, task=task)
-    Z = apply_inputs(reps.inputs, rows, targets)
+    Z = apply_inputs(reps.inputs, rows)
     if not targets:
         return Z, _class_indices(classes, given, len(reps.classes))
     if given.shape[1] != targets:
         raise DataError(f"y has {given.shape[1]} targets and the representatives {targets}")
-    Z[:, reps.inputs.columns :] = (given - reps.outputs.shift) / reps.outputs.scale
-    return Z, np.zeros(len(Z), np.int32)
+    scaled = ((given - reps.outputs.shift) / reps.outputs.scale).astype(np.float32)
+    return np.hstack([Z, scaled]), np.zeros(len(Z), np.int32)
 
 
 def _class_indices(

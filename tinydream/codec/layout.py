@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec.quantise import dequantise, fit_grid, quantise
-from tinydream.codec.scale import apply_inputs, fit_outputs, lattice
-from tinydream.codec.tree import Tree, grow, leaf_means, lloyd
+from tinydream.codec.scale import lattice
+from tinydream.codec.tree import Tree, grow, leaf_sums, lloyd
 from tinydream.errors import BudgetError
-from tinydream.rows import Inputs, Outputs
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
 
@@ -42,46 +41,34 @@ class Space:
     counts, as a factor of it.
     """
 
-    inputs: Inputs
-    outputs: Outputs
     Z: F32
     label: I32
+    targets: int
     kinds: int
     grid: NDArray[np.uint16]
     scale: F64
     square: F64
     stress: F64
+    _summed: dict[Tree, tuple[F64, NDArray[np.int64]]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(
-        cls, X: NDArray[Any], y: NDArray[Any], classes: int, inputs: Inputs, most: int
-    ) -> "Space":
-        """The space of rows X (n, d); y: class indices (n,), or targets (n, t) if classes is 0.
+    def of(cls, Z: F32, y: NDArray[Any], classes: int, exact: F64 | None = None) -> "Space":
+        """The space of inputs Z (n, r) and y: labels (n,), or targets (n, t) if classes is 0.
 
-        Of more than `most` rows a random share of each class stands for all.
+        exact: as for `lattice`.
         """
-        outputs, targets = Outputs(), 0
-        if not classes:
-            outputs, targets = fit_outputs(y), y.shape[1]
-        if len(X) > most:
-            chosen = _share(y if classes else np.zeros(len(y), np.int32), most)
-            X, y = X[chosen], y[chosen]
-        Z = apply_inputs(inputs, X, targets)
+        targets = 0 if classes else y.shape[1]
+        label = y if classes else np.zeros(len(y), np.int32)
+        exact = np.zeros(Z.shape[1]) if exact is None else exact
         if targets:
-            Z[:, inputs.columns :] = (y - outputs.shift) / outputs.scale
-            y = np.zeros(len(y), np.int32)
-        grid, scale = lattice(X, Z, inputs)
+            Z, exact = np.hstack([Z, y.astype(np.float32)]), np.append(exact, np.zeros(targets))
+        grid, scale = lattice(Z, exact)
         square = np.einsum("ij,ij->j", Z, Z, dtype=np.float64)
         stress = np.ones(Z.shape[1])
         if targets:
             variance = square / len(Z) - Z.mean(axis=0, dtype=np.float64) ** 2
-            total = variance[: inputs.columns].sum()
-            stress[inputs.columns :] = STRESS * np.sqrt(total / targets)
-        return cls(inputs, outputs, Z, y, max(classes, 1), grid, scale, square, stress)
-
-    @property
-    def targets(self) -> int:
-        return len(self.outputs.shift)
+            stress[-targets:] = STRESS * np.sqrt(variance[:-targets].sum() / targets)
+        return cls(Z, label, targets, max(classes, 1), grid, scale, square, stress)
 
     @property
     def label_bits(self) -> int:
@@ -98,19 +85,19 @@ class Space:
 
         The mean of a leaf has adapted to its rows: n - leaves degrees of freedom are left.
         """
-        mean, rows = leaf_means(self.Z, leaf, leaves)
+        return self._spread(*leaf_sums(self.Z, leaf, leaves))
+
+    def spread_cut(self, tree: Tree, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
+        """The same of a cut tree; the rows themselves are summed once for all cuts."""
+        if tree not in self._summed:
+            self._summed[tree] = leaf_sums(self.Z, tree.leaf, tree.leaves)
+        sums, rows = self._summed[tree]
+        return self._spread(tree.merge(sums, leaves), tree.merge(rows, leaves))
+
+    def _spread(self, sums: F64, rows: NDArray[np.int64]) -> tuple[F64, NDArray[np.int64], F64]:
+        mean, leaves = sums / np.maximum(rows, 1)[:, None], len(rows)
         left = self.square - rows @ (mean * mean)
         return mean, rows, np.maximum(left, 0) / max(len(self.Z) - leaves, 1)
-
-
-def _share(labels: I32, most: int) -> NDArray[np.int64]:
-    """`most` rows, sorted: of each class its share at random, but at least one."""
-    generator, n, chosen = np.random.default_rng(0), len(labels), []
-    for k, count in enumerate(np.bincount(labels).tolist()):
-        take = max(1, count * most // n)
-        picked = np.sort(generator.choice(count, take, replace=False))
-        chosen.append(np.flatnonzero(labels == k)[picked])
-    return np.sort(np.concatenate(chosen))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,29 +111,27 @@ class Layout:
 
 @dataclass(frozen=True)
 class Budget:
-    """What is limited: bytes in all (`total`), or else the number of rows (`fixed`)."""
+    """What is limited: bytes in all (`total`), or else the number of rows (`fixed`).
 
-    inputs: Inputs
-    outputs: Outputs
+    columns: inputs and targets. head: bytes of what brings raw rows there and targets back.
+    """
+
+    columns: int
+    head: int
     label_bits: int
     deviation: bool
     total: int
     fixed: int | None = None
     levels: int = LEVELS
 
-    @property
-    def columns(self) -> int:
-        return self.inputs.columns + len(self.outputs.shift)
-
     def row_bits(self, width: U8) -> int:
         return int(np.broadcast_to(width, self.columns).sum(dtype=np.int64)) + self.label_bits
 
     def tables(self, width: U8) -> int:
-        """Bytes of all tables but the rows; grids have as many entries as `width`."""
-        units = {**self.inputs.tables(), **self.outputs.tables()}
+        """Bytes of all but the rows; grids have as many entries as `width`."""
         grid = (len(width) + 1) // 2 + 2 * len(width)
         sigma = self.columns if self.deviation else 0
-        return sum(map(len, units.values())) + grid + sigma + 8 * self.levels
+        return self.head + grid + sigma + 8 * self.levels
 
     def rows(self, width: U8) -> int:
         """Rows of these bits that fit beside the tables; negative when these alone do not."""
@@ -251,7 +236,7 @@ def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:
         if fit < space.kinds or abs(fit - rows) <= 0.03 * rows:
             break
         rows = fit
-        mean, _, within = space.spread(tree.cut(rows), rows)
+        mean, _, within = space.spread_cut(tree, rows)
         steps = np.ptp(mean, axis=0) / np.maximum(fineness * np.sqrt(within), 1e-9)
         width = np.rint(np.log2(steps + 1)).clip(2, 8).astype(np.uint8)
     return width
@@ -259,7 +244,7 @@ def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:
 
 def _error(space: Space, tree: Tree, layout: Layout) -> float:
     """Mean squared distance of a row to its representative as stored."""
-    mean, rows, within = space.spread(tree.cut(layout.rows), layout.rows)
+    mean, rows, within = space.spread_cut(tree, layout.rows)
     grid = fit_tables(mean, rows, layout.width)
     apart = grid.load(grid.store(mean)) - mean
     square = within + rows @ (apart * apart) / rows.sum()

@@ -1,7 +1,7 @@
 """EntroGeDe: few weighted representatives, and a model of what they leave out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -9,28 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinydream import _core
-from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
-from tinydream.codec.quantise import dequantise, f8_encode, fit_levels, pack_rows, unpack_rows
-from tinydream.codec.scale import apply_inputs, fit_inputs
-from tinydream.codec.tree import Tree
+from tinydream.codec.condense import condense
+from tinydream.codec.quantise import dequantise, unpack_rows
+from tinydream.codec.scale import apply_inputs
 from tinydream.data import TASKS, check_rows, check_table
-from tinydream.errors import BudgetError, DataError, InputError
-from tinydream.rows import Inputs, Outputs, Rows, f8_decode
+from tinydream.errors import DataError, InputError
+from tinydream.inputs import Inputs, Outputs, f8_decode
+from tinydream.rows import Rows
 
 __all__ = ["EntroGeDe", "Representatives"]
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
-
-# Deviations are drawn with this share of the spread within leaves. On validation rows carved
-# out of training rows, 0.7, 1 and 1.3 gave digits .967 .974 .975, letter .883 .883 .873,
-# optdigits .970 .974 .978 and geotec_har_watch .934 .931 .953 (8 KiB; digits without: .953).
-# Neither side wins everywhere: the measured spread it is.
-NOISE = 1.0
-
-# Of a longer table a random part is condensed: at least so many rows, and so many for each
-# representative that could fit.
-MOST_ROWS, ROWS_EACH = 1 << 19, 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +44,19 @@ class Representatives:
         return dequantise(q, rows.low, rows.step, rows.width), labels
 
     @property
+    def _inputs(self) -> int:
+        return self.rows.columns - self.rows.targets
+
+    @property
     def X(self) -> F32:
         """(m, r) float32, in network inputs: what the device computes, without deviations."""
-        return self._unpacked[0][:, : self.inputs.columns]
+        return self._unpacked[0][:, : self._inputs]
 
     @property
     def y(self) -> I32 | F32:
         """(m,) int32, indices into `classes`; for regression (m, t) float32, as outputs."""
         values, labels = self._unpacked
-        return values[:, self.inputs.columns :] if self.rows.targets else labels
+        return values[:, self._inputs :] if self.rows.targets else labels
 
     @cached_property
     def weight(self) -> NDArray[np.int64]:
@@ -73,12 +67,12 @@ class Representatives:
     @property
     def sigma(self) -> F32:
         """(r,) spread of the deviations, in network inputs; zeros when none are drawn."""
-        return self._sigma[: self.inputs.columns]
+        return self._sigma[: self._inputs]
 
     @property
     def target_sigma(self) -> F32:
         """(t,) spread of the targets' deviations, as outputs; empty for classification."""
-        return self._sigma[self.inputs.columns :]
+        return self._sigma[self._inputs :]
 
     @cached_property
     def _sigma(self) -> F32:
@@ -86,9 +80,10 @@ class Representatives:
         return sigma if len(sigma) else np.zeros(self.rows.columns, np.float32)
 
     @property
-    def projection(self) -> None:
-        """Rows are not projected by this version."""
-        return None
+    def projection(self) -> F32 | None:
+        """(d, r) float32 that takes scaled inputs to those of the network, if any does."""
+        given = self.inputs.projection
+        return None if given is None else given.matrix
 
     @property
     def nbytes(self) -> int:
@@ -107,7 +102,7 @@ class Representatives:
         drawn, labels = _core.rows_draw(self.rows.to_bytes(), seed, 0, n)
         x = np.frombuffer(drawn, np.float32).reshape(n, -1)
         if self.rows.targets:
-            return x[:, : self.inputs.columns], x[:, self.inputs.columns :]
+            return x[:, : self._inputs], x[:, self._inputs :]
         return x, np.frombuffer(labels, np.int32)
 
 
@@ -140,8 +135,12 @@ class EntroGeDe:
     deviation: bool = True
     task: str = "auto"
     one_hot: Sequence[int] = ()
+    projection: str = "auto"
+    components: int | None = None
 
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> "EntroGeDe":
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+    ) -> "EntroGeDe":
         """Learn from rows X (n, d), numbers or NaN, and y: labels (n,) of any kind, or numbers
         (n,) or (n, t) for regression.
 
@@ -152,7 +151,9 @@ class EntroGeDe:
         _remember_names(self, X)
         rows, self.classes_, labels = check_table(X, y, task=self.task)
         self.n_features_in_ = rows.shape[1]
-        self.representatives_ = _condense(rows, labels, self.classes_, self)
+        made = condense(rows, labels, len(self.classes_), self, _groups(groups, len(rows)))
+        self.representatives_ = Representatives(made.inputs, made.rows, self.classes_, made.outputs)
+        self.trials_ = made.trials
         return self
 
     def transform(self, X: ArrayLike) -> F32:
@@ -224,56 +225,10 @@ def _remember_names(codec: Any, X: Any) -> None:
         del codec.feature_names_in_
 
 
-def _condense(
-    X: NDArray[Any], y: NDArray[Any], classes: NDArray[Any], codec: EntroGeDe
-) -> Representatives:
-    fixed = codec.representatives
-    total = codec.budget_bytes
-    if fixed is not None and fixed < len(classes):
-        raise BudgetError(
-            f"{fixed} representatives cannot stand for {len(classes)} classes; ask for"
-            f" {len(classes)} or more"
-        )
-    inputs = fit_inputs(X, total if fixed is None else None, codec.one_hot)
-    most = 8 * total // inputs.columns if fixed is None else fixed
-    space = Space.of(X, y, len(classes), inputs, max(MOST_ROWS, ROWS_EACH * most))
-    budget = Budget(space.inputs, space.outputs, space.label_bits, codec.deviation, total, fixed)
-    layout, tree = choose_layout(space, budget, codec.bits)
-    made = _represent(space, tree, layout, codec, classes)
-    while fixed is None:  # levels of weight that were not needed leave bytes for rows
-        spare = 8 * (total - made.nbytes) // made.rows.row_bits
-        layout = replace(layout, rows=min(layout.rows + spare, tree.leaves))
-        if layout.rows == made.rows.count:
-            break
-        fuller = _represent(space, tree, layout, codec, classes)
-        if fuller.nbytes > total:
-            break
-        made = fuller
-    return made
-
-
-def _represent(
-    space: Space, tree: Tree, layout: Layout, codec: EntroGeDe, classes: NDArray[Any]
-) -> Representatives:
-    leaf = space.lloyd(tree.cut(layout.rows), layout.rows, codec.lloyd)
-    mean, count, within = space.spread(leaf, layout.rows)
-    label = np.zeros(layout.rows, np.int32)
-    label[leaf] = space.label
-    weight, level = fit_levels(count, layout.levels)
-    order = np.argsort(level, kind="stable")
-    grid = fit_tables(mean, count, layout.width)
-    q = grid.store(mean)[order]
-    sigma = f8_encode(NOISE * np.sqrt(within)) if codec.deviation else np.empty(0, np.uint8)
-    levels = tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True))
-    rows = Rows(
-        columns=space.Z.shape[1],
-        targets=space.targets,
-        label_bits=space.label_bits,
-        width=grid.width,
-        low=grid.low,
-        step=grid.step,
-        sigma=sigma,
-        levels=levels,
-        bits=pack_rows(q, label[order], grid.width, space.label_bits),
-    )
-    return Representatives(space.inputs, rows, classes, space.outputs)
+def _groups(groups: ArrayLike | None, n: int) -> NDArray[Any] | None:
+    if groups is None:
+        return None
+    names = np.asarray(groups)
+    if names.shape != (n,):
+        raise InputError(f"groups has shape {names.shape}; one name a row is needed, shape ({n},)")
+    return names

@@ -10,7 +10,7 @@ from tinydream.board import Board, load_board
 from tinydream.budget import NODE_BYTES, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
-from tinydream.plan import FORMAT, Plan
+from tinydream.plan import FORMAT, LOSSES, Plan
 from tinydream.resources import firmware_folder
 
 __all__ = ["generate", "write_project"]
@@ -104,12 +104,18 @@ NOTES = {
     "shift": ("float", "raw units"),
     "gain": ("int8_t", "exponents of two"),
     "fill": ("float", "inputs where the raw value is missing"),
+    "code_scale": ("uint8_t", "8-bit floats: a factor of each output of the projection"),
+    "codes": ("uint8_t", "projection: packed integers, input by input"),
     "target_shift": ("float", "raw units"),
     "target_scale": ("float", "raw units"),
     "width": ("uint8_t", "bits of a stored number, less one, 4 bits each"),
     "low": ("int8_t", "lowest value, in steps"),
     "step": ("uint8_t", "8-bit floats"),
     "sigma": ("uint8_t", "8-bit floats: spread of the rows around their representatives"),
+    "spread": ("uint8_t", "8-bit floats: a factor of all deviations of a row"),
+    "factor_scale": ("uint8_t", "8-bit floats"),
+    "factors": ("int8_t", "what deviations have in common, factor by factor"),
+    "correction": ("uint8_t", "8-bit floats: a factor of each input's deviation"),
     "bits": ("uint8_t", "packed representatives"),
 }
 
@@ -119,13 +125,20 @@ def _tables(plan: Plan, pointer: int) -> list[Table]:
         _table(name, data, *NOTES[name]) for name, data in plan.constants.items() if name in NOTES
     ]
     names = [_names(plan, pointer)] if plan.classes else []
-    return [*tables, _levels(plan), _layers(plan), *names]
+    axes = [_axes(plan)] if plan.rows.axes else []
+    return [*tables, *axes, _levels(plan), _layers(plan), *names]
 
 
 def _table(name: str, data: bytes, kind: str, note: str) -> Table:
     dtype = {"float": "<f4", "int8_t": "i1", "uint8_t": "u1"}[kind]
     text = list(map(f32 if kind == "float" else str, np.frombuffer(data, dtype)))
     return Table(name, kind, note, len(text), len(data), wrapped(text))
+
+
+def _axes(plan: Plan) -> Table:
+    items = [f"{{{length}, {int(haar)}}}" for length, haar in plan.rows.axes]
+    note = "shape of the inputs: length, and whether a transform runs along it"
+    return Table("axes", "td_axis_t", note, len(items), 4 * len(items), wrapped(items))
 
 
 def _levels(plan: Plan) -> Table:
@@ -151,8 +164,17 @@ def _names(plan: Plan, pointer: int) -> Table:
 
 def _kernels(plan: Plan) -> dict[str, int]:
     """Compile-time switches: what this plan does not ask for is not linked."""
+    kinds = {layer.kind for layer in plan.layers[:-1]}  # a sigmoid at the end is the loss's
+    activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
     return {
+        "TD_TILE": plan.tile,
         "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
         "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
+        **{f"TD_WITH_{loss.upper()}": int(plan.loss == loss) for loss in LOSSES},
+        "TD_WITH_GRADIENTS": int(plan.gradients),
+        "TD_WITH_DESCENT": int(not plan.gradients),
+        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
+        "TD_WITH_FACTORS": int(plan.rows.rank > 0),
+        "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),
     }

@@ -10,22 +10,74 @@ enum { TD_STREAM_WEIGHTS = 1, TD_STREAM_ORDER = 2, TD_STREAM_DEVIATION = 3 };
 
 uint32_t td_key(uint32_t seed, uint32_t stream);
 
-// td_rows.c: `draws` holds (index, key) pairs; x is (n, columns)
+typedef union {
+    float f;
+    uint32_t u;
+} td_float_t;
+
+// td_f8, where a call would cost more than the number: its bits are the code's, shifted, with another bias
+static inline float td_f8_inline(uint8_t code)
+{
+    td_float_t value;
+    value.u = code == 0 ? 0u : ((uint32_t)code << 20) + (103u << 23);
+    return value.f;
+}
+
+// `width` bits (1..16) from bit `at` on; touches no byte that holds none of them
+static inline uint32_t td_bits(const uint8_t *bits, uint32_t at, uint32_t width)
+{
+    const uint8_t *p = bits + (at >> 3);
+    uint32_t shift = at & 7u, end = shift + width, value = p[0];
+    if (end > 8)
+        value |= (uint32_t)p[1] << 8;
+    if (end > 16)
+        value |= (uint32_t)p[2] << 16;
+    return (value >> shift) & ((1u << width) - 1u);
+}
+
+// td_inputs.c
+int td_inputs_check(const td_inputs_t *inputs);
+
+// td_rows.c
 uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t position);
 uint32_t td_rows_label(const td_rows_t *rows, uint32_t index);
-void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x);
+void td_rows_target(const td_rows_t *rows, uint32_t index, float *t); // (classes); rows with soft_bits
+float td_rows_spread(const td_rows_t *rows, uint32_t index);
+uint32_t td_rows_width(const td_rows_t *rows, uint32_t j);
 int td_rows_check(const td_rows_t *rows, uint32_t outputs);
-int td_inputs_check(const td_inputs_t *inputs);
+
+// td_dream.c: `draws` holds (index, key) pairs; x is (n, columns)
+void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x);
+int td_dream_check(const td_rows_t *rows);
 
 // td_net.c: activations as td_train lays them out; n rows of the slice
 uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
-float td_net_cross_entropy(float *logits, uint32_t classes, uint32_t label, uint32_t *correct);
-float td_net_mse(float *outputs, const float *targets, uint32_t count);
-void td_net_backward(const td_plan_t *plan, const float *weights, float *gradients, float *activations,
-                     uint32_t n);
-uint32_t td_net_argmax(const float *values, uint32_t count);
-float td_net_softmax(float *values, uint32_t count, float *sum);
+int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
+                    float rate);
+int td_net_is_wild(const float *values, uint32_t count);
+
+// td_loss.c: `outputs` of one row. td_loss makes them their own gradient and returns the loss; target: (outputs)
+// of a regression, (classes) shares of a soft label, NULL for a hard one. td_loss_answer makes them what
+// td_predict tells.
+int td_loss_check(const td_plan_t *plan);
+uint32_t td_loss_classes(const td_plan_t *plan);
+uint32_t td_loss_argmax(const float *values, uint32_t count);
+float td_loss(const td_plan_t *plan, float *outputs, const float *target, uint32_t label, uint32_t *correct);
+int td_loss_answer(const td_plan_t *plan, float *outputs);
+
+// td_rate.c: the rate of an epoch (from 0), from the rate of the one before it
+int td_rate_check(const td_knobs_t *knobs);
+float td_rate(const td_knobs_t *knobs, uint32_t epoch, float before);
+
+// td_update.c: numbers kept for each parameter besides itself: its gradient, or none where the backward
+// pass moves the weights itself; and the optimiser's state
+uint32_t td_update_gradients(const td_plan_t *plan);
+uint32_t td_update_state(const td_plan_t *plan);
+int td_update_check(const td_plan_t *plan);
+
+// Moves the weights by `scale` times the gradients, and sets these to 0 for the next batch.
+void td_update(td_train_t *train, float scale);
 
 #endif

@@ -2,11 +2,6 @@
 // td_math.c - the numbers every target agrees on: hash, 8-bit floats, exp, log, sqrt.
 #include "td_internal.h"
 
-typedef union {
-    float f;
-    uint32_t u;
-} bits_t;
-
 const char *td_error_text(int code)
 {
     switch (code) {
@@ -38,16 +33,12 @@ uint32_t td_key(uint32_t seed, uint32_t stream)
 
 float td_f8(uint8_t code)
 {
-    bits_t scale;
-    if (code == 0)
-        return 0.0f;
-    scale.u = (uint32_t)(127 - 27 + (code >> 3)) << 23;
-    return (float)(8 + (code & 7)) * scale.f;
+    return td_f8_inline(code);
 }
 
 float td_exp(float x)
 {
-    bits_t y;
+    td_float_t y;
     float r, q;
     int32_t n;
     if (!(x >= -87.0f))
@@ -67,11 +58,34 @@ float td_exp(float x)
     return y.f;
 }
 
+float td_sigmoid(float x)
+{
+    float e = td_exp(x < 0.0f ? x : -x); // at most 1
+    return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+float td_tanh(float x)
+{
+    float a = x < 0.0f ? -x : x, z = x * x, p;
+    if (!(a < 0.625f)) {
+        p = 1.0f - 2.0f / (td_exp(a + a) + 1.0f);
+        return x < 0.0f ? -p : p;
+    }
+    p = -0.00569738168f;
+    p = p * z + 0.0206325445f;
+    p = p * z - 0.0537377968f;
+    p = p * z + 0.133314207f;
+    p = p * z - 0.333332807f;
+    return x + (x * z) * p;
+}
+
 float td_log(float x)
 {
-    bits_t m;
+    td_float_t m;
     float e, f, z, p;
     int32_t exponent;
+    if (x != x)
+        return x; // no number stays no number
     m.f = x;
     exponent = (int32_t)(m.u >> 23) - 127;
     m.u = (m.u & 0x007fffffu) | 0x3f800000u;
@@ -100,7 +114,7 @@ float td_sqrt_portable(float x);
 
 float td_sqrt_portable(float x)
 {
-    bits_t v;
+    td_float_t v;
     uint32_t rest, root = 0, bit;
     int32_t exponent;
     if (!(x > 0.0f))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_rows.c - which representative comes next, and the row that is dreamt around it.
+// td_rows.c - which representative comes next, and what it says of itself.
 #include "td_internal.h"
 
 // ---- order: a permutation that needs no memory ----
@@ -41,87 +41,62 @@ uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t p
     return first + p / level->weight;
 }
 
-// ---- bits ----
+// ---- what a row says of itself ----
 
-// `width` bits (1..16) from bit `at` on; touches no byte that holds none of them
-static uint32_t read_bits(const uint8_t *bits, uint32_t at, uint32_t width)
-{
-    const uint8_t *p = bits + (at >> 3);
-    uint32_t shift = at & 7u, end = shift + width, value = p[0];
-    if (end > 8)
-        value |= (uint32_t)p[1] << 8;
-    if (end > 16)
-        value |= (uint32_t)p[2] << 16;
-    return (value >> shift) & ((1u << width) - 1u);
-}
-
-static uint32_t column_width(const td_rows_t *rows, uint32_t j)
+uint32_t td_rows_width(const td_rows_t *rows, uint32_t j)
 {
     uint32_t i = j * rows->grid_stride;
     return ((rows->width[i >> 1] >> (4 * (i & 1u))) & 15u) + 1u;
 }
 
+// bits behind the columns: label or soft target, then the code of the spread
+static uint32_t tail_bits(const td_rows_t *rows)
+{
+    return rows->label_bits + (uint32_t)rows->soft_bits * rows->classes + rows->spread_bits;
+}
+
+// class k's share of a row, an integer
+static uint32_t share(const td_rows_t *rows, uint32_t index, uint32_t k)
+{
+    uint32_t at = (index + 1) * rows->row_bits - tail_bits(rows) + k * rows->soft_bits;
+    return td_bits(rows->bits, at, rows->soft_bits);
+}
+
 uint32_t td_rows_label(const td_rows_t *rows, uint32_t index)
 {
-    uint32_t end = (index + 1) * rows->row_bits;
-    if (rows->label_bits == 0)
-        return 0;
-    return read_bits(rows->bits, end - rows->label_bits, rows->label_bits);
+    uint32_t k, best = 0;
+    if (rows->label_bits != 0)
+        return td_bits(rows->bits, (index + 1) * rows->row_bits - tail_bits(rows), rows->label_bits);
+    for (k = 1; rows->soft_bits != 0 && k < rows->classes; k++)
+        if (share(rows, index, k) > share(rows, index, best))
+            best = k;
+    return best;
 }
 
-// ---- dreaming ----
-
-#if TD_WITH_DEVIATION
-// 256 normal quantiles, round(44 * quantile((i + 0.5) / 256)); symmetric, so their mean is exactly 0
-static const int8_t normal[256] = {
-    -127, -111, -103, -97, -93, -89, -86, -83, -81, -79, -77, -75, -73, -71, -70, -68,
-    -67, -65, -64, -63, -62, -61, -60, -59, -57, -56, -56, -55, -54, -53, -52, -51,
-    -50, -49, -49, -48, -47, -46, -46, -45, -44, -43, -43, -42, -41, -41, -40, -39,
-    -39, -38, -37, -37, -36, -36, -35, -34, -34, -33, -33, -32, -32, -31, -30, -30,
-    -29, -29, -28, -28, -27, -27, -26, -26, -25, -25, -24, -24, -23, -23, -22, -22,
-    -21, -21, -20, -20, -19, -19, -18, -18, -17, -17, -17, -16, -16, -15, -15, -14,
-    -14, -13, -13, -12, -12, -12, -11, -11, -10, -10, -9, -9, -8, -8, -8, -7,
-    -7, -6, -6, -5, -5, -5, -4, -4, -3, -3, -2, -2, -2, -1, -1, 0,
-    0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 7,
-    7, 8, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 12, 13, 13, 14,
-    14, 15, 15, 16, 16, 17, 17, 17, 18, 18, 19, 19, 20, 20, 21, 21,
-    22, 22, 23, 23, 24, 24, 25, 25, 26, 26, 27, 27, 28, 28, 29, 29,
-    30, 30, 31, 32, 32, 33, 33, 34, 34, 35, 36, 36, 37, 37, 38, 39,
-    39, 40, 41, 41, 42, 43, 43, 44, 45, 46, 46, 47, 48, 49, 49, 50,
-    51, 52, 53, 54, 55, 56, 56, 57, 59, 60, 61, 62, 63, 64, 65, 67,
-    68, 70, 71, 73, 75, 77, 79, 81, 83, 86, 89, 93, 97, 103, 111, 127,
-};
-#define NORMAL_UNIT 0.0227652453f // 1 / sqrt(mean square of the table)
-
-// four columns share one hash: column j takes byte j % 4 of hash number j / 4
-static float drawn_normal(uint32_t key, uint32_t j)
+static uint32_t sum_of_shares(const td_rows_t *rows, uint32_t index)
 {
-    uint32_t hash = td_hash(key + (j >> 2));
-    return (float)normal[(hash >> (8 * (j & 3u))) & 255u];
+    uint32_t k, sum = 0;
+    for (k = 0; k < rows->classes; k++)
+        sum += share(rows, index, k);
+    return sum;
 }
-#endif
 
-void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x)
+void td_rows_target(const td_rows_t *rows, uint32_t index, float *t)
 {
-    uint32_t at = 0, j, b;
-    for (j = 0; j < rows->columns; j++) {
-        uint32_t i = j * rows->grid_stride, width = column_width(rows, j);
-        float step = td_f8(rows->step[i]);
-        float low = (float)((int32_t)rows->low[i] * (1 << (width > 7 ? width - 7 : 0))) * step;
-#if TD_WITH_DEVIATION
-        float deviation = rows->sigma ? td_f8(rows->sigma[j]) * NORMAL_UNIT : 0.0f;
-#endif
-        for (b = 0; b < n; b++) {
-            uint32_t q = read_bits(rows->bits, draws[2 * b] * rows->row_bits + at, width);
-            float value = low + (float)q * step;
-#if TD_WITH_DEVIATION
-            if (rows->sigma)
-                value = value + deviation * drawn_normal(draws[2 * b + 1], j);
-#endif
-            x[b * rows->columns + j] = value;
-        }
-        at += width;
-    }
+    float inverse = 1.0f / (float)sum_of_shares(rows, index);
+    uint32_t k;
+    for (k = 0; k < rows->classes; k++)
+        t[k] = (float)share(rows, index, k) * inverse;
+}
+
+float td_rows_spread(const td_rows_t *rows, uint32_t index)
+{
+    if (rows->spread == TD_SPREAD_CLASS)
+        return td_f8(rows->spreads[td_rows_label(rows, index)]);
+    if (rows->spread == TD_SPREAD_ROW)
+        return td_f8(rows->spreads[td_bits(rows->bits, (index + 1) * rows->row_bits - rows->spread_bits,
+                                           rows->spread_bits)]);
+    return 1.0f;
 }
 
 void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t position,
@@ -134,81 +109,13 @@ void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t 
     *label = td_rows_label(rows, draw[0]);
 }
 
-// ---- raw units ----
-
-static int is_kept(const td_inputs_t *inputs, uint32_t j)
-{
-    return inputs->kept == NULL || (inputs->kept[j >> 3] >> (j & 7u)) & 1u;
-}
-
-static float scaled(const td_inputs_t *inputs, uint32_t k, float value)
-{
-    uint32_t i = k * inputs->scale_stride;
-    union {
-        float f;
-        uint32_t u;
-    } scale;
-    if (value != value)
-        return inputs->fill ? inputs->fill[k] : 0.0f;
-    scale.u = (uint32_t)(127 + inputs->gain[i]) << 23;
-    value = (value - inputs->shift[i]) * scale.f;
-    return value > 16.0f ? 16.0f : value < -16.0f ? -16.0f : value;
-}
-
-void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x)
-{
-    uint32_t j, c, k = 0, column = 0;
-    for (j = 0; j < inputs->raw_columns; j++) {
-        float value = raw[j];
-        uint32_t codes;
-        if (!is_kept(inputs, j))
-            continue;
-        codes = inputs->expand ? inputs->expand[column] : 0;
-        column++;
-        if (codes < 2) {
-            x[k] = scaled(inputs, k, value);
-            k++;
-            continue;
-        }
-        for (c = 0; c < codes; c++, k++)
-            x[k] = scaled(inputs, k, value != value ? value : value == (float)c ? 1.0f : 0.0f);
-    }
-}
-
 // ---- checks, once at the door ----
 
-int td_inputs_check(const td_inputs_t *inputs)
+// levels add up to count and rows, and neither wraps around
+static int levels_check(const td_rows_t *rows)
 {
-    uint32_t j, columns = 0, column = 0;
-    if (inputs->columns == 0 || inputs->scale_stride > 1)
-        return TD_EPLAN;
-    if (inputs->shift == NULL || inputs->gain == NULL)
-        return TD_EPLAN;
-    for (j = 0; j < inputs->raw_columns; j++) {
-        if (!is_kept(inputs, j))
-            continue;
-        columns += inputs->expand && inputs->expand[column] > 1 ? inputs->expand[column] : 1;
-        column++;
-    }
-    if (columns != inputs->columns)
-        return TD_EPLAN;
-    for (j = 0; j <= (uint32_t)(inputs->columns - 1) * inputs->scale_stride; j++)
-        if (inputs->gain[j] < -126) // 2^gain would not be a normal number
-            return TD_EPLAN;
-    return 0;
-}
-
-// levels add up to count and rows, neither wraps around, and every label is a class
-int td_rows_check(const td_rows_t *rows, uint32_t outputs)
-{
-    uint64_t count = 0, stands_for = 0, width = rows->label_bits;
+    uint64_t count = 0, stands_for = 0;
     uint32_t i;
-    if (!rows->bits || !rows->levels || !rows->width || !rows->low || !rows->step)
-        return TD_EPLAN;
-    if (rows->grid_stride > 1 || rows->label_bits > 16 || rows->targets >= rows->columns)
-        return TD_EPLAN;
-    if (rows->targets != 0 && (rows->targets != outputs || rows->label_bits != 0))
-        return TD_EPLAN;
     for (i = 0; i < rows->levels_count; i++) {
         if (rows->levels[i].weight == 0 || rows->levels[i].count == 0)
             return TD_EPLAN;
@@ -217,18 +124,48 @@ int td_rows_check(const td_rows_t *rows, uint32_t outputs)
         if (stands_for > 0x7fffffffu)
             return TD_EPLAN;
     }
-    for (i = 0; i < rows->columns; i++)
-        width += column_width(rows, i);
-    if (count == 0 || count != rows->count || stands_for != rows->rows || width != rows->row_bits)
+    return count != 0 && count == rows->count && stands_for == rows->rows ? 0 : TD_EPLAN;
+}
+
+static int target_check(const td_rows_t *rows, uint32_t outputs)
+{
+    uint32_t told = rows->soft_bits != 0 || rows->spread == TD_SPREAD_CLASS;
+    if (rows->targets >= rows->columns || rows->label_bits > 16 || rows->soft_bits > 8)
         return TD_EPLAN;
-    if (count * width > 0xffffffffu)
+    if (rows->targets != 0 && (rows->targets != outputs || rows->label_bits != 0 || told))
         return TD_EPLAN;
-    for (i = 0; i < rows->count; i++)
+    if (rows->label_bits != 0 && rows->soft_bits != 0)
+        return TD_EPLAN;
+    return rows->classes == (told ? outputs : 0) ? 0 : TD_EPLAN;
+}
+
+// every label is a class, every soft target has a share
+static int labels_check(const td_rows_t *rows, uint32_t outputs)
+{
+    uint32_t i;
+    for (i = 0; i < rows->count; i++) {
         if (td_rows_label(rows, i) >= outputs)
             return TD_EPLAN;
-#if !TD_WITH_DEVIATION
-    if (rows->sigma)
-        return TD_ENOKERNEL;
-#endif
+        if (rows->soft_bits != 0 && sum_of_shares(rows, i) == 0)
+            return TD_EPLAN;
+    }
     return 0;
+}
+
+int td_rows_check(const td_rows_t *rows, uint32_t outputs)
+{
+    uint64_t width = tail_bits(rows);
+    uint32_t i;
+    int code;
+    if (!rows->bits || !rows->levels || !rows->width || !rows->low || !rows->step || rows->grid_stride > 1)
+        return TD_EPLAN;
+    if ((code = levels_check(rows)) != 0 || (code = target_check(rows, outputs)) != 0)
+        return code;
+    for (i = 0; i < rows->columns; i++)
+        width += td_rows_width(rows, i);
+    if (width != rows->row_bits || rows->count * width > 0xffffffffu)
+        return TD_EPLAN;
+    if ((code = td_dream_check(rows)) != 0)
+        return code;
+    return labels_check(rows, outputs);
 }

@@ -1,0 +1,140 @@
+"""Which figures there are: methods by sets and budgets, and the smaller questions beside them."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import tinydream as td
+from bench.codec.learn import LEARNERS
+from bench.codec.methods import METHODS, Unit
+from bench.codec.sets import SETS
+
+__all__ = [
+    "ABLATION",
+    "ABLATION_SETS",
+    "BUDGETS",
+    "LADDER",
+    "LEARNER_SETS",
+    "NOISES",
+    "NOISE_SETS",
+    "PAPER_ROWS",
+    "PAPER_SET",
+    "PEERS",
+    "QUICK_SETS",
+    "UNSEEN",
+    "UNSEEN_SETS",
+    "Job",
+    "ablations",
+    "jobs",
+    "projections",
+]
+
+BUDGETS = (2048, 8192, 32768)
+LADDER = (512, 1024, 2048, 4096, 8192, 16384, 32768)
+SEEDS, FEWER = 10, 5
+QUICK_SETS = ("california_housing", "letter", "magic_gamma", "occupancy", "optdigits")
+
+MAIN = ("ours", "random 8", "random", "stratified 8", "stratified", "k-means")
+SIDE = ("herding", "one mask", "means", "random, dreamt", "k-means, dreamt")
+PEERS = ("all", "ours", "random 8", "k-means")  # in the smaller questions
+
+NOISE_SETS, NOISES = ("letter", "optdigits"), (0.1, 0.3)
+LEARNER_SETS = ("adult", "california_housing", "letter", "optdigits", "wisdm_features")
+UNSEEN_SETS = ("letter", "optdigits", "wisdm_features", "geotec_har_watch", "gas_sensor_drift")
+UNSEEN = ("none", "auto")  # projections
+PAPER_SET, PAPER_ROWS = "california_housing", 92
+ABLATION_SETS = (
+    "adult",
+    "california_housing",
+    "geotec_har_watch",
+    "letter",
+    "optdigits",
+    "protein_casp",
+    "wisdm_features",
+)
+ABLATION: tuple[tuple[tuple[str, object], ...], ...] = (
+    (("projection", "none"),),
+    (("projection", "pca"),),
+    (("projection", "lda"),),
+    (("projection", "trained"),),
+    (("tree", "global"),),
+    (("lloyd", 0),),
+    (("lloyd", 10),),
+    (("bits", 3),),
+    (("bits", 4),),
+    (("bits", 8),),
+    (("rank", 0),),
+    (("soft", True),),
+)
+
+Job = list[tuple[Unit, int]]  # units of one set that share work, each with its number of seeds
+
+
+def _known(options: tuple[tuple[str, object], ...]) -> bool:
+    return {name for name, _ in options} <= {field.name for field in fields(td.EntroGeDe)}
+
+
+def ablations() -> list[tuple[tuple[str, object], ...]]:
+    """Those options that this codec has."""
+    return [options for options in ABLATION if _known(options)]
+
+
+def projections() -> list[tuple[tuple[str, object], ...]]:
+    """The options of EntroGeDe that are compared on what it has not seen."""
+    all_of_them = [(("projection", name),) for name in UNSEEN]
+    return [each for each in all_of_them if _known(each)] or [()]
+
+
+def jobs(names: Sequence[str], quick: bool) -> list[Job]:
+    """All jobs, those first that take longest."""
+    order = sorted(names, key=lambda name: -_cost(name))
+    made: list[Job] = []
+    for name in order:
+        made += _main(name, quick)
+    if not quick:
+        for name in order:
+            made += _beside(name)
+    return made
+
+
+def _cost(name: str) -> int:
+    wide = {"mnist": 784, "fashion_mnist_mini": 784, "cwru_bearing48k": 512, "fsdd_mfcc": 490}
+    return SETS[name].steps * (100 + wide.get(name, 20)) if name in SETS else 0
+
+
+def _main(name: str, quick: bool) -> list[Job]:
+    seeds = FEWER if quick else SEEDS
+    rows = [(Unit(name, "all"), seeds)]
+    made: list[Job] = [rows + [(Unit(name, "rival", budget), seeds) for budget in BUDGETS]]
+    for budget in BUDGETS:
+        for ours in (True, False):
+            job = [(Unit(name, m, budget), seeds) for m in MAIN if METHODS[m].ours == ours]
+            if not quick:
+                job += [(Unit(name, m, budget), FEWER) for m in SIDE if METHODS[m].ours == ours]
+            made.append(job)
+    return made
+
+
+def _beside(name: str) -> list[Job]:
+    made: list[Job] = [[(Unit(name, "ours", b), FEWER) for b in LADDER if b not in BUDGETS]]
+    if name in NOISE_SETS:
+        made += [
+            [(Unit(name, m, 0 if m == "all" else 8192, noise=share), FEWER) for m in PEERS]
+            for share in NOISES
+        ]
+    if name in LEARNER_SETS:
+        made += [
+            [(Unit(name, m, 0 if m == "all" else 8192, learner=kind), FEWER) for m in PEERS]
+            for kind in LEARNERS
+        ]
+    if name == PAPER_SET:
+        made.append([(Unit(name, m, rows=PAPER_ROWS), SEEDS) for m in PEERS if m != "all"])
+    if name in ABLATION_SETS:
+        made += [
+            [(Unit(name, "ours", budget, options=each), FEWER) for each in ablations()]
+            for budget in BUDGETS[:2]
+        ]
+    if name in UNSEEN_SETS:
+        made.append(
+            [(Unit(name, "ours", 8192, options=each, held=True), SEEDS) for each in projections()]
+        )
+    return made

@@ -1,0 +1,218 @@
+"""Which projection, if any: candidates are built, trained on, and scored on rows held out."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream import _core
+from tinydream.codec.project import TRIAL_STEPS, Directions
+from tinydream.codec.quantise import f8_encode
+from tinydream.codec.trainer import train_net
+from tinydream.errors import BudgetError
+from tinydream.inputs import Projection, f8_decode
+from tinydream.rows import Rows
+
+__all__ = ["Candidate", "Trial", "candidates", "choose"]
+
+F32 = NDArray[np.float32]
+
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.15, 30, 2000, 16384
+STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
+NOISES = (0.6, 1.5)
+RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
+DRAWN, MOST_DRAWN = 16384, 1 << 22  # rows a candidate is judged by, and numbers in them
+
+# Representatives of inputs Z (n, r) and y, beside a projection. Raises BudgetError when none fit.
+Build = Callable[[F32, NDArray[Any], Projection | None], Rows]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """kind: of `project.KINDS`, or "none". rank: columns. bits: of a number."""
+
+    kind: str
+    rank: int
+    bits: int
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "none" else f"{self.kind} {self.rank}x{self.bits}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a candidate: its score on held-out rows, and by how much that is uncertain.
+
+    noise: factor of the measured deviations. score: accuracy, or R2 (mean over targets). margin:
+    standard error of the difference to what it is compared with: no projection, or the same
+    candidate with noise 1.
+    """
+
+    candidate: Candidate
+    noise: float
+    score: float
+    margin: float
+
+
+def candidates(
+    columns: int, budget: int, kinds: Iterable[str], rank: int | None = None
+) -> list[Candidate]:
+    """What is tried for so many inputs and bytes; rank: the only one, if it is given.
+
+    Few columns: half, three quarters, and all of them (axes that fit the rows are worth it by
+    themselves). Many: the largest rank whose projection takes at most three fifths of the
+    budget, but no more than about 8, 13 and 24 at 2, 8 and 32 KiB, and the rank below.
+    """
+    ranks = [rank] if rank else _ranks(columns, budget)
+    tried = [Candidate("none", columns, 0)]
+    for rank in reversed(ranks):
+        bits = 4 if columns * rank <= budget // 4 else 3
+        if columns * rank * bits <= 8 * 0.6 * budget:
+            of_all = rank == ranks[-1]
+            tried += [Candidate(kind, rank, bits) for kind in kinds if of_all or kind == "trained"]
+    return tried
+
+
+def _ranks(columns: int, budget: int) -> list[int]:
+    if columns < 4:
+        return []
+    if columns <= 24:
+        return sorted({round(columns / 2), round(3 * columns / 4), columns})
+    most = min(8 * (budget / 2048) ** 0.4, 24)
+    fit = [r for r in RANKS if r <= most and columns * r * 3 <= 8 * 0.6 * budget]
+    return fit[-2:]
+
+
+def choose(
+    U: F32,
+    y: NDArray[Any],
+    classes: int,
+    groups: NDArray[Any] | None,
+    tried: Iterable[Candidate],
+    build: Build,
+) -> tuple[Trial | None, tuple[Trial, ...]]:
+    """The trial to follow, None when no candidate fits, and all trials in order.
+
+    U: scaled inputs (n, d). y: labels (n,), or targets (n, t) of variance 1. groups: (n,), of
+    which whole ones are held out. No projection is preferred to one that is not better by the
+    margin, and noise 1 to another.
+    """
+    fit, held = _split(y, classes, groups, len(U))
+    if len(held) < LEAST_HELD_OUT:  # too few to judge by
+        first = next(iter(tried), None)
+        return Trial(first, 1.0, float("nan"), 0.0) if first else None, ()
+    court = _Court(y[held], classes)
+    directions = Directions(U[fit], y[fit], classes)
+    found: dict[Candidate, tuple[Rows, F32]] = {}
+    for candidate in tried:
+        projection, Z = None, U
+        if candidate.kind != "none":
+            projection = directions.projection(
+                candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
+            )
+            Z = U @ projection.matrix
+        with suppress(BudgetError):
+            found[candidate] = build(Z[fit], y[fit], projection), Z[held]
+            court.hear(candidate, 1.0, *found[candidate])
+    best = court.best()
+    if best is not None and len(found[best.candidate][0].sigma):
+        for noise in NOISES:
+            court.hear(best.candidate, noise, *found[best.candidate], against=best)
+        best = court.best(best)
+    return best, tuple(court.trials)
+
+
+class _Court:
+    """Hears candidates and says which is best."""
+
+    def __init__(self, truth: NDArray[Any], classes: int) -> None:
+        self.truth, self.classes = truth, classes
+        self.trials: list[Trial] = []
+        self._right: dict[tuple[Candidate, float], NDArray[np.float64]] = {}
+
+    def hear(
+        self,
+        candidate: Candidate,
+        noise: float,
+        rows: Rows,
+        held: F32,
+        against: Trial | None = None,
+    ) -> None:
+        """Train a small network on what `rows` dream, and score it on the held-out rows."""
+        right = _right(*_dream(rows, noise), self.classes, held, self.truth)
+        against = against or (self.trials[0] if self.trials else None)
+        apart = right - (self._right[against.candidate, against.noise] if against else right)
+        self._right[candidate, noise] = right
+        margin = float(apart.std() / np.sqrt(len(apart)))
+        self.trials.append(Trial(candidate, noise, float(right.mean()), margin))
+
+    def best(self, incumbent: Trial | None = None) -> Trial | None:
+        """The best trial, or the incumbent (no projection, unless given) if no other is better
+        by half its margin."""
+        best = max(self.trials, key=lambda trial: trial.score, default=None)
+        if incumbent is None and self.trials and self.trials[0].candidate.kind == "none":
+            incumbent = self.trials[0]
+        if best and incumbent and best.score <= incumbent.score + best.margin / 2:
+            return incumbent
+        return best
+
+
+def _dream(rows: Rows, noise: float) -> tuple[F32, NDArray[Any]]:
+    """Rows drawn from representatives whose deviations are `noise` times as large."""
+    n = min(DRAWN, MOST_DRAWN // rows.columns)
+    if noise != 1 and len(rows.sigma):
+        sigma = f8_encode(noise * f8_decode(rows.sigma).astype(np.float64))
+        rows = replace(rows, sigma=sigma)
+    drawn, labels = _core.rows_draw(rows.to_bytes(), 0, 0, n)
+    x = np.frombuffer(drawn, np.float32).reshape(n, -1)
+    if rows.targets:
+        return x[:, : -rows.targets], x[:, -rows.targets :]
+    return x, np.frombuffer(labels, np.int32)
+
+
+def _right(
+    Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
+) -> NDArray[np.float64]:
+    """How right a small network trained on Z, y is for each held-out row: their mean is accuracy
+    or R2."""
+    mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)
+    std = Z.std(axis=0, dtype=np.float64)
+    start = np.diag(1 / np.maximum(std, 0.1 * np.sqrt(np.mean(std**2))))
+    if len(start) > HIDDEN:
+        start = start @ np.random.default_rng(0).standard_normal((len(start), HIDDEN))
+        start /= np.sqrt(len(start))
+    right = np.zeros(len(held))
+    for seed in range(SEEDS):
+        net = train_net(
+            Z - mean, y, classes, start.astype(np.float32), HIDDEN, STEPS, BATCH, RATE, seed
+        )
+        found = net.outputs(held - mean)
+        if classes:
+            right += found.argmax(axis=1) == truth
+        else:
+            spread = np.maximum(truth.var(axis=0), 1e-12)
+            right += 1 - ((found - truth) ** 2 / spread).mean(axis=1)
+    return right / SEEDS
+
+
+def _split(
+    y: NDArray[Any], classes: int, groups: NDArray[Any] | None, n: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows to fit and rows held out, of at most MOST_ROWS; every class is among those to fit."""
+    generator = np.random.default_rng(0)
+    order = generator.permutation(n)[:MOST_ROWS]
+    if groups is None:
+        held = np.zeros(n, bool)
+        held[order[: min(MOST_HELD_OUT, int(HELD_OUT * len(order)))]] = True
+    else:
+        names = np.unique(groups)
+        out = generator.permutation(names)[: max(1, round(HELD_OUT * len(names)))]
+        held = np.isin(groups, out)
+    if classes:  # a class that is held out as a whole could not be learned
+        seen = np.bincount(y[~held], minlength=classes) > 0
+        held &= seen[y]
+    taken = np.sort(order)
+    return taken[~held[taken]], taken[held[taken]][:MOST_HELD_OUT]

@@ -1,0 +1,185 @@
+"""From a table to representatives: scales, projection, layout, rows."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.codec.choose import Trial, candidates, choose
+from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
+from tinydream.codec.project import KINDS, Directions
+from tinydream.codec.quantise import f8_encode, fit_levels, pack_rows
+from tinydream.codec.scale import apply_inputs, exact_units, fit_inputs, fit_outputs
+from tinydream.codec.tree import Tree
+from tinydream.errors import BudgetError
+from tinydream.inputs import Inputs, Outputs, Projection
+from tinydream.rows import Rows
+
+__all__ = ["Condensed", "Options", "condense"]
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+
+# Of a longer table a random part is condensed: at least so many rows, and so many for each
+# representative that could fit.
+MOST_ROWS, ROWS_EACH = 1 << 19, 32
+
+
+class Options(Protocol):
+    """What EntroGeDe says; the meaning stands there."""
+
+    budget_bytes: int
+    representatives: int | None
+    bits: int | str
+    lloyd: int
+    deviation: bool
+    one_hot: Any
+    projection: str
+    components: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Condensed:
+    """What a table has become. trials: of the projections that were tried, none if none were."""
+
+    inputs: Inputs
+    outputs: Outputs
+    rows: Rows
+    trials: tuple[Trial, ...]
+
+
+def condense(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    classes: int,
+    options: Options,
+    groups: NDArray[Any] | None = None,
+) -> Condensed:
+    """Representatives of rows X (n, d) and y: labels (n,), or targets (n, t) if classes is 0.
+
+    groups: (n,), of which whole ones are held out to choose a projection. Raises BudgetError
+    when not even one row a class fits.
+    """
+    fixed, total = options.representatives, options.budget_bytes
+    if fixed is not None and fixed < classes:
+        raise BudgetError(
+            f"{fixed} representatives cannot stand for {classes} classes; ask for {classes} or more"
+        )
+    outputs = Outputs() if classes else fit_outputs(y)
+    inputs = fit_inputs(X, total if fixed is None else None, options.one_hot)
+    most = max(MOST_ROWS, ROWS_EACH * (8 * total // inputs.columns if fixed is None else fixed))
+    if len(X) > most:
+        chosen = _share(y if classes else np.zeros(len(y), np.int32), most)
+        X, y = X[chosen], y[chosen]
+        groups = None if groups is None else groups[chosen]
+    truth = y if classes else ((y - outputs.shift) / outputs.scale).astype(np.float32)
+    job = _Job(options, classes, sum(map(len, _tables(inputs, outputs).values())))
+    U = apply_inputs(inputs, X)  # not projected yet
+    projection, noise, trials = job.choose(U, truth, groups)
+    if projection is None:
+        rows = job.rows(U, truth, None, noise, exact_units(X, inputs))
+    else:
+        inputs = replace(inputs, projection=projection)
+        rows = job.rows(apply_inputs(inputs, X), truth, projection, noise)
+    return Condensed(inputs, outputs, rows, trials)
+
+
+def _tables(inputs: Inputs, outputs: Outputs) -> dict[str, bytes]:
+    return {**inputs.tables(), **outputs.tables()}
+
+
+def _share(labels: I32, most: int) -> NDArray[np.int64]:
+    """`most` rows, sorted: of each class its share at random, but at least one."""
+    generator, n, chosen = np.random.default_rng(0), len(labels), []
+    for k, count in enumerate(np.bincount(labels).tolist()):
+        take = max(1, count * most // n)
+        picked = np.sort(generator.choice(count, take, replace=False))
+        chosen.append(np.flatnonzero(labels == k)[picked])
+    return np.sort(np.concatenate(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """One condensation. head: bytes of input and output tables, a projection aside."""
+
+    options: Options
+    classes: int
+    head: int
+
+    def choose(
+        self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None
+    ) -> tuple[Projection | None, float, tuple[Trial, ...]]:
+        """The projection of scaled inputs U (n, d), if any, the noise, and what was tried."""
+        kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
+        kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
+        tried = candidates(columns, self._budget(columns), kinds, rank)
+        if kind in KINDS:
+            tried = tried[1:]
+        best, trials = choose(U, y, self.classes, groups, tried, self.rows)
+        if best is None and kind in KINDS:
+            raise BudgetError(
+                f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
+                " bytes beside a row a class; raise budget_bytes, or set projection='none'"
+            )
+        if best is None or best.candidate.kind == "none":
+            return None, best.noise if best else 1.0, trials
+        chosen, directions = best.candidate, Directions(U, y, self.classes)
+        return directions.projection(chosen.kind, chosen.rank, chosen.bits), best.noise, trials
+
+    def _budget(self, columns: int) -> int:
+        """Bytes, also where a number of rows is asked for: those of rows of 4 bits a column."""
+        fixed = self.options.representatives
+        return self.options.budget_bytes if fixed is None else fixed * columns // 2 + 5 * columns
+
+    def rows(
+        self,
+        Z: F32,
+        y: NDArray[Any],
+        projection: Projection | None,
+        noise: float = 1.0,
+        exact: F64 | None = None,
+    ) -> Rows:
+        """Representatives of inputs Z (n, r), that fit beside all tables."""
+        options, fixed = self.options, self.options.representatives
+        space = Space.of(Z, y, self.classes, exact)
+        head = self.head + (sum(map(len, projection.tables().values())) if projection else 0)
+        total = options.budget_bytes
+        budget = Budget(space.Z.shape[1], head, space.label_bits, options.deviation, total, fixed)
+        layout, tree = choose_layout(space, budget, options.bits)
+        made = _represent(space, tree, layout, options, noise)
+        while fixed is None:  # levels of weight that were not needed leave bytes for rows
+            spare = 8 * (total - head - made.nbytes) // made.row_bits
+            layout = replace(layout, rows=min(layout.rows + spare, tree.leaves))
+            if layout.rows == made.count:
+                break
+            fuller = _represent(space, tree, layout, options, noise)
+            if head + fuller.nbytes > total:
+                break
+            made = fuller
+        return made
+
+
+def _represent(space: Space, tree: Tree, layout: Layout, options: Options, noise: float) -> Rows:
+    leaf = space.lloyd(tree.cut(layout.rows), layout.rows, options.lloyd)
+    mean, count, within = space.spread(leaf, layout.rows)
+    label = np.zeros(layout.rows, np.int32)
+    label[leaf] = space.label
+    weight, level = fit_levels(count, layout.levels)
+    order = np.argsort(level, kind="stable")
+    grid = fit_tables(mean, count, layout.width)
+    q = grid.store(mean)[order]
+    sigma = f8_encode(noise * np.sqrt(within)) if options.deviation else np.empty(0, np.uint8)
+    levels = tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True))
+    return Rows(
+        columns=space.Z.shape[1],
+        targets=space.targets,
+        label_bits=space.label_bits,
+        width=grid.width,
+        low=grid.low,
+        step=grid.step,
+        sigma=sigma,
+        levels=levels,
+        bits=pack_rows(q, label[order], grid.width, space.label_bits),
+    )
