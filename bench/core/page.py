@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.core import host, page_curves
-from bench.core.counts import AIFES, CASES, DRAWN, FLASH_CASES, Case
-from bench.core.profile import source
+from bench.core.counts import AIFES, CASES, DRAWN, FLASH_CASES, TRAINING, Case, count
+from bench.core.profile import Code, source
 from bench.core.table import table
 
-__all__ = ["make"]
+__all__ = ["make", "profile"]
 
 
 def make(found: dict[str, Any]) -> str:
@@ -149,3 +149,22 @@ def _flash(found: dict[str, Any]) -> str:
     return "## Flash\n\nBytes on M4F at -Os, linked; tables of the plan left out.\n\n" + table(
         head, rows
     )
+
+
+# ---- one build, looked into ----
+
+
+def profile(case: Case) -> str:
+    """Instructions of a sample by function and by opcode, training and drawing apart."""
+    figures, program, ran = count(case)
+    code, parts = Code(program), []
+    for group, what in ((0, "training"), (1, "drawing")):
+        blocks = ran.blocks[TRAINING, group]
+        for kind, found in (("function", code.functions(blocks)), ("opcode", code.opcodes(blocks))):
+            rows = [
+                (name, f"{n / figures.samples:,.1f}")
+                for name, n in found.most_common(20)
+                if n >= figures.samples / 2
+            ]
+            parts.append(table((f"{what}, by {kind}", "a sample"), rows))
+    return "\n\n".join(parts)

@@ -104,9 +104,13 @@ __attribute__((naked, noinline)) void mark(void)
 APART void begin(void)
 {
     // epochs of whole batches, and no end of them
-    td_knobs_t knobs = {.seed = 1, .epochs = 1000000, .epoch_rows = 50u * td_plan.batch, .rate = RATE};
-    if (td_train_init(&train, &td_plan, arena, sizeof arena, 1) || td_train_start(&train, &knobs))
-        port_panic("no start ", 0, 0);
+    td_knobs_t knobs = {.seed = 1, .epochs = 1000000, .rate = RATE, .every = 1};
+    int code;
+    knobs.epoch_rows = 50u * td_plan.batch;
+    if ((code = td_train_init(&train, &td_plan, arena, sizeof arena, 1)) != 0)
+        port_panic("no arena ", (uint32_t)code, 0);
+    if ((code = td_train_start(&train, &knobs)) != 0)
+        port_panic("no start ", (uint32_t)code, 0);
 }
 
 static void steps(uint32_t count)

@@ -250,7 +250,7 @@ def run(program: Program) -> Run:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     text = done.stdout + done.stderr
     lines = counts.read_text().splitlines() if counts.exists() else []
-    if done.returncode or not lines or lines[-1] != "end" or "step failed" in text:
+    if done.returncode or "weights" not in text or lines[-1:] != ["end"]:
         raise RuntimeError(f"{' '.join(command)}\n{text}")
     said = {name.strip(): int(value, 16) for name, value in re.findall(r"(\D+?) (\w{8})\n", text)}
     blocks: dict[tuple[int, int], list[Block]] = {}
