@@ -98,10 +98,10 @@ def test_the_setting_with_the_fewest_instructions_to_the_level_is_chosen():
     seen["a", SETTINGS[2]] = np.array([0.1, 0.2, 0.95])
     costs = dict.fromkeys(SETTINGS, 100)
     assert reaches(seen["a", SETTINGS[1]], 0.9, points) == 2
-    assert choose(Rival("r", "a", costs, 0), seen, 0.9, points) == SETTINGS[1]
+    assert choose(Rival("r", "a", costs, 0, 16), seen, 0.9, points) == SETTINGS[1]
     costs[SETTINGS[2]] = 10  # later, but each step costs less
-    assert choose(Rival("r", "a", costs, 0), seen, 0.9, points) == SETTINGS[2]
-    assert choose(Rival("r", "a", costs, 0), seen, 0.99, points) == SETTINGS[2]
+    assert choose(Rival("r", "a", costs, 0, 16), seen, 0.9, points) == SETTINGS[2]
+    assert choose(Rival("r", "a", costs, 0, 16), seen, 0.99, points) == SETTINGS[2]
 
 
 def told(size, step, needed, **more):
