@@ -83,10 +83,9 @@ def condense(
             f"{fixed} representatives cannot stand for {classes} classes; ask for {classes} or more"
         )
     outputs = Outputs() if classes else fit_outputs(y)
-    if options.shape is not None and int(np.prod(options.shape)) != X.shape[1]:
+    if options.shape is not None and (size := int(np.prod(options.shape))) != X.shape[1]:
         raise InputError(
-            f"shape {tuple(options.shape)} is of {int(np.prod(options.shape))} numbers and a row has"
-            f" {X.shape[1]}"
+            f"shape {tuple(options.shape)} is of {size} numbers and a row has {X.shape[1]}"
         )
     shaped = options.shape is not None
     inputs = fit_inputs(X, total if fixed is None else None, options.one_hot, shaped)
