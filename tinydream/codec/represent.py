@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinydream import _core
 from tinydream.codec.condense import condense
+from tinydream.codec.deviation import SPREADS
+from tinydream.codec.project import KINDS
 from tinydream.codec.quantise import dequantise, unpack_rows
 from tinydream.codec.scale import apply_inputs
 from tinydream.data import TASKS, check_rows, check_table
@@ -115,11 +117,18 @@ class EntroGeDe:
     nearest mean of their class after the tree. deviation: whether a spread is stored, so that
     training rows are dreamt around their representative. task: "classification", "regression",
     or "auto": regression for numbers with fractions and for two-dimensional floats. one_hot:
-    columns of X whose codes 0..k-1 become k inputs each.
+    columns of X whose codes 0..k-1 become k inputs each. projection: whether representatives hold
+    fewer numbers than there are inputs: "none", directions of a kind ("pca", "lda", "trained"),
+    or "auto": what does best on held-out rows, none unless it is clearly better. components: how
+    many numbers then, by default a choice. noise: share of the measured spread, or "auto".
+    spread: "none", or a factor of the deviations by "class" or "row". rank: of correlations
+    between them, 0..32. shape: of an input that is a signal or an image, to try deviations in
+    a transform of it.
 
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
-    classes_ (k,; empty for regression), n_features_in_, feature_names_in_ (for data frames with
-    text as names).
+    classes_ (k,; empty for regression), trials_ (what was tried on held-out rows), chosen_ (the
+    place in trials_ of what was followed, or None), n_features_in_, feature_names_in_ (for data
+    frames with text as names).
 
     Of more than 524,288 rows (or 32 for each representative that could fit, if that is more) a
     random part is condensed, of each class its share; it stands for all.
@@ -146,7 +155,8 @@ class EntroGeDe:
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
     ) -> "EntroGeDe":
         """Learn from rows X (n, d), numbers or NaN, and y: labels (n,) of any kind, or numbers
-        (n,) or (n, t) for regression.
+        (n,) or (n, t) for regression. groups: (n,) of any kind, of which whole ones are held out
+        while a projection and a model of deviations are chosen: a person, a day, a machine.
 
         Raises DataError for a table that cannot be learned from, BudgetError when not even one
         row a class fits, InputError for a parameter out of range.
@@ -157,7 +167,7 @@ class EntroGeDe:
         self.n_features_in_ = rows.shape[1]
         made = condense(rows, labels, len(self.classes_), self, _groups(groups, len(rows)))
         self.representatives_ = Representatives(made.inputs, made.rows, self.classes_, made.outputs)
-        self.trials_ = made.trials
+        self.trials_, self.chosen_ = made.trials, made.chosen
         return self
 
     def transform(self, X: ArrayLike) -> F32:
@@ -209,10 +219,23 @@ class EntroGeDe:
             _check_whole("representatives", self.representatives, 1, 2**31)
         if self.bits != "auto":
             _check_whole("bits", self.bits, 1, 16, " or 'auto'")
+        if self.components is not None:
+            _check_whole("components", self.components, 1, 65535)
+        _check_whole("rank", self.rank, 0, 32)
+        _check_word("projection", self.projection, ("auto", "none", *KINDS))
+        _check_word("spread", self.spread, SPREADS)
+        number = isinstance(self.noise, int | float) and not isinstance(self.noise, bool)
+        if self.noise != "auto" and not (number and 0 <= float(self.noise) <= 16):
+            raise InputError(f"noise is {self.noise!r}; it is a number in 0..16, or 'auto'")
         if self.task not in ("auto", *TASKS):
             raise InputError(
                 f"task is {self.task!r}; it is 'auto', {' or '.join(map(repr, TASKS))}"
             )
+
+
+def _check_word(name: str, value: Any, words: Sequence[str]) -> None:
+    if value not in words:
+        raise InputError(f"{name} is {value!r}; it is {', '.join(map(repr, words))}")
 
 
 def _check_whole(name: str, value: Any, low: int, high: int, other: str = "") -> None:
