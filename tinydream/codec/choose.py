@@ -49,13 +49,14 @@ class Trial:
 
     model: of the deviations. score: accuracy, or R2 (mean over targets). margin: standard error
     of the difference to what it is compared with: the first candidate, or the same candidate with
-    the first model.
+    the first model. rows: how many were held out.
     """
 
     candidate: Candidate
     model: Model
     score: float
     margin: float
+    rows: int
 
 
 def candidates(
@@ -105,7 +106,7 @@ def choose(
     """
     fit, held = _split(y, classes, groups, len(U))
     if len(held) < LEAST_HELD_OUT:  # too few to judge by
-        return Trial(tried[0], models[0], float("nan"), 0.0) if tried else None, ()
+        return Trial(tried[0], models[0], float("nan"), 0.0, 0) if tried else None, ()
     directions = Directions(U[fit], y[fit], classes)
 
     @cache
@@ -142,7 +143,7 @@ def _compare(
             now = right(candidate, model)
             apart = now - (right(trials[0].candidate, trials[0].model) if trials else now)
             margin = float(apart.std() / np.sqrt(len(apart)))
-            trials.append(Trial(candidate, model, float(now.mean()), margin))
+            trials.append(Trial(candidate, model, float(now.mean()), margin, len(now)))
     if not trials:
         return None, ()
     best = max(trials, key=lambda trial: trial.score)
