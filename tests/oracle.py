@@ -73,6 +73,18 @@ def initial_weights(layers, seed):
     return pairs
 
 
+def pairs_of(layers, flat):
+    """All parameters in one row, as one (W, b) pair a dense layer."""
+    pairs, at = [], 0
+    for layer in layers:
+        if layer.kind == "dense":
+            n = layer.outputs * layer.inputs
+            w = flat[at : at + n].reshape(layer.outputs, layer.inputs)
+            pairs.append((w, flat[at + n : at + n + layer.outputs]))
+            at += n + layer.outputs
+    return pairs
+
+
 def forward(pairs, x):
     """Inputs (n, d) -> the inputs of each dense layer, and the logits."""
     inputs = []
@@ -251,6 +263,16 @@ class Trainer:
             self._update(grads, self._clipped(grads, F(1) / F(n)), F(rate))
         return total / F(rows), right
 
+    def validate(self, x, y):
+        """(rows, how many are right, mean loss) of the validation rows (n, inputs), as they are."""
+        losses, right = row_losses(self.plan.loss, forward(self.pairs, x)[1], y, self.plan.delta)[
+            1:
+        ]
+        total = F(0)
+        for one in losses:
+            total = total + one
+        return len(x), right, total / F(len(x))
+
     def _clipped(self, grads, scale):
         if not self.optimizer.clip:
             return scale
@@ -282,3 +304,22 @@ class Trainer:
                     pair[i] = pair[i] + s[0]
                 else:
                     pair[i] = pair[i] - rate * g
+
+
+def train(plan, knobs, draw, validation=None):
+    """A whole run: what each epoch tells, as in Metrics up to `best`; and the weights it ends with.
+
+    validation: (x, y) of the plan's validation rows.
+    """
+    trainer, told = Trainer(plan, knobs.weights_seed), []
+    rows, best, least, kept = knobs.epoch_rows or plan.rows.rows, 0, None, None
+    for epoch, rate in enumerate(rates(knobs), 1):
+        loss, right = trainer.epoch(draw, rows, rate)
+        seen = trainer.validate(*validation) if validation else (0, 0, 0.0)
+        if validation and (not best or seen[2] < least):
+            best, least, kept = epoch, seen[2], trainer.weights
+        step = epoch * -(-rows // plan.batch)
+        told.append((epoch, step, rows, right, loss, *seen, best))
+        if knobs.patience and epoch - best >= knobs.patience:
+            break
+    return told, kept if plan.keep_best else trainer.weights

@@ -1,5 +1,7 @@
 """Random valid plans, for tests that want many."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinydream.network import SGD, Adam, Network
@@ -119,6 +121,19 @@ def gentle(plan):
     return 1e-5 if plan.task == "regression" else 1.0
 
 
+def with_validation(plan, rng):
+    """The same plan; often with validation rows, and then often with the best weights kept."""
+    if rng.random() < 0.5:
+        return plan
+    rows, count = plan.rows, int(rng.integers(1, 30))
+    width = np.repeat(rows.width, rows.columns) if len(rows.width) == 1 else rows.width
+    behind = rng.integers(0, max(len(plan.classes), 1), (count, 1))
+    flat = [rng.integers(0, 2, (count, int(width.sum()))), bits_of(behind, rows.hard_bits)]
+    bits = np.packbits(np.hstack(flat).astype(np.uint8).ravel(), bitorder="little")
+    validation = rows.plain(bits, count)
+    return replace(plan, validation=validation, keep_best=bool(rng.random() < 0.6))
+
+
 def random_plan(seed, *, board="native", most_rows=40):
     """A legal plan, small enough for the oracle."""
     rng = np.random.default_rng(seed)
@@ -136,7 +151,7 @@ def random_plan(seed, *, board="native", most_rows=40):
     outputs = 1 if classes == 2 and rng.random() < 0.7 else classes
     network = Network.mlp(hidden, targets or outputs, random_optimizer(rng), task=task, huber=huber)
     batch = int(rng.integers(1, 24))
-    return Plan(
+    plan = Plan(
         board=board,
         features=tuple(f"f{j}" for j in range(raw)),
         classes=() if targets else tuple(f"class {k}" for k in range(classes)),
@@ -150,3 +165,4 @@ def random_plan(seed, *, board="native", most_rows=40):
         slice=int(rng.integers(1, min(batch, 6) + 1)),
         delta=huber,
     )
+    return with_validation(plan, np.random.default_rng([seed, 2]))

@@ -74,7 +74,7 @@ def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, outputs, rows = ((_struct(x, pointer), pointer) for x in (INPUTS, OUTPUTS, ROWS))
     head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", 1, 1, 1, 2, 2]
-    return _struct([*head, *[4] * 7, 4, "p", "p"], pointer)
+    return _struct([*head, *[4] * 7, 4, "p", 4, 1, "p", "p"], pointer)
 
 
 def _struct(fields: Sequence[Field], pointer: int) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from tinydream.errors import PlanError
 from tinydream.reader import Reader, pack_text, pack_texts
 from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
@@ -41,21 +43,33 @@ KINDS = {
     "sigmoid": 7,
 }
 OPTIMIZERS = {"sgd": 1, "adam": 2}
+TRAIN = {"all": 0, "bias": 1, "none": 2}
 LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the network: kind, inputs, outputs; `limit` bounds initial weights."""
+    """One layer of the network: kind, inputs, outputs; `limit` bounds initial weights.
+
+    train: which of a dense layer's parameters training moves: 'all', 'bias' or 'none'.
+    """
 
     kind: str
     inputs: int
     outputs: int
     limit: float = 0.0
+    train: str = "all"
 
     @property
     def parameters(self) -> int:
         return self.outputs * (self.inputs + 1) if self.kind == "dense" else 0
+
+    @property
+    def moving(self) -> int:
+        """Parameters that training moves."""
+        if self.kind != "dense" or self.train == "none":
+            return 0
+        return self.parameters if self.train == "all" else self.outputs
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,9 @@ class Buffer:
 class Plan:
     """Every fact the device is built from. Two plans are equal when their bytes are.
 
-    delta: of the Huber loss; 0 for any other.
+    delta: of the Huber loss; 0 for any other. validation: rows that the device looks at after each
+    epoch, on the grid of `rows` and with hard labels. keep_best: a run ends with the weights of the
+    epoch whose validation loss was the least.
     """
 
     board: str
@@ -109,10 +125,17 @@ class Plan:
     batch: int
     slice: int
     delta: float = 0.0
+    validation: Rows | None = None
+    keep_best: bool = False
 
     @property
     def parameters(self) -> int:
         return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def moving(self) -> int:
+        """Parameters that training moves."""
+        return sum(layer.moving for layer in self.layers)
 
     @property
     def task(self) -> str:
@@ -145,8 +168,9 @@ class Plan:
             b"INPT": self.inputs.to_bytes(),
             b"OUTP": self.outputs.to_bytes(),
             b"ROWS": self.rows.to_bytes(),
+            b"HOLD": _pack_validation(self.validation),
             b"NETW": _pack_network(self.layers, self.loss, self.delta),
-            b"TRAN": _pack_training(self.optimizer, self.batch, self.slice),
+            b"TRAN": _pack_training(self),
         }
         head = MAGIC + struct.pack("<HH", FORMAT, len(sections))
         return head + b"".join(
@@ -175,6 +199,8 @@ class Plan:
         try:
             name = Reader(sections[b"NAME"], "names")
             layers, delta = _unpack_network(sections[b"NETW"])
+            rows = Rows.from_bytes(sections[b"ROWS"])
+            optimizer, batch, slice_, keep_best = _unpack_training(sections[b"TRAN"])
             plan = cls(
                 Reader(sections[b"BORD"], "board").text(),
                 name.texts(),
@@ -182,10 +208,14 @@ class Plan:
                 name.texts(),
                 Inputs.from_bytes(sections[b"INPT"]),
                 Outputs.from_bytes(sections[b"OUTP"]),
-                Rows.from_bytes(sections[b"ROWS"]),
+                rows,
                 layers,
-                *_unpack_training(sections[b"TRAN"]),
+                optimizer,
+                batch,
+                slice_,
                 delta,
+                _unpack_validation(sections[b"HOLD"], rows),
+                keep_best,
             )
         except KeyError as missing:
             raise PlanError(f"the plan has no section {missing}; make it again") from None
@@ -201,9 +231,11 @@ class Plan:
         dense = [layer for layer in self.layers if layer.kind == "dense"]
         pieces = [("weights", self.parameters, "always")]
         if self.gradients:
-            pieces.append(("gradients", self.parameters, "training"))
+            pieces.append(("gradients", self.moving, "training"))
         if self.optimizer.state:
-            pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
+            pieces.append(("optimizer", self.optimizer.state * self.moving, "training"))
+        if self.keep_best:
+            pieces.append(("best weights", self.moving, "training"))
         if self.rows.soft_bits:
             pieces.append(("target", self.rows.classes, "batch"))
         pieces += [
@@ -229,6 +261,8 @@ class Plan:
     def constants(self) -> dict[str, bytes]:
         """Every constant table in flash, by name, as the device holds it."""
         tables = self.inputs.tables() | self.outputs.tables() | self.rows.tables()
+        if self.validation:
+            tables["validation"] = self.validation.bits.tobytes()
         return {name: data for name, data in tables.items() if data}
 
     @property
@@ -242,8 +276,8 @@ class Plan:
 
 def _pack_network(layers: tuple[Layer, ...], loss: str, delta: float) -> bytes:
     body = b"".join(
-        struct.pack("<BHHf", KINDS[layer.kind], layer.inputs, layer.outputs, layer.limit)
-        for layer in layers
+        struct.pack("<BBHHf", KINDS[x.kind], TRAIN[x.train], x.inputs, x.outputs, x.limit)
+        for x in layers
     )
     return struct.pack("<BBf", len(layers), LOSSES[loss], delta) + body
 
@@ -254,25 +288,39 @@ def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
     count, loss, delta = read.unpack("<BBf")
     layers = []
     for _ in range(count):
-        kind, inputs, outputs, limit = read.unpack("<BHHf")
+        kind, train, inputs, outputs, limit = read.unpack("<BBHHf")
         read.check(kind in names, f"layer kind {kind} is unknown")
-        layers.append(Layer(names[kind], inputs, outputs, limit))
+        read.check(train in TRAIN.values(), f"training {train} of a layer is unknown")
+        layers.append(Layer(names[kind], inputs, outputs, limit, list(TRAIN)[train]))
     read.end(loss in LOSSES.values(), f"loss {loss} is unknown")
     return tuple(layers), delta
 
 
-def _pack_training(optimizer: Optimizer, batch: int, slice_: int) -> bytes:
-    kind = OPTIMIZERS[optimizer.kind]
-    o = optimizer
-    return struct.pack("<BfffffHH", kind, o.a, o.b, o.c, o.clip, o.decay, batch, slice_)
+def _pack_validation(rows: Rows | None) -> bytes:
+    return struct.pack("<I", rows.count) + rows.bits.tobytes() if rows else struct.pack("<I", 0)
 
 
-def _unpack_training(data: bytes) -> tuple[Optimizer, int, int]:
+def _unpack_validation(data: bytes, rows: Rows) -> Rows | None:
+    read = Reader(data, "validation rows")
+    (count,) = read.unpack("<I")
+    held = rows.plain(read.array(np.uint8, len(data) - 4), count) if count else None
+    read.end(True, "")
+    return held
+
+
+def _pack_training(plan: Plan) -> bytes:
+    o = plan.optimizer
+    numbers = (o.a, o.b, o.c, o.clip, o.decay)
+    sizes = (plan.keep_best, plan.batch, plan.slice)
+    return struct.pack("<BfffffBHH", OPTIMIZERS[o.kind], *numbers, *sizes)
+
+
+def _unpack_training(data: bytes) -> tuple[Optimizer, int, int, bool]:
     read = Reader(data, "training")
     names = {number: kind for kind, number in OPTIMIZERS.items()}
-    kind, *numbers, batch, slice_ = read.unpack("<BfffffHH")
+    kind, *numbers, keep_best, batch, slice_ = read.unpack("<BfffffBHH")
     read.end(kind in names, f"optimizer {kind} is unknown")
-    return Optimizer(names[kind], *numbers), batch, slice_
+    return Optimizer(names[kind], *numbers), batch, slice_, bool(keep_best)
 
 
 def _sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:

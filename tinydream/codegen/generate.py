@@ -117,6 +117,7 @@ NOTES = {
     "factors": ("int8_t", "what deviations have in common, factor by factor"),
     "correction": ("uint8_t", "8-bit floats: a factor of each input's deviation"),
     "bits": ("uint8_t", "packed representatives"),
+    "validation": ("uint8_t", "packed validation rows"),
 }
 
 

@@ -15,6 +15,26 @@ uint32_t td_net_outputs(const td_plan_t *plan)
     return plan->layers[plan->layers_count - 1].out;
 }
 
+uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip)
+{
+    uint32_t weights = (uint32_t)layer->in * layer->out, biases = layer->out;
+    *skip = 0;
+    if (layer->kind != TD_DENSE)
+        return 0;
+    if (layer->train == TD_TRAIN_ALL)
+        return weights + biases;
+    *skip = layer->train == TD_TRAIN_BIAS ? weights : weights + biases;
+    return layer->train == TD_TRAIN_BIAS ? biases : 0;
+}
+
+uint32_t td_net_moving_all(const td_plan_t *plan)
+{
+    uint32_t i, skip, count = 0;
+    for (i = 0; i < plan->layers_count; i++)
+        count += td_net_moving(&plan->layers[i], &skip);
+    return count;
+}
+
 // layers that forward and backward see: a softmax or sigmoid at the end belongs to the loss
 static uint32_t body_layers(const td_plan_t *plan)
 {
