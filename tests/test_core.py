@@ -69,6 +69,20 @@ def test_exp_and_log_of_extremes():
     assert core_math("log", [1])[0] == 0 and np.isnan(core_math("log", [np.nan])[0])
 
 
+@pytest.mark.parametrize(("name", "ulp"), [("tanh", 3), ("sigmoid", 4)])
+def test_tanh_and_sigmoid_equal_the_oracle_and_stay_within_a_few_ulp(name, ulp):
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(size=200_000), rng.uniform(-86, 86, 200_000)])
+    x = np.concatenate([x, x * 1e-3, x * 1e-20, [0, 0.625, -0.625, 100, -100, 1e30]]).astype(F)
+    got = core_math(name, x)
+    assert np.array_equal(got, getattr(oracle, name)(x))
+    wide = x.astype(np.longdouble)
+    truth = np.tanh(wide) if name == "tanh" else 1 / (1 + np.exp(-wide))
+    error = np.abs(got - truth) / np.spacing(np.abs(truth).astype(F))
+    assert error[np.abs(x) < 87].max() < ulp
+    assert np.isnan(core_math(name, [np.nan])).all()
+
+
 @pytest.mark.parametrize("name", ["sqrt", "sqrt_portable"])
 def test_square_root_is_correctly_rounded_for_every_kind_of_float(name):
     bits = np.random.default_rng(2).integers(0, 0x7F800001, 500_000, dtype=np.uint32)
@@ -121,17 +135,27 @@ def test_the_slice_is_a_matter_of_memory_and_never_of_bits(seed):
     weights = set()
     for rows in (1, 2, 5, 13):
         simulator = Simulator(dataclasses.replace(plan, slice=rows))
-        simulator.train(epochs=2, rate=0.01)
+        simulator.train(epochs=2, rate=0.01 * gentle(plan))
         weights.add(simulator.weights.tobytes())
     assert len(weights) == 1
 
 
+FORMULAS = {
+    "relu": lambda x, _: np.maximum(x, 0),
+    "relu6": lambda x, _: np.clip(x, 0, 6),
+    "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
+    "tanh": lambda x, _: np.tanh(x),
+    "sigmoid": lambda x, _: 1 / (1 + np.exp(-x)),
+}
+
+
 def loss64(plan, pairs, x, y):
     """Mean loss in float64: nothing but the formula."""
+    activations = oracle.between(plan.layers)
     for i, (w, b) in enumerate(pairs):
         x = x @ w.T + b
         if i + 1 < len(pairs):
-            x = np.maximum(x, 0)
+            x = FORMULAS[activations[i].kind](x, activations[i].limit)
     if plan.loss == "huber":
         e = np.abs(x - y)
         return float(np.mean(np.where(e < plan.delta, e**2 / 2, plan.delta * (e - plan.delta / 2))))
@@ -180,7 +204,7 @@ def test_inputs_and_predictions_equal_the_oracle_s(seed):
     assert plan.inputs.apply(raw).tobytes() == x.tobytes()
     simulator = Simulator(plan)
     simulator.push(rng.normal(0, 0.3, plan.parameters))
-    z = oracle.forward(oracle.pairs_of(plan.layers, simulator.weights), x)[1]
+    z = oracle.forward(plan.layers, oracle.pairs_of(plan.layers, simulator.weights), x)[1]
     if plan.loss == "bce":
         assert np.array_equal(simulator.predict(raw), z[:, 0] > 0)
         p = 1 / (1 + np.exp(-z.astype(float)))
@@ -192,6 +216,18 @@ def test_inputs_and_predictions_equal_the_oracle_s(seed):
     else:
         y = z * plan.outputs.scale + plan.outputs.shift
         assert simulator.predict(raw).tobytes() == y.astype(F).tobytes()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_batch_of_one_without_gradients_is_a_batch_of_one_with_them(seed):
+    plan = dataclasses.replace(random_plan(seed), optimizer=Optimizer("sgd"), batch=1, slice=1)
+    assert not plan.gradients
+    rate = float(F(0.01 * gentle(plan)))
+    simulator = Simulator(plan)
+    simulator.train(epochs=1, rate=rate)
+    trainer = oracle.Trainer(plan, 0)
+    trainer.epoch(drawer(plan, 0), plan.rows.rows, rate)
+    assert simulator.weights.tobytes() == trainer.weights.tobytes()
 
 
 def test_weights_pushed_are_the_weights_pulled():

@@ -49,7 +49,7 @@ LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the network: kind, inputs, outputs; `limit` bounds initial weights.
+    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope.
 
     train: which of a dense layer's parameters training moves: 'all', 'bias' or 'none'.
     """
