@@ -245,6 +245,7 @@ def train(
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)
+    knobs.check(made.validation is not None)
     epochs: list[Metrics] = []
     started = time.perf_counter()
 
