@@ -157,7 +157,7 @@ def mse_loss(z, y):
 
 
 def soft_loss(z, t):
-    """Logits (n, k), shares (n, k) -> gradients (n, k), losses (n,)."""
+    """Logits (n, k), shares (n, k) -> gradients (n, k), losses (n,), and how many were right."""
     largest = z.max(1)
     below = z - largest[:, None]
     e = exp(below)
@@ -165,12 +165,13 @@ def soft_loss(z, t):
     for k in range(z.shape[1]):
         total = total + e[:, k]
         mean = mean + t[:, k] * below[:, k]
-    return e * (F(1) / total)[:, None] - t, log(total) - mean
+    right = int((z.argmax(1) == t.argmax(1)).sum())
+    return e * (F(1) / total)[:, None] - t, log(total) - mean, right
 
 
 def bce_loss(z, y):
-    """Logits (n, 1), labels (n,) -> gradients (n, 1), losses (n,), and how many were right."""
-    z, t = z[:, 0], y.astype(F)
+    """Logits (n, 1), labels (n,) or shares (n, 2) -> gradients (n, 1), losses (n,), hits."""
+    z, t, y = z[:, 0], *((y[:, 1], y.argmax(1)) if y.ndim > 1 else (y.astype(F), y))
     small = exp(-np.abs(z))
     total = F(1) + small
     p = np.where(z > 0, F(1), small) / total
@@ -194,6 +195,8 @@ def row_losses(loss, z, y, delta=0.0):
     """The loss of that name: gradients like z, losses (n,), and how many were right."""
     if loss == "huber":
         return huber_loss(z, y, delta)
+    if loss == "cross_entropy" and y.ndim > 1:
+        return soft_loss(z, y)
     return {"cross_entropy": softmax_loss, "mse": mse_loss, "bce": bce_loss}[loss](z, y)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import oracle
+import oracle_rows
 import pytest
 from plans import gentle, random_plan
 
@@ -29,6 +30,8 @@ def drawer(plan, seed):
         x, y = _core.rows_draw(plan.rows.to_bytes(), seed, 0, at + n)
         x = np.frombuffer(x, F).reshape(-1, plan.rows.columns)[at:]
         at += n
+        if plan.rows.soft_bits:
+            return x, oracle_rows.drawn_targets(plan.rows, seed, at)[-n:]
         if plan.rows.targets:
             return x[:, : -plan.rows.targets], x[:, -plan.rows.targets :]
         return x, np.frombuffer(y, np.int32)[-n:]
@@ -153,9 +156,11 @@ def loss64(plan, pairs, x, y):
     if plan.loss == "mse":
         return float(np.mean((x - y) ** 2))
     if plan.loss == "bce":
-        return float(np.mean(np.log1p(np.exp(np.where(y == 1, -x[:, 0], x[:, 0])))))
+        t = y[:, 1] if y.ndim > 1 else y
+        return float(np.mean(np.log1p(np.exp(x[:, 0])) - t * x[:, 0]))
     x = x - x.max(1, keepdims=True)
-    return float(np.mean(np.log(np.exp(x).sum(1)) - x[np.arange(len(y)), y]))
+    t = y if y.ndim > 1 else np.eye(x.shape[1])[y]
+    return float(np.mean(np.log(np.exp(x).sum(1)) - (t * x).sum(1)))
 
 
 @pytest.mark.parametrize("seed", range(12))

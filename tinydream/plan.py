@@ -204,6 +204,8 @@ class Plan:
             pieces.append(("gradients", self.parameters, "training"))
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
+        if self.rows.soft_bits:
+            pieces.append(("target", self.rows.classes, "batch"))
         pieces += [
             ("draws", 2 * self.slice, "batch"),
             ("rows", self.slice * self.rows.columns, "batch"),
