@@ -75,8 +75,8 @@ def make(found: dict[str, Any]) -> str:
             found["peers"],
             lambda r: (
                 f"| {r['set']} | {r['rows']} | {r['none']:.3f} | {r['auto']:.3f} |"
-                f" {r['k_means']:.2f} | {r['times_none']:.1f} | {r['times_auto']:.1f} | {_says(r['times_none'] >= 5)},"
-                f" {_says(r['times_auto'] >= 5)} |"
+                f" {r['k_means']:.2f} | {r['times_none']:.1f} | {r['times_auto']:.1f} | "
+                f"{_says(r['times_none'] >= 5)}, {_says(r['times_auto'] >= 5)} |"
             ),
         ),
     ]

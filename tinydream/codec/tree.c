@@ -5,10 +5,12 @@
 
 #include "kernels.h"
 
-// Rows added in 32 bits before they go to 64: 65537 * 65535 is 2^32 - 1.
-enum { CHUNK = 65536 };
+// Rows added in 32 bits before they go to 64: 65537 * 65535 is 2^32 - 1. WIDE: numbers taken at a time where columns
+// are few. MOVED: the most columns for which rows are moved, not only their numbers. LARGE: numbers that are worth
+// another thread.
+enum { CHUNK = 65536, WIDE = 64, MOVED = 96, LARGE = 1 << 17 };
 
-// Rows order[start..end) share a base; the next bit to split on is `mask` of `column` (-1: all rows equal).
+// Rows start..end - 1 share a base; the next bit to split on is `mask` of `column` (-1: all rows equal).
 typedef struct {
     size_t start, end;
     double error;
@@ -16,66 +18,104 @@ typedef struct {
     uint16_t mask;
 } node_t;
 
+// What one thread needs for itself; of `width` entries each, the first d of them for the columns.
 typedef struct {
-    const uint16_t *grid;
-    const double *scale, *norm; // norm: each row's scaled squared length
-    size_t d;
-    int32_t *order, *spare;
     uint16_t *all, *any, *mask; // a column's AND, OR, and the bit it would be split on
     uint32_t *part, *ones;      // chunk sums
     uint64_t *sum, *sum1, *n1;  // of the leaf, and of its rows with the bit set
+} desk_t;
+
+typedef struct {
+    const uint16_t *grid;
+    const double *scale;
+    size_t d, side, width, threads; // width: side rows of d columns
+    uint16_t *table, *spare_table;  // the grid's rows as they stand now, NULL where they are not moved
+    double *norm, *spare_norm;      // each row's scaled squared length
+    int32_t *order, *spare, *kept;  // which row stands where
+    desk_t *desks;
     node_t *node;
     int32_t *heap;
     size_t heap_size;
 } tree_t;
 
-static void gather_sums(tree_t *t, const node_t *node)
+static const uint16_t *row_at(const tree_t *t, size_t i)
 {
-    size_t d = t->d;
-    memset(t->all, 0xff, d * sizeof *t->all);
-    memset(t->any, 0, d * sizeof *t->any);
-    memset(t->sum, 0, d * sizeof *t->sum);
-    for (size_t i = node->start; i < node->end;) {
-        size_t stop = node->end - i > CHUNK ? i + CHUNK : node->end;
-        memset(t->part, 0, d * sizeof *t->part);
-        for (; i < stop; i++) {
-            const uint16_t *row = t->grid + (size_t)t->order[i] * d;
-            uint16_t *restrict all = t->all, *restrict any = t->any;
-            uint32_t *restrict part = t->part;
-            for (size_t j = 0; j < d; j++) {
-                all[j] &= row[j];
-                any[j] |= row[j];
-                part[j] += row[j];
-            }
-        }
-        for (size_t j = 0; j < d; j++)
-            t->sum[j] += t->part[j];
+    return t->table ? t->table + i * t->d : t->grid + (size_t)t->order[i] * t->d;
+}
+
+// How many numbers can be taken at row i, and how many rows that is.
+static size_t take(const tree_t *t, size_t i, size_t stop, size_t *rows)
+{
+    *rows = stop - i < t->side ? stop - i : t->side;
+    return *rows * t->d;
+}
+
+KERNEL_CLONES
+static void add_row(const uint16_t *restrict row, size_t count, uint16_t *restrict all, uint16_t *restrict any,
+                    uint32_t *restrict part)
+{
+    for (size_t j = 0; j < count; j++) {
+        all[j] &= row[j];
+        any[j] |= row[j];
+        part[j] += row[j];
     }
 }
 
-static void gather_ones(tree_t *t, const node_t *node)
+KERNEL_CLONES
+static void add_ones(const uint16_t *restrict row, size_t count, const uint16_t *restrict mask,
+                     uint32_t *restrict part, uint32_t *restrict ones)
 {
-    size_t d = t->d;
-    memset(t->sum1, 0, d * sizeof *t->sum1);
-    memset(t->n1, 0, d * sizeof *t->n1);
-    for (size_t i = node->start; i < node->end;) {
+    for (size_t j = 0; j < count; j++) {
+        uint16_t set = (uint16_t)-((row[j] & mask[j]) != 0);
+        part[j] += row[j] & set;
+        ones[j] += set & 1u;
+    }
+}
+
+// Adds counters of rows side by side to 64-bit ones of the columns.
+static void add_part(const tree_t *t, const uint32_t *part, uint64_t *sum)
+{
+    for (size_t s = 0; s < t->side; s++)
+        for (size_t j = 0; j < t->d; j++)
+            sum[j] += part[s * t->d + j];
+}
+
+static void gather_sums(const tree_t *t, const desk_t *k, const node_t *node)
+{
+    memset(k->all, 0xff, t->width * sizeof *k->all);
+    memset(k->any, 0, t->width * sizeof *k->any);
+    memset(k->sum, 0, t->d * sizeof *k->sum);
+    for (size_t i = node->start, rows; i < node->end;) {
         size_t stop = node->end - i > CHUNK ? i + CHUNK : node->end;
-        memset(t->part, 0, d * sizeof *t->part);
-        memset(t->ones, 0, d * sizeof *t->ones);
-        for (; i < stop; i++) {
-            const uint16_t *row = t->grid + (size_t)t->order[i] * d;
-            const uint16_t *restrict mask = t->mask;
-            uint32_t *restrict part = t->part, *restrict ones = t->ones;
-            for (size_t j = 0; j < d; j++) {
-                uint16_t set = (uint16_t)-((row[j] & mask[j]) != 0);
-                part[j] += row[j] & set;
-                ones[j] += set & 1u;
-            }
+        memset(k->part, 0, t->width * sizeof *k->part);
+        for (; i < stop; i += rows) {
+            size_t count = take(t, i, stop, &rows);
+            add_row(row_at(t, i), count, k->all, k->any, k->part);
         }
-        for (size_t j = 0; j < d; j++) {
-            t->sum1[j] += t->part[j];
-            t->n1[j] += t->ones[j];
+        add_part(t, k->part, k->sum);
+    }
+    for (size_t j = t->d; j < t->width; j++) {
+        k->all[j % t->d] &= k->all[j];
+        k->any[j % t->d] |= k->any[j];
+    }
+}
+
+static void gather_ones(const tree_t *t, const desk_t *k, const node_t *node)
+{
+    memset(k->sum1, 0, t->d * sizeof *k->sum1);
+    memset(k->n1, 0, t->d * sizeof *k->n1);
+    for (size_t j = t->d; j < t->width; j++)
+        k->mask[j] = k->mask[j - t->d];
+    for (size_t i = node->start, rows; i < node->end;) {
+        size_t stop = node->end - i > CHUNK ? i + CHUNK : node->end;
+        memset(k->part, 0, t->width * sizeof *k->part);
+        memset(k->ones, 0, t->width * sizeof *k->ones);
+        for (; i < stop; i += rows) {
+            size_t count = take(t, i, stop, &rows);
+            add_ones(row_at(t, i), count, k->mask, k->part, k->ones);
         }
+        add_part(t, k->part, k->sum1);
+        add_part(t, k->ones, k->n1);
     }
 }
 
@@ -90,35 +130,56 @@ static uint16_t highest_bit(uint16_t x)
 }
 
 // Fills a node's error, and the column whose next bit removes most of that column's squared error.
-static void measure(tree_t *t, node_t *node)
+static void measure(const tree_t *t, const desk_t *k, node_t *node)
 {
     double n = (double)(node->end - node->start), error = 0, best = -1;
     int varies = 0;
-    gather_sums(t, node);
+    gather_sums(t, k, node);
     for (size_t i = node->start; i < node->end; i++)
-        error += t->norm[t->order[i]];
+        error += t->norm[i];
     for (size_t j = 0; j < t->d; j++) {
-        double sum = (double)t->sum[j];
+        double sum = (double)k->sum[j];
         error -= t->scale[j] * (sum * sum / n);
-        t->mask[j] = highest_bit(t->all[j] ^ t->any[j]);
-        varies |= t->mask[j];
+        k->mask[j] = highest_bit(k->all[j] ^ k->any[j]);
+        varies |= k->mask[j];
     }
     node->column = -1;
     node->error = varies && error > 0 ? error : 0;
     if (!varies)
         return;
-    gather_ones(t, node);
+    gather_ones(t, k, node);
     for (size_t j = 0; j < t->d; j++) {
-        if (!t->mask[j])
+        if (!k->mask[j])
             continue;
-        double n1 = (double)t->n1[j], n0 = n - n1, s1 = (double)t->sum1[j], s0 = (double)t->sum[j] - s1;
+        double n1 = (double)k->n1[j], n0 = n - n1, s1 = (double)k->sum1[j], s0 = (double)k->sum[j] - s1;
         double apart = s1 / n1 - s0 / n0, gain = t->scale[j] * (n0 * n1 / n) * (apart * apart);
         if (gain > best) {
             best = gain;
             node->column = (ptrdiff_t)j;
-            node->mask = t->mask[j];
+            node->mask = k->mask[j];
         }
     }
+}
+
+// Nodes that are measured at once.
+typedef struct {
+    const tree_t *tree;
+    node_t **nodes;
+} several_t;
+
+static void measure_part(void *job, size_t part, size_t thread)
+{
+    const several_t *several = job;
+    measure(several->tree, &several->tree->desks[thread], several->nodes[part]);
+}
+
+static void measure_all(const tree_t *t, node_t **nodes, size_t count)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < count; i++)
+        rows += nodes[i]->end - nodes[i]->start;
+    several_t several = {t, nodes};
+    share_out(measure_part, &several, count, rows * t->d < LARGE ? 1 : t->threads);
 }
 
 // Largest error first; among equals the older leaf.
@@ -157,23 +218,56 @@ static int32_t pop(tree_t *t)
     return top;
 }
 
-// Rows without the bit stay in `from`, the others become `made`; both keep their order.
+// Which rows of a node have its bit: `kept` and `spare` list those without and with, and both keep their order.
+static size_t list_bits(tree_t *t, const node_t *node)
+{
+    size_t kept = 0, moved = 0;
+    for (size_t i = node->start; i < node->end; i++) {
+        size_t set = (row_at(t, i)[node->column] & node->mask) != 0;
+        t->kept[kept] = (int32_t)i; // no branch, as bits are hard to predict
+        t->spare[moved] = (int32_t)i;
+        kept += !set;
+        moved += set;
+    }
+    return kept;
+}
+
+// Rows without the bit stay in `from`, the others become `made`.
 static void split(tree_t *t, node_t *from, node_t *made)
 {
-    size_t kept = from->start, moved = 0;
-    for (size_t i = from->start; i < from->end; i++) {
-        int32_t row = t->order[i];
-        if (t->grid[(size_t)row * t->d + (size_t)from->column] & from->mask)
-            t->spare[moved++] = row;
-        else
-            t->order[kept++] = row;
+    size_t kept = list_bits(t, from), moved = from->end - from->start - kept, bytes = t->d * sizeof *t->table;
+    int32_t *moved_order = t->kept + kept; // behind those that stay there is room
+    for (size_t i = 0; i < moved; i++) {
+        size_t row = (size_t)t->spare[i];
+        t->spare_norm[i] = t->norm[row];
+        moved_order[i] = t->order[row];
+        if (t->table)
+            memcpy(t->spare_table + i * t->d, t->table + row * t->d, bytes);
     }
-    memcpy(t->order + kept, t->spare, moved * sizeof *t->spare);
-    made->start = kept;
+    for (size_t i = 0; i < kept; i++) {
+        size_t row = (size_t)t->kept[i], to = from->start + i;
+        t->norm[to] = t->norm[row];
+        t->order[to] = t->order[row];
+        if (t->table)
+            memmove(t->table + to * t->d, t->table + row * t->d, bytes);
+    }
     made->end = from->end;
-    from->end = kept;
-    measure(t, from);
-    measure(t, made);
+    made->start = from->end = from->start + kept;
+    memcpy(t->norm + made->start, t->spare_norm, moved * sizeof *t->norm);
+    memcpy(t->order + made->start, moved_order, moved * sizeof *t->order);
+    if (t->table)
+        memcpy(t->table + made->start * t->d, t->spare_table, moved * bytes);
+    measure_all(t, (node_t *[]){from, made}, 2);
+}
+
+static double row_norm(const uint16_t *row, const double *scale, size_t d)
+{
+    double norm = 0;
+    for (size_t j = 0; j < d; j++) {
+        double g = row[j];
+        norm += scale[j] * (g * g);
+    }
+    return norm;
 }
 
 // One node for each class, its rows in their order.
@@ -191,13 +285,19 @@ static void plant(tree_t *t, const int32_t *labels, size_t n, size_t classes)
     }
     for (size_t i = 0; i < n; i++)
         t->order[t->node[labels[i]].end++] = (int32_t)i;
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t *row = t->grid + (size_t)t->order[i] * t->d;
+        t->norm[i] = row_norm(row, t->scale, t->d);
+        if (t->table)
+            memcpy(t->table + i * t->d, row, t->d * sizeof *row);
+    }
 }
 
 static size_t grow(tree_t *t, size_t classes, size_t wanted, int32_t *parent, double *error)
 {
     double total = 0;
     for (size_t c = 0; c < classes; c++) {
-        measure(t, &t->node[c]);
+        measure_all(t, (node_t *[]){&t->node[c]}, 1);
         push(t, (int32_t)c);
         parent[c] = -1;
         total += t->node[c].error;
@@ -217,43 +317,52 @@ static size_t grow(tree_t *t, size_t classes, size_t wanted, int32_t *parent, do
     return leaves;
 }
 
-static void row_norms(const uint16_t *grid, const double *scale, size_t n, size_t d, double *norm)
+static int open_desks(tree_t *t)
 {
-    for (size_t i = 0; i < n; i++) {
-        norm[i] = 0;
-        for (size_t j = 0; j < d; j++) {
-            double g = grid[i * d + j];
-            norm[i] += scale[j] * (g * g);
-        }
+    int failed = 0;
+    t->desks = calloc(t->threads, sizeof *t->desks);
+    for (size_t i = 0; t->desks && i < t->threads; i++) {
+        desk_t *k = &t->desks[i];
+        k->sum = malloc(t->width * (3 * sizeof *k->sum + 2 * sizeof *k->part + 3 * sizeof *k->all));
+        failed |= !k->sum;
+        k->sum1 = k->sum + t->width, k->n1 = k->sum1 + t->width;
+        k->part = (uint32_t *)(k->n1 + t->width), k->ones = k->part + t->width;
+        k->all = (uint16_t *)(k->ones + t->width), k->any = k->all + t->width, k->mask = k->any + t->width;
     }
+    return failed || !t->desks ? -1 : 0;
 }
 
-ptrdiff_t tree_grow(const uint16_t *grid, const int32_t *labels, const double *scale, size_t n, size_t d,
-                    size_t classes, size_t wanted, int32_t *leaf, int32_t *parent, double *error)
+static void close_desks(tree_t *t)
 {
-    double *norm = malloc(n * sizeof *norm);
-    int32_t *ints = malloc((2 * n + wanted) * sizeof *ints);
-    uint16_t *shorts = malloc(3 * d * sizeof *shorts);
-    uint32_t *words = malloc(2 * d * sizeof *words);
-    uint64_t *longs = malloc(3 * d * sizeof *longs);
-    node_t *node = malloc(wanted * sizeof *node);
+    for (size_t i = 0; t->desks && i < t->threads; i++)
+        free(t->desks[i].sum);
+    free(t->desks);
+}
+
+ptrdiff_t tree_grow(const tree_job_t *job, int32_t *leaf, int32_t *parent, double *error)
+{
+    size_t n = job->n, d = job->d, side = d < WIDE ? WIDE / d : 1;
+    double *norms = malloc(2 * n * sizeof *norms);
+    int32_t *ints = malloc((3 * n + job->wanted) * sizeof *ints);
+    uint16_t *tables = d <= MOVED ? malloc(2 * n * d * sizeof *tables) : NULL;
+    node_t *node = malloc(job->wanted * sizeof *node);
     ptrdiff_t leaves = -1;
-    if (norm && ints && shorts && words && longs && node) {
-        tree_t t = {.grid = grid, .scale = scale, .norm = norm, .d = d, .order = ints, .spare = ints + n,
-                    .all = shorts, .any = shorts + d, .mask = shorts + 2 * d, .part = words, .ones = words + d,
-                    .sum = longs, .sum1 = longs + d, .n1 = longs + 2 * d, .node = node, .heap = ints + 2 * n};
-        row_norms(grid, scale, n, d, norm);
-        plant(&t, labels, n, classes);
-        leaves = (ptrdiff_t)grow(&t, classes, wanted, parent, error);
+    tree_t t = {.grid = job->grid, .scale = job->scale, .d = d, .side = side, .width = side * d,
+                .threads = job->threads, .table = tables, .norm = norms, .order = ints, .node = node};
+    if (!open_desks(&t) && norms && ints && node && (tables || d > MOVED)) {
+        t.spare_table = tables ? tables + n * d : NULL;
+        t.spare_norm = norms + n;
+        t.spare = ints + n, t.kept = t.spare + n, t.heap = t.kept + n;
+        plant(&t, job->labels, n, job->classes);
+        leaves = (ptrdiff_t)grow(&t, job->classes, job->wanted, parent, error);
         for (ptrdiff_t k = 0; k < leaves; k++)
             for (size_t i = node[k].start; i < node[k].end; i++)
                 leaf[t.order[i]] = (int32_t)k;
     }
-    free(norm);
+    close_desks(&t);
+    free(norms);
     free(ints);
-    free(shorts);
-    free(words);
-    free(longs);
+    free(tables);
     free(node);
     return leaves;
 }
