@@ -7,8 +7,8 @@
 
 // Rows added in 32 bits before they go to 64: 65537 * 65535 is 2^32 - 1. WIDE: numbers taken at a time where columns
 // are few. MOVED: the most columns for which rows are moved, not only their numbers. LARGE: numbers that are worth
-// another thread.
-enum { CHUNK = 65536, WIDE = 64, MOVED = 96, LARGE = 1 << 17 };
+// another thread. WORD: numbers that are copied at once.
+enum { CHUNK = 65536, WIDE = 64, MOVED = 96, LARGE = 1 << 17, WORD = 4 };
 
 // Rows start..end - 1 share a base; the next bit to split on is `mask` of `column` (-1: all rows equal).
 typedef struct {
@@ -25,13 +25,19 @@ typedef struct {
     uint64_t *sum, *sum1, *n1;  // of the leaf, and of its rows with the bit set
 } desk_t;
 
+// The row that stands somewhere, and its scaled squared length.
+typedef struct {
+    double norm;
+    int32_t row;
+} place_t;
+
 typedef struct {
     const uint16_t *grid;
     const double *scale;
-    size_t d, side, width, threads; // width: side rows of d columns
-    uint16_t *table, *spare_table;  // the grid's rows as they stand now, NULL where they are not moved
-    double *norm, *spare_norm;      // each row's scaled squared length
-    int32_t *order, *spare, *kept;  // which row stands where
+    size_t d, stride, side, width, threads; // width: of `side` rows, `stride` numbers each
+    uint16_t *table, *spare_table; // the grid's rows as they stand now, NULL where they are not moved
+    place_t *place, *spare_place;
+    int32_t *spare, *kept;
     desk_t *desks;
     node_t *node;
     int32_t *heap;
@@ -40,14 +46,14 @@ typedef struct {
 
 static const uint16_t *row_at(const tree_t *t, size_t i)
 {
-    return t->table ? t->table + i * t->d : t->grid + (size_t)t->order[i] * t->d;
+    return t->table ? t->table + i * t->stride : t->grid + (size_t)t->place[i].row * t->d;
 }
 
 // How many numbers can be taken at row i, and how many rows that is.
 static size_t take(const tree_t *t, size_t i, size_t stop, size_t *rows)
 {
     *rows = stop - i < t->side ? stop - i : t->side;
-    return *rows * t->d;
+    return *rows * t->stride;
 }
 
 KERNEL_CLONES
@@ -77,7 +83,7 @@ static void add_part(const tree_t *t, const uint32_t *part, uint64_t *sum)
 {
     for (size_t s = 0; s < t->side; s++)
         for (size_t j = 0; j < t->d; j++)
-            sum[j] += part[s * t->d + j];
+            sum[j] += part[s * t->stride + j];
 }
 
 static void gather_sums(const tree_t *t, const desk_t *k, const node_t *node)
@@ -94,9 +100,9 @@ static void gather_sums(const tree_t *t, const desk_t *k, const node_t *node)
         }
         add_part(t, k->part, k->sum);
     }
-    for (size_t j = t->d; j < t->width; j++) {
-        k->all[j % t->d] &= k->all[j];
-        k->any[j % t->d] |= k->any[j];
+    for (size_t j = t->stride; j < t->width; j++) {
+        k->all[j % t->stride] &= k->all[j];
+        k->any[j % t->stride] |= k->any[j];
     }
 }
 
@@ -104,8 +110,9 @@ static void gather_ones(const tree_t *t, const desk_t *k, const node_t *node)
 {
     memset(k->sum1, 0, t->d * sizeof *k->sum1);
     memset(k->n1, 0, t->d * sizeof *k->n1);
-    for (size_t j = t->d; j < t->width; j++)
-        k->mask[j] = k->mask[j - t->d];
+    memset(k->mask + t->d, 0, (t->stride - t->d) * sizeof *k->mask);
+    for (size_t j = t->stride; j < t->width; j++)
+        k->mask[j] = k->mask[j - t->stride];
     for (size_t i = node->start, rows; i < node->end;) {
         size_t stop = node->end - i > CHUNK ? i + CHUNK : node->end;
         memset(k->part, 0, t->width * sizeof *k->part);
@@ -136,7 +143,7 @@ static void measure(const tree_t *t, const desk_t *k, node_t *node)
     int varies = 0;
     gather_sums(t, k, node);
     for (size_t i = node->start; i < node->end; i++)
-        error += t->norm[i];
+        error += t->place[i].norm;
     for (size_t j = 0; j < t->d; j++) {
         double sum = (double)k->sum[j];
         error -= t->scale[j] * (sum * sum / n);
@@ -232,31 +239,31 @@ static size_t list_bits(tree_t *t, const node_t *node)
     return kept;
 }
 
+// Rows are a whole number of words, which are copied without a call.
+static void copy_row(uint16_t *to, const uint16_t *from, size_t stride)
+{
+    for (size_t j = 0; j < stride; j += WORD)
+        memcpy(to + j, from + j, WORD * sizeof *to);
+}
+
 // Rows without the bit stay in `from`, the others become `made`.
 static void split(tree_t *t, node_t *from, node_t *made)
 {
-    size_t kept = list_bits(t, from), moved = from->end - from->start - kept, bytes = t->d * sizeof *t->table;
-    int32_t *moved_order = t->kept + kept; // behind those that stay there is room
-    for (size_t i = 0; i < moved; i++) {
-        size_t row = (size_t)t->spare[i];
-        t->spare_norm[i] = t->norm[row];
-        moved_order[i] = t->order[row];
-        if (t->table)
-            memcpy(t->spare_table + i * t->d, t->table + row * t->d, bytes);
-    }
-    for (size_t i = 0; i < kept; i++) {
-        size_t row = (size_t)t->kept[i], to = from->start + i;
-        t->norm[to] = t->norm[row];
-        t->order[to] = t->order[row];
-        if (t->table)
-            memmove(t->table + to * t->d, t->table + row * t->d, bytes);
-    }
+    size_t kept = list_bits(t, from), moved = from->end - from->start - kept;
     made->end = from->end;
     made->start = from->end = from->start + kept;
-    memcpy(t->norm + made->start, t->spare_norm, moved * sizeof *t->norm);
-    memcpy(t->order + made->start, moved_order, moved * sizeof *t->order);
-    if (t->table)
-        memcpy(t->table + made->start * t->d, t->spare_table, moved * bytes);
+    for (size_t i = 0; i < moved; i++)
+        t->spare_place[i] = t->place[t->spare[i]];
+    for (size_t i = 0; i < kept; i++)
+        t->place[from->start + i] = t->place[t->kept[i]];
+    memcpy(t->place + made->start, t->spare_place, moved * sizeof *t->place);
+    if (t->table) {
+        for (size_t i = 0; i < moved; i++)
+            copy_row(t->spare_table + i * t->stride, t->table + (size_t)t->spare[i] * t->stride, t->stride);
+        for (size_t i = 0; i < kept; i++)
+            copy_row(t->table + (from->start + i) * t->stride, t->table + (size_t)t->kept[i] * t->stride, t->stride);
+        memcpy(t->table + made->start * t->stride, t->spare_table, moved * t->stride * sizeof *t->table);
+    }
     measure_all(t, (node_t *[]){from, made}, 2);
 }
 
@@ -284,12 +291,12 @@ static void plant(tree_t *t, const int32_t *labels, size_t n, size_t classes)
         at += count;
     }
     for (size_t i = 0; i < n; i++)
-        t->order[t->node[labels[i]].end++] = (int32_t)i;
+        t->place[t->node[labels[i]].end++].row = (int32_t)i;
     for (size_t i = 0; i < n; i++) {
-        const uint16_t *row = t->grid + (size_t)t->order[i] * t->d;
-        t->norm[i] = row_norm(row, t->scale, t->d);
+        const uint16_t *row = t->grid + (size_t)t->place[i].row * t->d;
+        t->place[i].norm = row_norm(row, t->scale, t->d);
         if (t->table)
-            memcpy(t->table + i * t->d, row, t->d * sizeof *row);
+            memcpy(t->table + i * t->stride, row, t->d * sizeof *row);
     }
 }
 
@@ -341,26 +348,27 @@ static void close_desks(tree_t *t)
 
 ptrdiff_t tree_grow(const tree_job_t *job, int32_t *leaf, int32_t *parent, double *error)
 {
-    size_t n = job->n, d = job->d, side = d < WIDE ? WIDE / d : 1;
-    double *norms = malloc(2 * n * sizeof *norms);
-    int32_t *ints = malloc((3 * n + job->wanted) * sizeof *ints);
-    uint16_t *tables = d <= MOVED ? malloc(2 * n * d * sizeof *tables) : NULL;
+    size_t n = job->n, d = job->d, moves = d <= MOVED, stride = moves ? (d + WORD - 1) / WORD * WORD : d;
+    size_t side = stride < WIDE ? WIDE / stride : 1;
+    place_t *places = malloc(2 * n * sizeof *places);
+    int32_t *ints = malloc((2 * n + job->wanted) * sizeof *ints);
+    uint16_t *tables = moves ? calloc(2 * n * stride, sizeof *tables) : NULL;
     node_t *node = malloc(job->wanted * sizeof *node);
     ptrdiff_t leaves = -1;
-    tree_t t = {.grid = job->grid, .scale = job->scale, .d = d, .side = side, .width = side * d,
-                .threads = job->threads, .table = tables, .norm = norms, .order = ints, .node = node};
-    if (!open_desks(&t) && norms && ints && node && (tables || d > MOVED)) {
-        t.spare_table = tables ? tables + n * d : NULL;
-        t.spare_norm = norms + n;
-        t.spare = ints + n, t.kept = t.spare + n, t.heap = t.kept + n;
+    tree_t t = {.grid = job->grid, .scale = job->scale, .d = d, .stride = stride, .side = side,
+                .width = side * stride, .threads = job->threads, .table = tables, .place = places, .node = node};
+    if (!open_desks(&t) && places && ints && node && (tables || !moves)) {
+        t.spare_table = tables ? tables + n * stride : NULL;
+        t.spare_place = places + n;
+        t.spare = ints, t.kept = t.spare + n, t.heap = t.kept + n;
         plant(&t, job->labels, n, job->classes);
         leaves = (ptrdiff_t)grow(&t, job->classes, job->wanted, parent, error);
         for (ptrdiff_t k = 0; k < leaves; k++)
             for (size_t i = node[k].start; i < node[k].end; i++)
-                leaf[t.order[i]] = (int32_t)k;
+                leaf[places[i].row] = (int32_t)k;
     }
     close_desks(&t);
-    free(norms);
+    free(places);
     free(ints);
     free(tables);
     free(node);
