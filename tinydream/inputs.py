@@ -89,6 +89,11 @@ class Projection:
         packed = np.packbits(bits, bitorder="little").tobytes()
         return {"code_scale": self.scale.tobytes(), "codes": packed}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tables, as the device holds them."""
+        return sum(map(len, self.tables().values()))
+
     def to_bytes(self) -> bytes:
         return struct.pack("<HB", self.outputs, self.bits) + b"".join(self.tables().values())
 
