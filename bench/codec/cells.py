@@ -19,6 +19,7 @@ __all__ = ["Cells", "core_stamp", "stamp"]
 
 # sources that decide a peer's figures; ours depend on all of the codec
 PEERS = [
+    "tinydream/inputs.py",
     "tinydream/rows.py",
     "tinydream/codec/quantise.py",
     "tinydream/codec/scale.py",

@@ -182,11 +182,17 @@ def _repack(ours: Representatives, rows: Rows8) -> Representatives:
     order = np.argsort(level, kind="stable")
     grid = fit_tables(rows.values, rows.count, ours.rows.width)
     q = grid.store(rows.values)[order]
+    label_bits = max(len(ours.classes) - 1, 0).bit_length()
     packed = replace(
         ours.rows,
+        label_bits=label_bits,
+        classes=0,  # labels in place of shares, and no spread of their own
+        soft_bits=0,
+        spread=np.empty(0, np.uint8),
+        spread_bits=0,
         low=grid.low,
         step=grid.step,
         levels=tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True)),
-        bits=pack_rows(q, rows.label[order], grid.width, ours.rows.label_bits),
+        bits=pack_rows(q, rows.label[order], grid.width, label_bits),
     )
     return Representatives(ours.inputs, packed, ours.classes, ours.outputs)

@@ -32,31 +32,32 @@ class Facts:
     groups: str = ""
 
 
+# Updates: twice as many gained all rows no more than half a point on held-out training rows.
 CLASSES, NUMBERS = "classification", "regression"
 SETS = {
-    "adult": Facts(CLASSES, "table", 4000),
-    "appliances_energy": Facts(NUMBERS, "sensor", 6000),
-    "beijing_air": Facts(NUMBERS, "sensor", 8000),
-    "california_housing": Facts(NUMBERS, "table", 8000),
-    "ccpp": Facts(NUMBERS, "sensor", 6000),
+    "adult": Facts(CLASSES, "table", 6000),
+    "appliances_energy": Facts(NUMBERS, "sensor", 16000),
+    "beijing_air": Facts(NUMBERS, "sensor", 12000),
+    "california_housing": Facts(NUMBERS, "table", 16000),
+    "ccpp": Facts(NUMBERS, "sensor", 12000),
     "cmapss_fd001": Facts(NUMBERS, "sensor", 4000, "unit_train"),
     "cwru_bearing48k": Facts(CLASSES, "sensor", 3000),
-    "eeg_eye": Facts(CLASSES, "sensor", 8000),
+    "eeg_eye": Facts(CLASSES, "sensor", 16000),
     "fashion_mnist_mini": Facts(CLASSES, "image", 2000),
     "fsdd_mfcc": Facts(CLASSES, "sensor", 2000, "speaker_train"),
     "geotec_har_watch": Facts(CLASSES, "sensor", 3000, "subject_train"),
     "kddcup99_10pct": Facts(CLASSES, "table", 6000),
-    "letter": Facts(CLASSES, "table", 12000),
+    "letter": Facts(CLASSES, "table", 16000),
     "magic_gamma": Facts(CLASSES, "sensor", 6000),
     "magic_wand_digits": Facts(CLASSES, "sensor", 2000),
     "mnist": Facts(CLASSES, "image", 4000),
-    "naval": Facts(NUMBERS, "sensor", 8000),
+    "naval": Facts(NUMBERS, "sensor", 12000),
     "occupancy": Facts(CLASSES, "sensor", 4000),
     "optdigits": Facts(CLASSES, "image", 4000),
-    "protein_casp": Facts(NUMBERS, "table", 8000),
+    "protein_casp": Facts(NUMBERS, "table", 16000),
     "room_occupancy": Facts(CLASSES, "sensor", 4000),
     "skin_segmentation": Facts(CLASSES, "table", 8000),
-    "wisdm_features": Facts(CLASSES, "sensor", 4000),
+    "wisdm_features": Facts(CLASSES, "sensor", 6000),
 }
 # no test split of its own: its last batch is scored on
 STREAMS = {"gas_sensor_drift": Facts(CLASSES, "sensor", 3000, "batch")}
