@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-SUITES: tuple[str, ...] = ("codec",)
+SUITES: tuple[str, ...] = ("codec", "core")
 
 
 class Suites(click.Group):

@@ -1,5 +1,6 @@
 """What every test may use: tools that must be there, and the folder of data sets."""
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -15,10 +16,11 @@ PROGRAMS = {
     "arm": ["arm-none-eabi-gcc"],
     "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
 }
+MODULES = {"keras": ["keras", "tensorflow"]}  # pip install 'tinydream[keras]'
 
 
 def absent(name: str, why: str) -> None:
-    """Skip with the reason; fail when TINYDREAM_REQUIRE (data,qemu,...) names it."""
+    """Skip with the reason; fail when TINYDREAM_REQUIRE (data,qemu,keras,...) names it."""
     if name in os.environ.get("TINYDREAM_REQUIRE", "").split(","):
         pytest.fail(f"{why}, and TINYDREAM_REQUIRE names '{name}'", pytrace=False)
     pytest.skip(why)
@@ -26,9 +28,12 @@ def absent(name: str, why: str) -> None:
 
 def need(name: str) -> None:
     """The tool `name` is there, or the test ends here."""
-    missing = [program for program in PROGRAMS[name] if not shutil.which(program)]
-    if missing:
-        absent(name, f"{' and '.join(missing)} not on PATH")
+    programs = [each for each in PROGRAMS.get(name, []) if not shutil.which(each)]
+    if programs:
+        absent(name, f"{' and '.join(programs)} not on PATH")
+    modules = [each for each in MODULES.get(name, []) if not importlib.util.find_spec(each)]
+    if modules:
+        absent(name, f"{' and '.join(modules)} not installed")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

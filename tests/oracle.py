@@ -110,6 +110,70 @@ def mse_loss(z, y):
     return error * (F(2) / k), total / k, 0
 
 
+def soft_loss(z, t):
+    """Logits (n, k), shares (n, k) -> gradients (n, k), losses (n,)."""
+    largest = z.max(1)
+    below = z - largest[:, None]
+    e = exp(below)
+    total, mean = np.zeros(len(z), F), np.zeros(len(z), F)
+    for k in range(z.shape[1]):
+        total = total + e[:, k]
+        mean = mean + t[:, k] * below[:, k]
+    return e * (F(1) / total)[:, None] - t, log(total) - mean
+
+
+def bce_loss(z, y):
+    """Logits (n, 1), labels (n,) -> gradients (n, 1), losses (n,), and how many were right."""
+    z, t = z[:, 0], y.astype(F)
+    small = exp(-np.abs(z))
+    total = F(1) + small
+    p = np.where(z > 0, F(1), small) / total
+    loss = (np.where(z > 0, z, F(0)) - z * t) + log(total)
+    return (p - t)[:, None], loss, int(((z > 0) == (y == 1)).sum())
+
+
+def huber_loss(z, y, delta):
+    """Outputs (n, k), targets (n, k) -> gradients (n, k), losses (n,), and 0."""
+    k = F(z.shape[1])
+    error = z - y
+    cut = np.minimum(np.maximum(error, -F(delta)), F(delta))
+    total = np.zeros(len(z), F)
+    for column in range(z.shape[1]):
+        c = cut[:, column]
+        total = total + c * (error[:, column] - F(0.5) * c)
+    return cut * (F(1) / k), total / k, 0
+
+
+def row_losses(loss, z, y, delta=0.0):
+    """The loss of that name: gradients like z, losses (n,), and how many were right."""
+    if loss == "huber":
+        return huber_loss(z, y, delta)
+    return {"cross_entropy": softmax_loss, "mse": mse_loss, "bce": bce_loss}[loss](z, y)
+
+
+def half_wave(u):
+    """(1 + cos(pi u)) / 2."""
+    v = F(u) - F(0.5)
+    w = v * v
+    p = F(-0.00700041791)
+    for c in (0.0820311755, -0.599247396, 2.55016279, -5.16771269, 3.14159274):
+        p = p * w + F(c)
+    return F(0.5) - F(0.5) * (v * p)
+
+
+def rates(knobs):
+    """The rate of each epoch."""
+    rate = F(knobs.rate)
+    for epoch in range(knobs.epochs):
+        if knobs.schedule == "step" and epoch and epoch % knobs.every == 0:
+            rate = rate * F(knobs.factor)
+        if knobs.schedule == "cosine" and epoch:
+            share = half_wave(F(epoch) / F(knobs.epochs))
+            low = F(knobs.factor)
+            rate = F(knobs.rate) * (low + (F(1) - low) * share)
+        yield rate
+
+
 def apply_inputs(inputs, raw):
     """Raw rows (n, raw_columns) to network inputs, one number after the other."""
     out = []
@@ -140,10 +204,10 @@ def project(projection, x):
     return np.clip(z * scale, F(-16), F(16))
 
 
-def gradients(pairs, x, y):
+def gradients(pairs, x, y, loss, delta=0.0):
     """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right."""
     inputs, z = forward(pairs, x)
-    d, loss, right = (mse_loss if y.ndim > 1 else softmax_loss)(z, y)
+    d, losses, right = row_losses(loss, z, y, delta)
     grads = [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
     for i in reversed(range(len(pairs))):
         a = inputs[i]
@@ -155,15 +219,16 @@ def gradients(pairs, x, y):
             for o in range(d.shape[1]):
                 acc = acc + pairs[i][0][o][None] * d[:, o][:, None]
             d = np.where(a > 0, acc, F(0))
-    return grads, loss, right
+    return grads, losses, right
 
 
 class Trainer:
     """Training as td_train does it; `draw(n)` gives the next n rows of the stream."""
 
-    def __init__(self, layers, optimizer, seed):
-        self.pairs = initial_weights(layers, seed)
-        self.optimizer = optimizer
+    def __init__(self, plan, seed):
+        self.plan = plan
+        self.pairs = initial_weights(plan.layers, seed)
+        self.optimizer = plan.optimizer
         self.state = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in self.pairs]
         self.power1 = self.power2 = F(1)
 
@@ -171,20 +236,34 @@ class Trainer:
     def weights(self):
         return np.concatenate([p.ravel() for pair in self.pairs for p in pair])
 
-    def epoch(self, draw, rows, batch, rate):
+    def epoch(self, draw, rows, rate):
         """Returns (mean loss, how many were right)."""
-        total, right = F(0), 0
-        for start in range(0, rows, batch):
-            n = min(batch, rows - start)
-            grads, loss, good = gradients(self.pairs, *draw(n))
+        total, right, plan = F(0), 0, self.plan
+        for start in range(0, rows, plan.batch):
+            n = min(plan.batch, rows - start)
+            grads, loss, good = gradients(self.pairs, *draw(n), plan.loss, plan.delta)
             for one in loss:
                 total = total + one
             right += good
-            self._update(grads, F(1) / F(n), F(rate))
+            self._update(grads, self._clipped(grads, F(1) / F(n)), F(rate))
         return total / F(rows), right
+
+    def _clipped(self, grads, scale):
+        if not self.optimizer.clip:
+            return scale
+        total = F(0)
+        for grad in (part for pair in grads for part in pair):
+            squares = (grad * scale) * (grad * scale)
+            for one in squares.ravel():
+                total = total + one
+        norm, clip = np.sqrt(total), F(self.optimizer.clip)
+        return scale * (clip / norm) if norm > clip else scale
 
     def _update(self, grads, scale, rate):
         o = self.optimizer
+        if o.decay:
+            share = min(rate * F(o.decay), F(1))
+            self.pairs = [[p - p * share for p in pair] for pair in self.pairs]
         if o.kind == "adam":
             self.power1, self.power2 = self.power1 * F(o.a), self.power2 * F(o.b)
             alpha = rate * np.sqrt(F(1) - self.power2) / (F(1) - self.power1)

@@ -105,9 +105,13 @@ def random_projection(rng, columns):
 
 def random_optimizer(rng):
     choice = rng.integers(3)
+    clip = float(rng.uniform(0.01, 2)) if rng.random() < 0.3 else 0.0
+    decay = float(rng.uniform(0.001, 0.5)) if rng.random() < 0.3 else 0.0
     if choice == 0:
-        return SGD(momentum=0.0)
-    return SGD(momentum=float(rng.uniform(0.1, 0.95))) if choice == 1 else Adam()
+        return SGD(momentum=0.0, clip=clip, decay=decay)
+    if choice == 1:
+        return SGD(momentum=float(rng.uniform(0.1, 0.95)), clip=clip, decay=decay)
+    return Adam(clip=clip, decay=decay)
 
 
 def gentle(plan):
@@ -126,7 +130,11 @@ def random_plan(seed, *, board="native", most_rows=40):
     hidden = rng.integers(1, 23, rng.integers(0, 3)).tolist()
     targets = int(rng.integers(1, 4)) if rng.random() < 0.4 else 0
     task = "regression" if targets else "classification"
-    network = Network.mlp(hidden, targets or classes, random_optimizer(rng), task=task)
+    huber = float(np.float32(rng.uniform(0.01, 50))) if targets and rng.random() < 0.4 else 0.0
+    if not targets and rng.random() < 0.2:
+        classes = 2  # which may have one output
+    outputs = 1 if classes == 2 and rng.random() < 0.7 else classes
+    network = Network.mlp(hidden, targets or outputs, random_optimizer(rng), task=task, huber=huber)
     batch = int(rng.integers(1, 24))
     return Plan(
         board=board,
@@ -140,4 +148,5 @@ def random_plan(seed, *, board="native", most_rows=40):
         optimizer=network.optimizer.record(),
         batch=batch,
         slice=int(rng.integers(1, min(batch, 6) + 1)),
+        delta=huber,
     )

@@ -27,7 +27,7 @@ ROWS = (
     ("doctor", "report"),
     ("run",),
     ("ports",),
-    ("gather",),
+    ("gather", "source"),
     ("stages",),
     ("demo", "looks"),
     ("fleet",),

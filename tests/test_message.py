@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 EXAMPLES = [
     message.Hello(),
-    message.Train(1, 2, 3, 4, 0.5, True),
+    message.Train(1, 2, 3, 4, 0.5, 1, 5, 0.25, False),
     message.Stop(),
     message.Pull(7, 59),
     message.Status(),
@@ -61,7 +61,7 @@ def test_weights_of_another_length_are_refused(size):
 
 def test_a_value_that_does_not_fit_is_refused_by_name():
     with pytest.raises(InputError, match=r"seed=-1.*cannot be sent"):
-        message.Train(0, -1, 1, 0, 0.5, True).pack()
+        message.Train(0, -1, 1, 0, 0.5).pack()
 
 
 def test_the_errors_are_those_of_the_core():

@@ -41,7 +41,7 @@ def raw():
 
 DONE = 0xC2
 SLOW = 668  # the fake trainer's seed for 2 ms a batch
-TRAIN = Train(0, 0, 1, 0, 0.5, False).pack()
+TRAIN = Train(0, 0, 1, 0, 0.5, fresh=False).pack()
 
 
 def test_a_repeated_request_is_answered_but_not_done_again(raw):
@@ -59,7 +59,7 @@ def test_events_are_counted_by_their_own_sequence(raw):
 
 
 def test_a_run_that_is_stopped_ends_with_done(raw):
-    raw.link.write(encode(2, 9, Train(0, SLOW, 1000, 0, 0.5, False).pack()))
+    raw.link.write(encode(2, 9, Train(0, SLOW, 1000, 0, 0.5, fresh=False).pack()))
     raw.link.write(encode(5, 10) + encode(3, 11) + encode(5, 12))
     frames = raw.hear(lambda frame: (frame.type, frame.sequence) == (0x85, 12))
     heard = {f.type: f for f in frames if f.type != 0xC1}
@@ -70,7 +70,7 @@ def test_a_run_that_is_stopped_ends_with_done(raw):
 
 
 def test_while_a_run_is_under_way_there_is_no_checksum(raw):
-    raw.link.write(encode(2, 9, Train(0, SLOW, 1000, 0, 0.5, False).pack()))
+    raw.link.write(encode(2, 9, Train(0, SLOW, 1000, 0, 0.5, fresh=False).pack()))
     raw.link.write(encode(5, 10) + encode(3, 11))
     state = next(f for f in raw.hear(lambda f: f.type == DONE) if f.type == 0x85)
     assert State.unpack(state.body).running and State.unpack(state.body).crc32 == 0
@@ -92,8 +92,8 @@ BAD = [
     (4, pull(0, 1)[:-1], -9),
     (5, bytes(240), -9),
     (2, TRAIN[:-1] + b"\2", -1),
-    (2, Train(0, 0, 0, 0, 0.5, False).pack(), -1),
-    (2, Train(5, 0, 1, 0, float("nan"), True).pack(), -1),
+    (2, Train(0, 0, 0, 0, 0.5, fresh=False).pack(), -1),
+    (2, Train(5, 0, 1, 0, float("nan"), fresh=True).pack(), -1),
     (4, pull(0, 0), -1),
     (4, pull(0, 60), -1),
     (4, pull(149, 2), -1),
@@ -152,7 +152,7 @@ def test_the_node_survives_noise_and_still_says_hello(seed):
 def test_a_port_that_moves_a_byte_at_a_time_gets_whole_frames_and_log_lines_between_them():
     core = "firmware/lib/tinydream/src/"
     files = ("tests/c/node_test.c", "tests/c/fake_train.c", core + "td_frame.c", core + "td_node.c")
-    train = Train(0, 0, 300, 0, 0.5, False).pack()
+    train = Train(0, 0, 300, 0, 0.5, fresh=False).pack()
     sent = [(1, 1, b"\1\0"), (2, 2, train), (5, 3, b""), (4, 4, pull(91, 59))]
     data = b"".join(encode(*frame) for frame in sent)
     run = subprocess.run([compile_c("node_test", *files)], input=data, capture_output=True)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tinydream import _core
-from tinydream.codec.tree import grow, leaf_means, lloyd
-from tinydream.errors import BudgetError
+from tinydream.codec.threads import threads
+from tinydream.codec.tree import grow, leaf_sums, lloyd
+from tinydream.errors import BudgetError, InputError
 
 
 class NaiveLeaf:
@@ -157,6 +158,30 @@ def test_lloyd_moves_each_row_to_the_nearest_mean_of_its_class(d, passes):
     assert np.array_equal(lloyd(rows, labels, leaf, leaves, passes), expected)
 
 
+@pytest.mark.parametrize("threads", ["1", "2", "5"])
+def test_lloyd_looks_through_many_tiles_and_rings_whatever_its_threads(threads, monkeypatch):
+    monkeypatch.setenv("TINYDREAM_THREADS", threads)
+    rng = np.random.default_rng(9)
+    rows = rng.standard_normal((3000, 5)).astype(np.float32)
+    rows[::50] *= 30  # such rows have to look through all tiles
+    labels = (np.arange(3000) % 2).astype(np.int32)
+    leaf = (labels + 2 * (np.arange(3000) % 300 // 2)).astype(np.int32)
+    stress = np.array([1, 2, 0.5, 0, 3])
+    expected = leaf
+    for _ in range(2):
+        expected = naive_pass(rows * stress.astype(np.float32), labels, expected, 300)
+    assert np.array_equal(lloyd(rows, labels, leaf, 300, 2, stress), expected)
+
+
+@pytest.mark.parametrize("given", ["0", "65", "two"])
+def test_threads_out_of_range_are_refused(given, monkeypatch):
+    monkeypatch.setenv("TINYDREAM_THREADS", given)
+    with pytest.raises(InputError, match=f"TINYDREAM_THREADS is '{given}'; it must be in 1..64"):
+        threads()
+    monkeypatch.delenv("TINYDREAM_THREADS")
+    assert 1 <= threads() <= 64
+
+
 def test_lloyd_without_passes_changes_nothing_and_never_touches_its_input():
     rows, labels = np.random.default_rng(0).random((20, 2), np.float32), np.zeros(20, np.int32)
     leaf = (np.arange(20) % 4).astype(np.int32)
@@ -166,13 +191,23 @@ def test_lloyd_without_passes_changes_nothing_and_never_touches_its_input():
     assert np.array_equal(leaf, before)
 
 
-def test_means_and_counts_are_those_of_the_rows():
+def test_sums_and_counts_are_those_of_the_rows():
     rows, leaf = (
         np.arange(12, dtype=np.float32).reshape(6, 2),
         np.array([0, 1, 0, 2, 2, 2], np.int32),
     )
-    mean, count = leaf_means(rows, leaf, 4)
-    assert mean.tolist() == [[2, 3], [2, 3], [8, 9], [0, 0]] and count.tolist() == [2, 1, 3, 0]
+    total, count = leaf_sums(rows, leaf, 4)
+    assert total.tolist() == [[4, 6], [2, 3], [24, 27], [0, 0]] and count.tolist() == [2, 1, 3, 0]
+
+
+def test_sums_of_a_cut_tree_are_merged_from_those_of_the_whole():
+    grid, labels, scale = table(*CASES[3])
+    tree, rows = grow(grid, labels, scale, 120), grid.astype(np.float32)
+    sums, counts = leaf_sums(rows, tree.leaf, tree.leaves)
+    for leaves in (7, 8, 50, tree.leaves):
+        cut = leaf_sums(rows, tree.cut(leaves), leaves)
+        assert np.array_equal(tree.merge(sums, leaves), cut[0])
+        assert np.array_equal(tree.merge(counts, leaves), cut[1])
 
 
 def test_the_kernels_refuse_what_would_leave_their_buffers():
@@ -186,6 +221,6 @@ def test_the_kernels_refuse_what_would_leave_their_buffers():
         _core.grow_tree(np.zeros((200, 6), np.uint16), labels, scale, 200, 6, 3, 9, *out)
     rows, leaf = np.zeros((200, 5), np.float32), np.full(200, 4, np.int32)
     with pytest.raises(ValueError, match=r"leaf\[0\] is 4; it must be in 0..3"):
-        _core.move_rows(rows, labels, 200, 5, 3, 4, leaf)
+        _core.move_rows(rows, labels, np.ones(5, np.float32), 200, 5, 3, 4, 1, 1, leaf)
     with pytest.raises(ValueError, match=r"leaf\[0\] is 4; it must be in 0..3"):
         _core.sum_leaves(rows, leaf, 200, 5, 4, np.zeros((4, 5)), np.zeros(4, np.int64))

@@ -24,7 +24,7 @@ from tinydream.errors import (
     TinydreamError,
     VerifyError,
 )
-from tinydream.network import SGD, Adam, Dense, Network, Relu, Softmax
+from tinydream.network import SGD, Adam, Dense, Network, Relu, Sigmoid, Softmax
 from tinydream.plan import Plan
 from tinydream.planner import make_plan
 from tinydream.report import Report, make_report
@@ -60,6 +60,7 @@ __all__ = [
     "Representatives",
     "Run",
     "RunError",
+    "Sigmoid",
     "Simulator",
     "Softmax",
     "TinydreamError",

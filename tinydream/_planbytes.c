@@ -181,6 +181,7 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
     uint32_t i;
     out->plan.layers_count = take_u8(r);
     out->plan.loss = take_u8(r);
+    out->plan.delta = take_f32(r);
     out->layers = calloc((size_t)out->plan.layers_count + 1, sizeof *out->layers);
     for (i = 0; out->layers && i < out->plan.layers_count; i++) {
         td_layer_t *layer = &out->layers[i];
@@ -208,6 +209,8 @@ static void parse_training(plan_bytes_t *out, reader_t *r)
     } else {
         out->plan.momentum = a;
     }
+    out->plan.clip = take_f32(r);
+    out->plan.decay = take_f32(r);
     out->plan.batch = take_u16(r);
     out->plan.slice = take_u16(r);
 }

@@ -85,20 +85,22 @@ static PyObject *sim_init(PyObject *self, PyObject *args)
                                          td_train_arena_bytes(&d->plan.plan), seed));
 }
 
-// sim_start(device, seed, epochs, epoch_rows, rate) -> int
+// sim_start(device, seed, epochs, epoch_rows, rate, schedule, every, factor) -> int
 static PyObject *sim_start(PyObject *self, PyObject *args)
 {
     PyObject *capsule;
-    unsigned int seed, epochs, epoch_rows;
+    unsigned int seed, epochs, epoch_rows, every;
     td_knobs_t knobs;
     device_t *d;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OIIIf", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate) ||
+    if (!PyArg_ParseTuple(args, "OIIIfbIf", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate,
+                          &knobs.schedule, &every, &knobs.factor) ||
         !(d = device_of(capsule)))
         return NULL;
     knobs.seed = seed;
     knobs.epochs = epochs;
     knobs.epoch_rows = epoch_rows;
+    knobs.every = every;
     return PyLong_FromLong(td_train_start(&d->train, &knobs));
 }
 
@@ -215,6 +217,8 @@ static PyObject *math(PyObject *self, PyObject *args)
         return NULL;
     function = strcmp(name, "exp") == 0             ? td_exp
                : strcmp(name, "log") == 0           ? td_log
+               : strcmp(name, "tanh") == 0          ? td_tanh
+               : strcmp(name, "sigmoid") == 0       ? td_sigmoid
                : strcmp(name, "sqrt") == 0          ? td_sqrt
                : strcmp(name, "sqrt_portable") == 0 ? td_sqrt_portable
                                                     : NULL;
@@ -231,6 +235,31 @@ static PyObject *math(PyObject *self, PyObject *args)
     }
     PyBuffer_Release(&in);
     return out;
+}
+
+// loss(kind, delta, out: float32 (outputs,), target: float32, empty for none, label)
+// -> (loss, correct, gradient as bytes): one row's loss, for tests
+static PyObject *loss(PyObject *self, PyObject *args)
+{
+    Py_buffer out, target;
+    PyObject *gradient, *result = NULL;
+    td_layer_t layer = {.kind = TD_DENSE};
+    td_plan_t plan = {.layers = &layer, .layers_count = 1};
+    unsigned int label;
+    uint32_t correct = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "bfy*y*I", &plan.loss, &plan.delta, &out, &target, &label))
+        return NULL;
+    layer.out = (uint16_t)(out.len / 4);
+    gradient = PyBytes_FromStringAndSize(out.buf, out.len);
+    if (gradient != NULL) {
+        float *row = (float *)(void *)PyBytes_AsString(gradient);
+        float value = td_loss(&plan, row, target.len ? target.buf : NULL, label, &correct);
+        result = Py_BuildValue("fIN", value, correct, gradient);
+    }
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&target);
+    return result;
 }
 
 // error_text(code) -> str
@@ -253,6 +282,7 @@ PyMethodDef simulator_methods[] = {
     {"sim_predict", sim_predict, METH_VARARGS, NULL},
     {"arena_bytes", arena_bytes, METH_VARARGS, NULL},
     {"math", math, METH_VARARGS, NULL},
+    {"loss", loss, METH_VARARGS, NULL},
     {"error_text", error_text, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -13,7 +13,7 @@ __all__ = ["Use", "budget", "check_budget", "plan_struct_bytes"]
 Field = int | str | tuple[int, int]
 
 # td_node_t (link buffers, training state) by bytes of a pointer; main.c asserts that it fits
-NODE_BYTES = {4: 680, 8: 720}
+NODE_BYTES = {4: 696, 8: 736}
 
 # the structs of td.h; td_plan.c asserts what comes of them
 INPUTS: list[Field] = [2, 2, 2, 1, 1, *["p"] * 7]
@@ -74,7 +74,7 @@ def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, outputs, rows = ((_struct(x, pointer), pointer) for x in (INPUTS, OUTPUTS, ROWS))
     head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", 1, 1, 1, 2, 2]
-    return _struct([*head, *[4] * 4, 4, "p", "p"], pointer)
+    return _struct([*head, *[4] * 7, 4, "p", "p"], pointer)
 
 
 def _struct(fields: Sequence[Field], pointer: int) -> int:

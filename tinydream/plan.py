@@ -17,6 +17,7 @@ from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
 __all__ = [
     "FORMAT",
     "KINDS",
+    "LOSSES",
     "Buffer",
     "Inputs",
     "Layer",
@@ -30,9 +31,17 @@ __all__ = [
 
 FORMAT = 2
 MAGIC = b"TDPL"
-KINDS = {"dense": 1, "relu": 2, "softmax": 3}
+KINDS = {
+    "dense": 1,
+    "relu": 2,
+    "softmax": 3,
+    "relu6": 4,
+    "leaky_relu": 5,
+    "tanh": 6,
+    "sigmoid": 7,
+}
 OPTIMIZERS = {"sgd": 1, "adam": 2}
-LOSSES = {"cross_entropy": 1, "mse": 2}
+LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How weights move: kind 'sgd' (a: momentum) or 'adam' (a, b, c: beta1, beta2, epsilon)."""
+    """How weights move: kind 'sgd' (a: momentum) or 'adam' (a, b, c: beta1, beta2, epsilon).
+
+    clip: longest gradient of a step, 0 for any. decay: a step takes rate * decay of each parameter.
+    """
 
     kind: str
     a: float = 0.0
     b: float = 0.0
     c: float = 0.0
+    clip: float = 0.0
+    decay: float = 0.0
 
     @property
     def state(self) -> int:
@@ -78,7 +92,10 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Every fact the device is built from. Two plans are equal when their bytes are."""
+    """Every fact the device is built from. Two plans are equal when their bytes are.
+
+    delta: of the Huber loss; 0 for any other.
+    """
 
     board: str
     features: tuple[str, ...]
@@ -91,6 +108,7 @@ class Plan:
     optimizer: Optimizer
     batch: int
     slice: int
+    delta: float = 0.0
 
     @property
     def parameters(self) -> int:
@@ -103,7 +121,21 @@ class Plan:
 
     @property
     def loss(self) -> str:
-        return "mse" if self.rows.targets else "cross_entropy"
+        """'cross_entropy' after a softmax, 'bce' after a sigmoid; for targets 'mse' or 'huber'."""
+        if self.rows.targets:
+            return "huber" if self.delta else "mse"
+        return "bce" if self.layers[-1].kind == "sigmoid" else "cross_entropy"
+
+    @property
+    def tile(self) -> int:
+        """Rows that the device's kernels take together: 4 where a slice holds as many, else 1."""
+        return 4 if self.slice >= 4 else 1
+
+    @property
+    def gradients(self) -> bool:
+        """Whether gradients are kept: plain SGD on single rows moves the weights at once."""
+        o = self.optimizer
+        return self.batch > 1 or o.kind != "sgd" or any((o.state, o.clip, o.decay))
 
     @cached_property
     def _bytes(self) -> bytes:
@@ -113,7 +145,7 @@ class Plan:
             b"INPT": self.inputs.to_bytes(),
             b"OUTP": self.outputs.to_bytes(),
             b"ROWS": self.rows.to_bytes(),
-            b"NETW": _pack_network(self.layers, self.loss),
+            b"NETW": _pack_network(self.layers, self.loss, self.delta),
             b"TRAN": _pack_training(self.optimizer, self.batch, self.slice),
         }
         head = MAGIC + struct.pack("<HH", FORMAT, len(sections))
@@ -142,6 +174,7 @@ class Plan:
         sections = dict(_sections(data))
         try:
             name = Reader(sections[b"NAME"], "names")
+            layers, delta = _unpack_network(sections[b"NETW"])
             plan = cls(
                 Reader(sections[b"BORD"], "board").text(),
                 name.texts(),
@@ -150,8 +183,9 @@ class Plan:
                 Inputs.from_bytes(sections[b"INPT"]),
                 Outputs.from_bytes(sections[b"OUTP"]),
                 Rows.from_bytes(sections[b"ROWS"]),
-                _unpack_network(sections[b"NETW"]),
+                layers,
                 *_unpack_training(sections[b"TRAN"]),
+                delta,
             )
         except KeyError as missing:
             raise PlanError(f"the plan has no section {missing}; make it again") from None
@@ -165,10 +199,9 @@ class Plan:
     def arena(self) -> tuple[Buffer, ...]:
         """The pieces of the arena in their order, with offsets; td_train.c lays out the same."""
         dense = [layer for layer in self.layers if layer.kind == "dense"]
-        pieces = [
-            ("weights", self.parameters, "always"),
-            ("gradients", self.parameters, "training"),
-        ]
+        pieces = [("weights", self.parameters, "always")]
+        if self.gradients:
+            pieces.append(("gradients", self.parameters, "training"))
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
         pieces += [
@@ -205,38 +238,39 @@ class Plan:
 # ---- bytes ----
 
 
-def _pack_network(layers: tuple[Layer, ...], loss: str) -> bytes:
+def _pack_network(layers: tuple[Layer, ...], loss: str, delta: float) -> bytes:
     body = b"".join(
         struct.pack("<BHHf", KINDS[layer.kind], layer.inputs, layer.outputs, layer.limit)
         for layer in layers
     )
-    return struct.pack("<BB", len(layers), LOSSES[loss]) + body
+    return struct.pack("<BBf", len(layers), LOSSES[loss], delta) + body
 
 
-def _unpack_network(data: bytes) -> tuple[Layer, ...]:
+def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
     read = Reader(data, "network")
     names = {number: kind for kind, number in KINDS.items()}
-    count, loss = read.unpack("<BB")
+    count, loss, delta = read.unpack("<BBf")
     layers = []
     for _ in range(count):
         kind, inputs, outputs, limit = read.unpack("<BHHf")
         read.check(kind in names, f"layer kind {kind} is unknown")
         layers.append(Layer(names[kind], inputs, outputs, limit))
     read.end(loss in LOSSES.values(), f"loss {loss} is unknown")
-    return tuple(layers)
+    return tuple(layers), delta
 
 
 def _pack_training(optimizer: Optimizer, batch: int, slice_: int) -> bytes:
     kind = OPTIMIZERS[optimizer.kind]
-    return struct.pack("<BfffHH", kind, optimizer.a, optimizer.b, optimizer.c, batch, slice_)
+    o = optimizer
+    return struct.pack("<BfffffHH", kind, o.a, o.b, o.c, o.clip, o.decay, batch, slice_)
 
 
 def _unpack_training(data: bytes) -> tuple[Optimizer, int, int]:
     read = Reader(data, "training")
     names = {number: kind for kind, number in OPTIMIZERS.items()}
-    kind, a, b, c, batch, slice_ = read.unpack("<BfffHH")
+    kind, *numbers, batch, slice_ = read.unpack("<BfffffHH")
     read.end(kind in names, f"optimizer {kind} is unknown")
-    return Optimizer(names[kind], a, b, c), batch, slice_
+    return Optimizer(names[kind], *numbers), batch, slice_
 
 
 def _sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:

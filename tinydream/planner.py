@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol, cast
 
+import numpy as np
+
 from tinydream.board import Board
 from tinydream.budget import check_budget
 from tinydream.errors import InputError
@@ -66,6 +68,7 @@ def make_plan(
         optimizer=network.optimizer.record(),
         batch=batch,
         slice=min(batch, SLICE),
+        delta=float(np.float32(network.huber)),
     )
     check_budget(plan, board)
     return plan
@@ -76,10 +79,13 @@ def _check_outputs(
 ) -> None:
     task = "regression" if record.rows.targets else "classification"
     if network.task != task:
-        ends = "with a Softmax" if network.task == "classification" else "without a Softmax"
+        last = type(network.layers[-1]).__name__
+        ends = f"with a {last}" if network.classes else "without a Softmax"
         raise InputError(f"the network ends {ends}, and the data is for {task}; change one of them")
     kind, names = ("targets", targets) if record.rows.targets else ("classes", classes)
-    if network.outputs != len(names):
+    if network.classes == 2 and network.outputs == 1 and len(names) != 2:
+        raise InputError(f"a Sigmoid tells two classes apart, and the data has {len(names)}")
+    if (network.classes or network.outputs) != len(names):
         raise InputError(
             f"the network's last Dense has {network.outputs} units and the data {len(names)}"
             f" {kind}; they must be as many"

@@ -209,8 +209,7 @@ class Run:
         told = self.read_json(name, "knobs")["knobs"]
         try:
             knobs = Knobs(**told)
-            whole = all(isinstance(value, int) for key, value in told.items() if key != "rate")
-            if whole and told.keys() == knobs.as_dict().keys():
+            if told.keys() == knobs.as_dict().keys() and all(map(_is_knob, told, told.values())):
                 return knobs
             raise TypeError
         except TypeError:
@@ -256,6 +255,11 @@ class Run:
             arrays[f"b{i}"] = weights[at + size : at + size + layer.outputs]
             at += size + layer.outputs
         self.write_arrays("weights.npz", **arrays)
+
+
+def _is_knob(name: str, value: Any) -> bool:
+    kind = type(getattr(Knobs(), name))
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def _refuse(constant: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from tinydream import _core
 from tinydream.errors import FirmwareError, InputError
 from tinydream.plan import Plan
-from tinydream.training import Knobs, Metrics
+from tinydream.training import SCHEDULES, Knobs, Metrics
 
 __all__ = ["Simulator"]
 
@@ -40,17 +40,25 @@ class Simulator:
         weights_seed: int = 0,
         fresh: bool = True,
         epoch_rows: int = 0,
+        schedule: str = "constant",
+        every: int = 10,
+        factor: float = 0.1,
         on_metrics: Callable[[Metrics], object] | None = None,
     ) -> list[Metrics]:
         """Train as `Device.train` does and return the metrics of each epoch.
 
-        Raises FirmwareError when a loss is not finite; weights then stay as they were.
+        Raises FirmwareError when a loss or a gradient is not finite; weights then stay as they
+        were.
         """
-        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows)
+        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor)
         if fresh:
             _check(_core.sim_init(self._device, knobs.weights_seed))
         _check(
-            _core.sim_start(self._device, knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate)
+            _core.sim_start(
+                self._device,
+                *(knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate),
+                *(SCHEDULES[knobs.schedule], knobs.every, knobs.factor),
+            )
         )
         history: list[Metrics] = []
         running = 1
@@ -116,10 +124,10 @@ class Simulator:
                 f" {rows.shape}"
             )
         labels, outputs = _core.sim_predict(self._device, rows)
-        return (
-            np.frombuffer(labels, np.int32),
-            np.frombuffer(outputs, np.float32).reshape(len(rows), -1),
-        )
+        found = np.frombuffer(outputs, np.float32).reshape(len(rows), -1)
+        if self.plan.loss == "bce":  # the device tells the share of class 1
+            found = np.hstack([1 - found, found])
+        return np.frombuffer(labels, np.int32), found
 
 
 def _check(code: int) -> None:

@@ -1,6 +1,5 @@
 """What each verb does to a run folder; the command line only asks and prints."""
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from tinydream import source
 from tinydream.board import Board, load_board
 from tinydream.budget import budget
 from tinydream.build import build as build_project
@@ -18,7 +18,7 @@ from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows
 from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
-from tinydream.data import Data, load_data, raw_dtype
+from tinydream.data import Data, raw_dtype
 from tinydream.errors import InputError, LinkError, RunError
 from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
@@ -63,16 +63,16 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     reps = codec.fit(data.X, data.y).representatives_
     dtype, width = raw_dtype(data.X)
     facts = {
-        "source": _source(data, seed),
+        "source": source.describe(data, seed),
         "rows": len(data.X),
         "heldout": len(data.X_test),
         "features": data.X.shape[1],
         "kept": int(reps.inputs.kept.sum()),
         "inputs": reps.inputs.columns,
         "task": data.task,
-        "notes": [*data.notes, *_part(len(data.X), reps.rows.rows)],
+        "notes": [*data.notes, *source.part_note(len(data.X), reps.rows.rows)],
         "columns": [asdict(column) for column in data.columns],
-        "missing": _missing(data),
+        "missing": source.missing(data),
         "classes": list(data.classes),
         "targets": list(data.targets),
         "raw_dtype": dtype,
@@ -97,44 +97,6 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
-
-
-def _part(rows: int, condensed: int) -> list[str]:
-    if rows < 1.2 * condensed:  # weights on few levels do not add up to the very row
-        return []
-    return [f"a random part of the {rows:,} rows, about {condensed:,}, was condensed"]
-
-
-def _missing(data: Data) -> list[str]:
-    """Features that lack a value in some training row."""
-    if data.X.dtype.kind != "f":
-        return []
-    # the sum of a column is no number exactly where one of its values is none
-    gaps = np.isnan(np.sum(data.X, axis=0, dtype=np.float64))
-    return [name for name, gap in zip(data.features, gaps, strict=True) if gap]
-
-
-def _source(data: Data, seed: int) -> dict[str, Any]:
-    path = Path(data.path)
-    return {
-        "path": str(path.resolve()),
-        "blake2b": _fingerprint(path),
-        "target": data.target,
-        "task": data.task,
-        "categories": data.categories,
-        "test": data.share,
-        "seed": seed,
-    }
-
-
-def _fingerprint(path: Path) -> str:
-    """BLAKE2b of a file, or of the files in a folder, read piece by piece."""
-    digest = hashlib.blake2b(digest_size=8)
-    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
-        with open(part, "rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -168,13 +130,25 @@ def read_representatives(run: Run) -> tuple[Representatives, Names]:
 
 
 def plan(
-    run: Run, board: Board, hidden: Sequence[int], optimizer: SGD | Adam, knobs: Knobs, batch: int
+    run: Run,
+    board: Board,
+    hidden: Sequence[int],
+    optimizer: SGD | Adam,
+    knobs: Knobs,
+    batch: int,
+    *,
+    sigmoid: bool = False,
+    huber: float = 0.0,
 ) -> Plan:
-    """Plan the training of a network with these hidden sizes; write the plan and its memory."""
+    """Plan the training of a network with these hidden sizes; write the plan and its memory.
+
+    sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
+    0 for the mean squared error.
+    """
     reps, names = read_representatives(run)
-    outputs = reps.rows.targets or len(names.classes)
-    task = "regression" if reps.rows.targets else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task)
+    outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
+    task = "regression" if reps.rows.targets and not sigmoid else "classification"
+    network = Network.mlp(hidden, outputs, optimizer, task=task, huber=huber)
     made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {
@@ -340,7 +314,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         "all_rows": [],
         "random_rows": [],
     }
-    data = _source_data(run, facts["source"]) if baselines else None
+    data = source.load_again(run, facts["source"]) if baselines else None
     if data is not None:
         for name, value in compare(made, read_representatives(run)[0], knobs, data).items():
             accuracy[name].append(value)
@@ -375,18 +349,3 @@ def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict
         name: baseline_accuracy(made, rival, knobs, data.X_test, data.y_test)
         for name, rival in rivals.items()
     }
-
-
-def _source_data(run: Run, source: dict[str, Any]) -> Data | None:
-    """The table that was compressed, if it is still the same."""
-    try:
-        path = Path(source["path"])
-        if _fingerprint(path) != source["blake2b"]:
-            return None
-        options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
-        return load_data(path, **options)
-    except OSError:
-        return None
-    except (InputError, KeyError, TypeError, ValueError) as error:
-        why = f"its source is not that of the table: {str(error).split(';')[0]}"
-        raise run.damaged("compress.json", why) from None

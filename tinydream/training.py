@@ -5,16 +5,20 @@ from typing import Any
 
 from tinydream.errors import InputError
 
-__all__ = ["Knobs", "Metrics"]
+__all__ = ["SCHEDULES", "Knobs", "Metrics"]
+
+SCHEDULES = {"constant": 0, "step": 1, "cosine": 2}
 
 
 @dataclass(frozen=True)
 class Knobs:
     """Run-time knobs; they are not part of the plan.
 
-    epochs: 1 or more. rate: learning rate. seed: order and deviations of drawn rows.
-    weights_seed: initial weights. epoch_rows: rows an epoch, 0 for as many as the
-    representatives stand for. Raises InputError for a value out of range.
+    epochs: 1 or more. rate: learning rate of the first epoch. seed: order and deviations of drawn
+    rows. weights_seed: initial weights. epoch_rows: rows an epoch, 0 for as many as the
+    representatives stand for. schedule: 'constant'; 'step': the rate is multiplied by `factor`
+    after each `every` epochs; 'cosine': it falls to rate * factor in half a wave.
+    Raises InputError for a value out of range.
     """
 
     epochs: int = 20
@@ -22,14 +26,24 @@ class Knobs:
     seed: int = 0
     weights_seed: int = 0
     epoch_rows: int = 0
+    schedule: str = "constant"
+    every: int = 10
+    factor: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("seed", 0), ("weights_seed", 0), ("epoch_rows", 0)):
-            value = getattr(self, name)
-            if not least <= value < 2**32:
-                raise InputError(f"{name} must lie in {least}..4294967295, not {value}")
-        if not 0 < self.rate < float("inf"):
-            raise InputError(f"the rate must be a finite number above 0, not {self.rate}")
+        least = {"epochs": 1, "every": 1}
+        for name in ("epochs", "seed", "weights_seed", "epoch_rows", "every"):
+            value, low = getattr(self, name), least.get(name, 0)
+            if not low <= value < 2**32:
+                raise InputError(f"{name} must lie in {low}..4294967295, not {value}")
+        if not 0 < self.rate <= 1e6:
+            raise InputError(f"the rate must be above 0 and at most 1000000, not {self.rate}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(
+                f"the schedule is one of {', '.join(SCHEDULES)}, not {self.schedule!r}"
+            )
+        if not 0 <= self.factor <= 1:
+            raise InputError(f"a schedule's factor must lie in 0..1, not {self.factor}")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

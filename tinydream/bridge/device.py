@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from tinydream.bridge import frame, message
 from tinydream.bridge.link import Link, SerialLink
 from tinydream.bridge.message import Done, Info, Message, Metrics, State
-from tinydream.errors import FirmwareError, InputError, LinkError, VerifyError
+from tinydream.errors import FirmwareError, LinkError, VerifyError
 from tinydream.plan import FORMAT, Plan
+from tinydream.training import Knobs
 
 __all__ = ["Device"]
 
@@ -185,23 +186,22 @@ class Device:
         weights_seed: int = 0,
         fresh: bool = True,
         epoch_rows: int = 0,
+        schedule: str = "constant",
+        every: int = 10,
+        factor: float = 0.1,
         on_metrics: Callable[[Metrics], object] | None = None,
     ) -> Done:
         """Run `epochs` epochs and wait for the end; `on_metrics` gets each epoch that arrives.
 
         seed: order and deviations of the drawn rows. fresh: from new initial weights, drawn from
         weights_seed; else from the present ones. epoch_rows: rows an epoch, 0 for as many as the
-        representatives stand for. An epoch's metrics may be lost on the way (`lost_events`); the
-        end is not. Raises InputError for a value out of range, FirmwareError when a run ends early
-        or a loss is not finite, LinkError when the device is gone.
+        representatives stand for. schedule, every, factor: of the rate, see `Knobs`. An epoch's
+        metrics may be lost on the way (`lost_events`); the end is not. Raises InputError for a
+        value out of range, FirmwareError when a run ends early or a loss is not finite, LinkError
+        when the device is gone.
         """
-        if epochs < 1 or not (math.isfinite(rate) and rate > 0):
-            raise InputError(
-                f"train: epochs={epochs} and rate={rate} are refused; both must be above 0"
-            )
-        self._ask(
-            message.Train(weights_seed, seed, epochs, epoch_rows, rate, fresh), message.Started
-        )
+        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor)
+        self._ask(message.Train.of(knobs, fresh), message.Started)
         self._events.clear()  # what came before the answer belongs to an earlier run
         self._stopped = False
         return self._watch(epochs, on_metrics)

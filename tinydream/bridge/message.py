@@ -33,7 +33,7 @@ __all__ = [
     "error_text",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 # td_error.def once more: a wheel and a source tree have it at different places; a test compares
 ERRORS = {
@@ -94,13 +94,21 @@ class Train(Message):
     """Begin a run; with `fresh`, from new initial weights."""
 
     TYPE: ClassVar[int] = 0x02
-    FORM: ClassVar[str] = "<IIIIf?"
+    FORM: ClassVar[str] = "<IIIIfBIf?"
     weights_seed: int
     seed: int
     epochs: int
     epoch_rows: int
     rate: float
-    fresh: bool
+    schedule: int = 0
+    every: int = 1
+    factor: float = 0.0
+    fresh: bool = True
+
+    @classmethod
+    def of(cls, knobs: training.Knobs, fresh: bool) -> Self:
+        fields = knobs.as_dict() | {"schedule": training.SCHEDULES[knobs.schedule], "fresh": fresh}
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

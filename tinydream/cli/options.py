@@ -8,8 +8,19 @@ from click.types import StringParamType
 
 from tinydream.board import list_boards
 from tinydream.bridge import port_names
+from tinydream.training import SCHEDULES
 
-__all__ = ["CONTEXT", "InOrder", "a_board", "a_file", "a_port", "as_json", "maybe_port", "out"]
+__all__ = [
+    "CONTEXT",
+    "InOrder",
+    "a_board",
+    "a_file",
+    "a_port",
+    "a_schedule",
+    "as_json",
+    "maybe_port",
+    "out",
+]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
 
@@ -91,6 +102,22 @@ a_port = click.option(
     metavar="P",
     help="sim, native, qemu, /dev/tty..., or any pyserial URL.",
 )
+
+
+def a_schedule(verb: Callable[..., None]) -> Callable[..., None]:
+    """--schedule, --every and --factor: how the rate changes; None where it is not given."""
+    options = (
+        click.option(
+            "--schedule",
+            type=click.Choice(list(SCHEDULES)),
+            help="Of the rate: times factor every so many epochs, or down to rate * factor.",
+        ),
+        click.option("--every", type=int, help="Epochs between two steps of the rate."),
+        click.option("--factor", type=float, help="Of a schedule, from 0 to 1."),
+    )
+    for option in reversed(options):
+        verb = option(verb)
+    return verb
 
 
 def maybe_port(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -8,7 +8,16 @@ import click
 from tinydream import stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show
-from tinydream.cli.options import CONTEXT, InOrder, a_board, a_file, a_port, as_json, out
+from tinydream.cli.options import (
+    CONTEXT,
+    InOrder,
+    a_board,
+    a_file,
+    a_port,
+    a_schedule,
+    as_json,
+    out,
+)
 from tinydream.cli.tools import boards, doctor, ports
 from tinydream.codec import EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
@@ -118,10 +127,15 @@ def _bits(text: str) -> str | int:
 )
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--momentum", default=0.0, help="Of sgd; costs 4 bytes a parameter unless 0.")
+@click.option("--clip", default=0.0, help="Longest gradient of a step; 0 for any.")
+@click.option("--decay", default=0.0, help="Weight decay, as Keras means it.")
+@click.option("--sigmoid", is_flag=True, help="One output for two classes, instead of two.")
+@click.option("--huber", default=0.0, help="Targets: delta of a Huber loss, instead of squares.")
 @click.option("--batch", default=20, help="Rows an update.")
 @click.option("--epochs", default=60, help="Default of train --epochs.")
 @click.option("--rate", type=float, help="Default of train --rate. [default: 0.003 adam, 0.05 sgd]")
 @click.option("--seed", default=0, help="Default of train --seed.")
+@a_schedule
 @out
 @as_json
 def plan(
@@ -129,12 +143,17 @@ def plan(
     hidden: str,
     optimizer: str,
     momentum: float,
+    clip: float,
+    decay: float,
+    sigmoid: bool,
+    huber: float,
     batch: int,
     epochs: int,
     rate: float | None,
     seed: int,
     folder: str,
     as_json: bool,
+    **schedule: Any,
 ) -> None:
     """Plan every byte of RAM and flash for a board.
 
@@ -147,12 +166,19 @@ def plan(
         sizes = [int(size) for size in hidden.split(",") if size.strip()]
     except ValueError:
         raise InputError(f"--hidden is a list of sizes such as 32,16, not {hidden!r}") from None
-    moves = Adam() if optimizer == "adam" else SGD(momentum=momentum)
+    also = {"clip": clip, "decay": decay}
+    moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
     knobs = Knobs(
-        epochs=epochs, rate=moves.rate if rate is None else rate, seed=seed, weights_seed=seed
+        epochs=epochs,
+        rate=moves.rate if rate is None else rate,
+        seed=seed,
+        weights_seed=seed,
+        **{k: v for k, v in schedule.items() if v is not None},
     )
     run = Run(folder)
-    made = stages.plan(run, load_board(board), sizes, moves, knobs, batch)
+    made = stages.plan(
+        run, load_board(board), sizes, moves, knobs, batch, sigmoid=sigmoid, huber=huber
+    )
     show.planned(made, load_board(board), as_json)
 
 
@@ -189,11 +215,10 @@ def build(verbose: bool, folder: str) -> None:
 @click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
+@a_schedule
 @out
 @as_json
-def train(
-    port: str, epochs: int | None, rate: float | None, seed: int | None, folder: str, as_json: bool
-) -> None:
+def train(port: str, seed: int | None, folder: str, as_json: bool, **knobs: Any) -> None:
     """Train on a device, and pull the weights.
 
     Each epoch is a line of RUN/log.jsonl; the weights are in RUN/weights.npz.
@@ -205,7 +230,7 @@ def train(
     \b
     Example: tinydream train --port native --epochs 40
     """
-    given = {"epochs": epochs, "rate": rate, "seed": seed, "weights_seed": seed}
+    given = {**knobs, "seed": seed, "weights_seed": seed}
     run = Run(folder)
     with show.training(as_json) as on_metrics:
         trained = stages.train(

@@ -126,29 +126,36 @@ static PyObject *grow_tree(PyObject *self, PyObject *args)
 }
 
 PyDoc_STRVAR(move_rows_doc,
-             "move_rows(rows, labels, n, d, classes, leaves, leaf) -> moved\n\n"
-             "One Lloyd pass: rows (n, d) float32, labels (n) int32, leaf (n) int32 in and out.");
+             "move_rows(rows, labels, stress, n, d, classes, leaves, passes, threads, leaf)\n\n"
+             "Lloyd passes: rows (n, d) and stress (d) float32, labels (n) and leaf (n), in and out, int32.");
 
 static PyObject *move_rows(PyObject *self, PyObject *args)
 {
-    PyObject *rows, *labels, *leaf, *result = NULL;
-    Py_ssize_t n, d, classes, leaves;
-    ptrdiff_t moved = 0;
-    Py_buffer v[3];
+    PyObject *rows, *labels, *stress, *leaf, *result = NULL;
+    Py_ssize_t n, d, classes, leaves, passes, threads;
+    Py_buffer v[4];
+    int done;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OOnnnnO", &rows, &labels, &n, &d, &classes, &leaves, &leaf) ||
-        !sizes_good(n, d, classes, leaves))
+    if (!PyArg_ParseTuple(args, "OOOnnnnnnO", &rows, &labels, &stress, &n, &d, &classes, &leaves, &passes, &threads,
+                          &leaf) ||
+        !sizes_good(n, d, classes, leaves) || !sizes_good(passes, threads, 1, 1))
         return NULL;
-    want_t want[] = {{rows, "rows", n * d, 4, 0}, {labels, "labels", n, 4, 0}, {leaf, "leaf", n, 4, PyBUF_WRITABLE}};
-    if (take_all(want, v, 3) < 0)
+    want_t want[] = {{rows, "rows", n * d, 4, 0},
+                     {labels, "labels", n, 4, 0},
+                     {stress, "stress", d, 4, 0},
+                     {leaf, "leaf", n, 4, PyBUF_WRITABLE}};
+    if (take_all(want, v, 4) < 0)
         return NULL;
-    if (in_range(v[1].buf, n, classes, "labels") == 0 && in_range(v[2].buf, n, leaves, "leaf") == 0) {
+    if (in_range(v[1].buf, n, classes, "labels") == 0 && in_range(v[3].buf, n, leaves, "leaf") == 0) {
+        lloyd_job_t job = {.rows = v[0].buf, .labels = v[1].buf, .stress = v[2].buf, .n = (size_t)n, .d = (size_t)d,
+                           .classes = (size_t)classes, .leaves = (size_t)leaves, .passes = (size_t)passes,
+                           .threads = (size_t)threads};
         Py_BEGIN_ALLOW_THREADS
-        moved = lloyd_pass(v[0].buf, v[1].buf, (size_t)n, (size_t)d, (size_t)classes, (size_t)leaves, v[2].buf);
+        done = lloyd(&job, v[3].buf);
         Py_END_ALLOW_THREADS
-        result = number_or_memory(moved);
+        result = number_or_memory(done);
     }
-    return give_back(v, 3, result);
+    return give_back(v, 4, result);
 }
 
 PyDoc_STRVAR(sum_leaves_doc,
@@ -177,6 +184,92 @@ static PyObject *sum_leaves(PyObject *self, PyObject *args)
         result = number_or_memory(0);
     }
     return give_back(v, 4, result);
+}
+
+PyDoc_STRVAR(measure_columns_doc,
+             "measure_columns(rows, about, n, d, low, high, sum, square, missing)\n\n"
+             "rows (n, d) and about (d) float32; fills low and high (d) float32, sum and square of x - about (d)\n"
+             "float64, missing (d) int64.");
+
+static PyObject *measure_columns_(PyObject *self, PyObject *args)
+{
+    PyObject *o[7];
+    Py_ssize_t n, d;
+    Py_buffer v[7];
+    int done;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOnnOOOOO", &o[0], &o[1], &n, &d, &o[2], &o[3], &o[4], &o[5], &o[6]) ||
+        !sizes_good(n, d, 1, 1))
+        return NULL;
+    want_t want[] = {{o[0], "rows", n * d, 4, 0},
+                     {o[1], "about", d, 4, 0},
+                     {o[2], "low", d, 4, PyBUF_WRITABLE},
+                     {o[3], "high", d, 4, PyBUF_WRITABLE},
+                     {o[4], "sum", d, 8, PyBUF_WRITABLE},
+                     {o[5], "square", d, 8, PyBUF_WRITABLE},
+                     {o[6], "missing", d, 8, PyBUF_WRITABLE}};
+    if (take_all(want, v, 7) < 0)
+        return NULL;
+    column_stats_t stats = {v[2].buf, v[3].buf, v[4].buf, v[5].buf, v[6].buf};
+    Py_BEGIN_ALLOW_THREADS
+    done = measure_columns(v[0].buf, v[1].buf, (size_t)n, (size_t)d, &stats);
+    Py_END_ALLOW_THREADS
+    return give_back(v, 7, number_or_memory(done));
+}
+
+PyDoc_STRVAR(to_lattice_doc,
+             "to_lattice(rows, low, factor, n, d, grid)\n\n"
+             "rows (n, d) float32, low and factor (d) float64; fills grid (n, d) uint16, which all numbers must fit.");
+
+static PyObject *to_lattice_(PyObject *self, PyObject *args)
+{
+    PyObject *rows, *low, *factor, *grid;
+    Py_ssize_t n, d;
+    Py_buffer v[4];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOOnnO", &rows, &low, &factor, &n, &d, &grid) || !sizes_good(n, d, 1, 1))
+        return NULL;
+    want_t want[] = {{rows, "rows", n * d, 4, 0},
+                     {low, "low", d, 8, 0},
+                     {factor, "factor", d, 8, 0},
+                     {grid, "grid", n * d, 2, PyBUF_WRITABLE}};
+    if (take_all(want, v, 4) < 0)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    to_lattice(v[0].buf, v[1].buf, v[2].buf, (size_t)n, (size_t)d, v[3].buf);
+    Py_END_ALLOW_THREADS
+    return give_back(v, 4, number_or_memory(0));
+}
+
+PyDoc_STRVAR(fit_grid_doc,
+             "fit_grid(values, weight, width, m, r, low, step)\n\n"
+             "values (m, r) and weight (m) float64, width (r) uint8 in 1..16; fills low (r) int8 and step (r) uint8.");
+
+static PyObject *fit_grid(PyObject *self, PyObject *args)
+{
+    PyObject *values, *weight, *width, *low, *step;
+    Py_ssize_t m, r;
+    Py_buffer v[5];
+    int done;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOOnnOO", &values, &weight, &width, &m, &r, &low, &step) || !sizes_good(m, r, 1, 1))
+        return NULL;
+    want_t want[] = {{values, "values", m * r, 8, 0},
+                     {weight, "weight", m, 8, 0},
+                     {width, "width", r, 1, 0},
+                     {low, "low", r, 1, PyBUF_WRITABLE},
+                     {step, "step", r, 1, PyBUF_WRITABLE}};
+    if (take_all(want, v, 5) < 0)
+        return NULL;
+    for (Py_ssize_t j = 0; j < r; j++) {
+        int bits = ((const uint8_t *)v[2].buf)[j];
+        if (bits < 1 || bits > 16)
+            return give_back(v, 5, PyErr_Format(PyExc_ValueError, "width[%zd] is %d; it must be in 1..16", j, bits));
+    }
+    Py_BEGIN_ALLOW_THREADS
+    done = grid_fit(v[0].buf, v[1].buf, v[2].buf, (size_t)m, (size_t)r, v[3].buf, v[4].buf);
+    Py_END_ALLOW_THREADS
+    return give_back(v, 5, number_or_memory(done));
 }
 
 PyDoc_STRVAR(project_train_doc,
@@ -218,8 +311,11 @@ static PyObject *project_train_(PyObject *self, PyObject *args)
 }
 
 PyMethodDef kernels_methods[] = {{"bit_counts", bit_counts, METH_VARARGS, bit_counts_doc},
+                                 {"fit_grid", fit_grid, METH_VARARGS, fit_grid_doc},
                                  {"grow_tree", grow_tree, METH_VARARGS, grow_tree_doc},
+                                 {"measure_columns", measure_columns_, METH_VARARGS, measure_columns_doc},
                                  {"move_rows", move_rows, METH_VARARGS, move_rows_doc},
                                  {"sum_leaves", sum_leaves, METH_VARARGS, sum_leaves_doc},
                                  {"project_train", project_train_, METH_VARARGS, project_train_doc},
+                                 {"to_lattice", to_lattice_, METH_VARARGS, to_lattice_doc},
                                  {NULL, NULL, 0, NULL}};

@@ -19,6 +19,22 @@
 #define KERNEL_CLONES
 #endif
 
+// Calls part(job, 0..parts-1, thread), each once, thread in 0..threads-1 telling which of them runs it.
+void share_out(void (*part)(void *job, size_t index, size_t thread), void *job, size_t parts, size_t threads);
+
+// Of each column: smallest and largest number, sum and sum of squares of x - about, and how many are missing (NaN).
+typedef struct {
+    float *low, *high;
+    double *sum, *square;
+    int64_t *missing;
+} column_stats_t;
+
+// rows (n, d), about (d): a number near the mean, so that squares stay small. -1 without memory.
+int measure_columns(const float *rows, const float *about, size_t n, size_t d, const column_stats_t *stats);
+
+// grid = (rows - low) * factor, rounded to nearest even: rows (n, d), low and factor (d); all results in 0..65535.
+void to_lattice(const float *rows, const double *low, const double *factor, size_t n, size_t d, uint16_t *grid);
+
 // Counts set bits: counts[8 * p + b] is the number of rows whose byte p has bit b set.
 // O(n * row_bytes / 8) word operations; counts needs 8 * row_bytes entries.
 int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, int64_t *counts);
@@ -31,14 +47,25 @@ int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, int64_t *counts)
 ptrdiff_t tree_grow(const uint16_t *grid, const int32_t *labels, const double *scale, size_t n, size_t d,
                     size_t classes, size_t wanted, int32_t *leaf, int32_t *parent, double *error);
 
-// One Lloyd pass: each row moves to the nearest leaf mean of its own class; the last row of a leaf stays.
-// rows (n, d), leaf (n) in and out. Returns how many rows moved. Deterministic on every machine.
-ptrdiff_t lloyd_pass(const float *rows, const int32_t *labels, size_t n, size_t d, size_t classes,
-                     size_t leaves, int32_t *leaf);
+// rows (n, d); labels (n) in 0..classes-1, one for all rows of a leaf; stress (d) factors of the columns.
+typedef struct {
+    const float *rows, *stress;
+    const int32_t *labels;
+    size_t n, d, classes, leaves, passes, threads;
+} lloyd_job_t;
+
+// Lloyd passes: each row moves to the nearest leaf mean of its own class, its own if none is nearer; the last row of a
+// leaf stays. leaf (n) in and out. Ends early when no row moves. -1 without memory. The same whatever the threads.
+int lloyd(const lloyd_job_t *job, int32_t *leaf);
 
 // Sums of the rows of each leaf, added in row order: sums (leaves, d), counts (leaves).
 void leaf_sums(const float *rows, const int32_t *leaf, size_t n, size_t d, size_t leaves, double *sums,
                int64_t *counts);
+
+// For each column of values (m, r), weighted by rows (m): the low and step (r) of the grid with the least squared
+// error, `width` (r) bits wide; steps from one that covers all, and two coarser, down to 0.4 of it. -1 without memory.
+int grid_fit(const double *values, const double *weight, const uint8_t *width, size_t m, size_t r, int8_t *low,
+             uint8_t *step);
 
 // rows (n, d) and either labels (n) in 0..outputs-1, or targets (n, outputs).
 typedef struct {

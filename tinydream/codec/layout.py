@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinydream.codec.quantise import dequantise, fit_grid, quantise
 from tinydream.codec.scale import lattice
-from tinydream.codec.tree import Tree, grow, leaf_means, lloyd
+from tinydream.codec.tree import Tree, grow, leaf_sums, lloyd
 from tinydream.errors import BudgetError
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
@@ -49,6 +49,7 @@ class Space:
     scale: F64
     square: F64
     stress: F64
+    _summed: dict[Tree, tuple[F64, NDArray[np.int64]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, Z: F32, y: NDArray[Any], classes: int, exact: F64 | None = None) -> "Space":
@@ -84,7 +85,17 @@ class Space:
 
         The mean of a leaf has adapted to its rows: n - leaves degrees of freedom are left.
         """
-        mean, rows = leaf_means(self.Z, leaf, leaves)
+        return self._spread(*leaf_sums(self.Z, leaf, leaves))
+
+    def spread_cut(self, tree: Tree, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
+        """The same of a cut tree; the rows themselves are summed once for all cuts."""
+        if tree not in self._summed:
+            self._summed[tree] = leaf_sums(self.Z, tree.leaf, tree.leaves)
+        sums, rows = self._summed[tree]
+        return self._spread(tree.merge(sums, leaves), tree.merge(rows, leaves))
+
+    def _spread(self, sums: F64, rows: NDArray[np.int64]) -> tuple[F64, NDArray[np.int64], F64]:
+        mean, leaves = sums / np.maximum(rows, 1)[:, None], len(rows)
         left = self.square - rows @ (mean * mean)
         return mean, rows, np.maximum(left, 0) / max(len(self.Z) - leaves, 1)
 
@@ -225,7 +236,7 @@ def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:
         if fit < space.kinds or abs(fit - rows) <= 0.03 * rows:
             break
         rows = fit
-        mean, _, within = space.spread(tree.cut(rows), rows)
+        mean, _, within = space.spread_cut(tree, rows)
         steps = np.ptp(mean, axis=0) / np.maximum(fineness * np.sqrt(within), 1e-9)
         width = np.rint(np.log2(steps + 1)).clip(2, 8).astype(np.uint8)
     return width
@@ -233,7 +244,7 @@ def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:
 
 def _error(space: Space, tree: Tree, layout: Layout) -> float:
     """Mean squared distance of a row to its representative as stored."""
-    mean, rows, within = space.spread(tree.cut(layout.rows), layout.rows)
+    mean, rows, within = space.spread_cut(tree, layout.rows)
     grid = fit_tables(mean, rows, layout.width)
     apart = grid.load(grid.store(mean)) - mean
     square = within + rows @ (apart * apart) / rows.sum()

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from tinydream import _core
 from tinydream.rows import Rows, f8_decode
 
 __all__ = [
@@ -62,24 +63,10 @@ def fit_grid(values: F64, weight: F64, width: U8) -> tuple[I8, U8]:
     many; which is better is tried on the values themselves, from a step that covers all down
     to one of 0.4 of that.
     """
-    bottom, top = values.min(axis=0), values.max(axis=0)
-    levels = (1 << width.astype(np.int64)).astype(np.float64)
-    table = f8_decode(_CODES).astype(np.float64)
-    cover = np.searchsorted(table, (top - bottom) / levels).clip(1, 255)
-    best = np.full(len(width), np.inf)
-    low, step = np.zeros(len(width), np.int8), np.ones(len(width), np.uint8)
-    unit = (1 << _shift(width)).astype(np.float64)
-    for finer in range(-2, 11):
-        code = (cover - finer).clip(1, 255).astype(np.uint8)
-        middle = (top + bottom) / 2 / table[code] - (levels - 1) / 2
-        for up in (np.floor, np.ceil):
-            start = np.clip(up(middle / unit), -128, 127).astype(np.int8)
-            error = _error(values, weight, start, code, width)
-            better = error < best
-            best, low, step = (
-                np.where(better, new, old)
-                for new, old in ((error, best), (start, low), (code, step))
-            )
+    m, r = values.shape
+    low, step = np.empty(r, np.int8), np.empty(r, np.uint8)
+    values, weight = np.ascontiguousarray(values, float), np.ascontiguousarray(weight, float)
+    _core.fit_grid(values, weight, np.ascontiguousarray(width, np.uint8), m, r, low, step)
     return low, step
 
 
@@ -95,12 +82,6 @@ def cover_grid(bottom: F64, top: F64, width: U8) -> tuple[I8, U8]:
         if not short.any() or (code[short] == 255).all():
             return start.clip(-128, 127).astype(np.int8), code.astype(np.uint8)
         code = np.where(short, np.minimum(code + 1, 255), code)
-
-
-def _error(values: F64, weight: F64, low: I8, step: U8, width: U8) -> F64:
-    q = quantise(values, low, step, width)
-    apart: F64 = values - dequantise(q, low, step, width)
-    return np.asarray(weight @ (apart * apart))
 
 
 def pack_rows(q: U16, labels: NDArray[np.int32], width: U8, label_bits: int) -> U8:

@@ -1,14 +1,16 @@
 """The base tree: which rows share a base."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import _core
+from tinydream.codec.threads import threads
 from tinydream.errors import BudgetError
 
-__all__ = ["Tree", "grow", "leaf_means", "lloyd", "order_columns"]
+__all__ = ["Tree", "grow", "leaf_sums", "lloyd"]
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
@@ -35,12 +37,22 @@ class Tree:
 
     def cut(self, leaves: int) -> I32:
         """Each row's leaf (n,) int32 when the tree had `leaves` of them."""
+        return self._roots(leaves)[self.leaf]
+
+    def merge(self, sums: NDArray[Any], leaves: int) -> NDArray[Any]:
+        """Sums (self.leaves, ...) of the uncut tree's leaves, as (leaves, ...) of a cut one's."""
+        root = self._roots(leaves)
+        order = np.argsort(root, kind="stable")
+        return np.add.reduceat(sums[order], np.searchsorted(root[order], np.arange(leaves)))
+
+    def _roots(self, leaves: int) -> I32:
         if not self.classes <= leaves <= self.leaves:
             raise ValueError(f"leaves is {leaves}; this tree has {self.classes}..{self.leaves}")
-        root = np.arange(self.leaves, dtype=np.int32)
-        for t in range(leaves, self.leaves):  # a parent is older, so its root is known
-            root[t] = root[self.parent[t]]
-        return root[self.leaf]
+        number = np.arange(self.leaves, dtype=np.int32)
+        root = np.where(number < leaves, number, self.parent)
+        while (root >= leaves).any():
+            root = root[root]
+        return root
 
 
 def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree:
@@ -77,36 +89,27 @@ def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree
 def lloyd(
     rows: F32, labels: I32, leaf: I32, leaves: int, passes: int, stress: F64 | None = None
 ) -> I32:
-    """Each row's leaf after `passes` rounds of moving rows to the nearest mean of their class.
+    """Each row's leaf (n,) after `passes` rounds of moving rows to the nearest mean of their
+    class.
 
     rows: (n, d) float32. stress: (d,) factors of the columns. No leaf loses its last row. Stops
     early when no row moves. (Lloyd, "Least squares quantization in PCM", 1982.)
     """
-    leaf = leaf.copy()
+    leaf = np.array(leaf, np.int32)
     if passes == 0 or leaves == len(leaf):
         return leaf
-    order = order_columns(rows)
-    rows = np.ascontiguousarray(rows[:, order])
-    if stress is not None and (stress != 1).any():
-        rows *= stress[order].astype(np.float32)
-    classes = int(labels.max()) + 1
-    for _ in range(passes):
-        if _core.move_rows(rows, labels, *rows.shape, classes, leaves, leaf) == 0:
-            break
+    n, d = rows.shape
+    rows, labels = np.ascontiguousarray(rows, np.float32), np.ascontiguousarray(labels, np.int32)
+    factors = np.ones(d, np.float32) if stress is None else stress.astype(np.float32)
+    sizes = (n, d, int(labels.max()) + 1, leaves, passes, threads())
+    _core.move_rows(rows, labels, factors, *sizes, leaf)
     return leaf
 
 
-def order_columns(rows: F32) -> NDArray[np.intp]:
-    """Columns by falling variance: distances then soon pass the bound that ends them."""
-    mean = rows.mean(axis=0, dtype=np.float64)
-    square = np.einsum("ij,ij->j", rows, rows, dtype=np.float64) / len(rows)
-    return np.argsort(mean**2 - square, kind="stable")
-
-
-def leaf_means(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
-    """The mean row (leaves, d) float64 and the number of rows (leaves,) of each leaf."""
+def leaf_sums(rows: F32, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64]]:
+    """The sum (leaves, d) float64 and the number of rows (leaves,) of each leaf."""
     n, d = rows.shape
     sums, counts = np.empty((leaves, d)), np.empty(leaves, np.int64)
     rows = np.ascontiguousarray(rows, np.float32)
     _core.sum_leaves(rows, np.ascontiguousarray(leaf, np.int32), n, d, leaves, sums, counts)
-    return sums / np.maximum(counts, 1)[:, None], counts
+    return sums, counts

@@ -10,7 +10,7 @@ from tinydream.board import Board, load_board
 from tinydream.budget import NODE_BYTES, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
-from tinydream.plan import FORMAT, Plan
+from tinydream.plan import FORMAT, LOSSES, Plan
 from tinydream.resources import firmware_folder
 
 __all__ = ["generate", "write_project"]
@@ -164,9 +164,16 @@ def _names(plan: Plan, pointer: int) -> Table:
 
 def _kernels(plan: Plan) -> dict[str, int]:
     """Compile-time switches: what this plan does not ask for is not linked."""
+    kinds = {layer.kind for layer in plan.layers[:-1]}  # a sigmoid at the end is the loss's
+    activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
     return {
+        "TD_TILE": plan.tile,
         "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
         "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
+        **{f"TD_WITH_{loss.upper()}": int(plan.loss == loss) for loss in LOSSES},
+        "TD_WITH_GRADIENTS": int(plan.gradients),
+        "TD_WITH_DESCENT": int(not plan.gradients),
+        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),
         "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),

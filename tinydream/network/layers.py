@@ -9,7 +9,7 @@ import numpy as np
 from tinydream.errors import InputError
 from tinydream.plan import Layer, Optimizer
 
-__all__ = ["SGD", "Adam", "Dense", "Network", "Relu", "Softmax"]
+__all__ = ["SGD", "Adam", "Dense", "Network", "Relu", "Sigmoid", "Softmax"]
 
 
 @dataclass(frozen=True)
@@ -37,36 +37,61 @@ class Softmax:
 
 
 @dataclass(frozen=True)
+class Sigmoid:
+    """The probability of the second of two classes, after a Dense of one unit; always the last
+    layer. Trained with binary cross-entropy.
+    """
+
+
+def _check_clip_and_decay(clip: float, decay: float) -> None:
+    if not 0 <= clip < math.inf:
+        raise InputError(f"clip must be a finite number, 0 for none, not {clip}")
+    if not 0 <= decay <= 1:
+        raise InputError(f"decay must lie in 0..1, not {decay}")
+
+
+def _f32(value: float) -> float:
+    return float(np.float32(value))
+
+
+@dataclass(frozen=True)
 class SGD:
     """Stochastic gradient descent with Keras' momentum. rate: the default of `train --rate`.
 
-    Raises InputError for a number out of range.
+    clip: longest gradient of a step, as Keras' global_clipnorm; 0 for any. decay: Keras'
+    weight_decay. Raises InputError for a number out of range.
     """
 
     rate: float = 0.05
     momentum: float = 0.0
+    clip: float = 0.0
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_clip_and_decay(self.clip, self.decay)
         if not 0 <= self.momentum < 1:
             raise InputError(f"momentum must lie in 0..1, 1 excluded, not {self.momentum}")
 
     def record(self) -> Optimizer:
-        return Optimizer("sgd", _f32(self.momentum))
+        return Optimizer("sgd", _f32(self.momentum), clip=_f32(self.clip), decay=_f32(self.decay))
 
 
 @dataclass(frozen=True)
 class Adam:
     """Adam with Keras' conventions (Kingma and Ba 2015). rate: the default of `train --rate`.
 
-    Raises InputError for a number out of range.
+    clip, decay: as in SGD. Raises InputError for a number out of range.
     """
 
     rate: float = 3e-3
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-7
+    clip: float = 0.0
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_clip_and_decay(self.clip, self.decay)
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must lie in 0..1, 1 excluded, not {getattr(self, name)}")
@@ -74,31 +99,47 @@ class Adam:
             raise InputError(f"epsilon must be above 0, not {self.epsilon}")
 
     def record(self) -> Optimizer:
-        return Optimizer("adam", _f32(self.beta1), _f32(self.beta2), _f32(self.epsilon))
+        betas = (self.beta1, self.beta2, self.epsilon)
+        return Optimizer("adam", *map(_f32, (*betas, self.clip, self.decay)))
 
 
-AnyLayer = Dense | Relu | Softmax
+AnyLayer = Dense | Relu | Sigmoid | Softmax
 
 
 @dataclass(frozen=True)
 class Network:
     """A stack of layers: Dense, then (Relu, Dense) any number of times, then Softmax for classes.
 
-    The last Dense has as many units as there are classes, or targets: without Softmax the network
-    is trained for regression, with the mean squared error. Raises InputError for any other stack.
+    The last Dense has as many units as there are classes, or targets; two classes may have one
+    unit and a Sigmoid. Without either the network is trained for regression, with the mean squared
+    error, or with the Huber loss of that delta when `huber` is above 0. Raises InputError for any
+    other stack.
     """
 
     layers: Sequence[AnyLayer]
     optimizer: SGD | Adam = Adam()
+    huber: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
         names = [type(layer).__name__ for layer in self.layers]
-        body = names[:-1] if names[-1:] == ["Softmax"] else names
+        body = names[:-1] if names[-1:] in (["Softmax"], ["Sigmoid"]) else names
         if body != ["Dense", "Relu"] * (len(body) // 2) + ["Dense"]:
             raise InputError(
                 "a network is Dense, then (Relu, Dense) any number of times, then Softmax for"
                 f" classes, not {', '.join(names) or 'empty'}"
+            )
+        self._check_loss(names[-1] == "Sigmoid")
+
+    def _check_loss(self, sigmoid: bool) -> None:
+        if not 0 <= self.huber < math.inf:
+            raise InputError(f"the delta of a Huber loss must be above 0, not {self.huber}")
+        if self.huber and self.task == "classification":
+            raise InputError("a Huber loss is for regression, and this network ends in classes")
+        if sigmoid and self.outputs != 1:
+            raise InputError(
+                f"a Sigmoid at the end stands for two classes and needs a Dense of 1 unit, not"
+                f" {self.outputs}; use Softmax"
             )
 
     @classmethod
@@ -109,23 +150,35 @@ class Network:
         optimizer: SGD | Adam | None = None,
         *,
         task: str = "classification",
+        huber: float = 0.0,
     ) -> "Network":
-        """Hidden layers of these sizes with ReLU, then one output a class or a target."""
+        """Hidden layers of these sizes with ReLU, then one output a class or a target.
+
+        One output for classification is a Sigmoid, for two classes.
+        """
         layers: list[AnyLayer] = []
         for units in hidden:
             layers += [Dense(units), Relu()]
         layers.append(Dense(outputs))
         if task == "classification":
-            layers.append(Softmax())
-        return cls(layers, optimizer or Adam())
+            layers.append(Softmax() if outputs > 1 else Sigmoid())
+        return cls(layers, optimizer or Adam(), huber)
 
     @property
     def task(self) -> str:
-        return "classification" if isinstance(self.layers[-1], Softmax) else "regression"
+        classes = isinstance(self.layers[-1], Softmax | Sigmoid)
+        return "classification" if classes else "regression"
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network tells apart; 0 for regression."""
+        if self.task == "regression":
+            return 0
+        return 2 if isinstance(self.layers[-1], Sigmoid) else self.outputs
 
     @property
     def outputs(self) -> int:
-        """Classes, or targets."""
+        """Units of the last Dense: classes or targets, or 1 before a Sigmoid."""
         return next(x.units for x in reversed(self.layers) if isinstance(x, Dense))
 
     def records(self, inputs: int) -> tuple[Layer, ...]:
@@ -139,7 +192,3 @@ class Network:
             else:
                 records.append(Layer(type(layer).__name__.lower(), width, width))
         return tuple(records)
-
-
-def _f32(value: float) -> float:
-    return float(np.float32(value))

@@ -104,14 +104,24 @@ typedef struct {
     const uint8_t *bits;    // count * row_bits bits, least significant bit first
 } td_rows_t;
 
-enum { TD_DENSE = 1, TD_RELU = 2, TD_SOFTMAX = 3 };
-enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2 };
+enum {
+    TD_DENSE = 1,
+    TD_RELU = 2,
+    TD_SOFTMAX = 3,
+    TD_RELU6 = 4,
+    TD_LEAKY_RELU = 5,
+    TD_TANH = 6,
+    TD_SIGMOID = 7
+};
+enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2, TD_BCE = 3, TD_HUBER = 4 };
 enum { TD_SGD = 1, TD_ADAM = 2 };
+enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
 
 typedef struct {
     uint8_t kind;           // TD_DENSE, ...
     uint16_t in, out;       // the same for layers without weights
-    float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0
+    float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0;
+                            // leaky ReLU: the slope below 0, 0..1
 } td_layer_t;
 
 typedef struct {
@@ -122,12 +132,15 @@ typedef struct {
     td_rows_t rows;
     const td_layer_t *layers;
     uint8_t layers_count;
-    uint8_t loss;           // TD_CROSS_ENTROPY after a softmax, TD_MSE after a dense layer
+    uint8_t loss;           // TD_CROSS_ENTROPY after a softmax, TD_BCE after a sigmoid, else TD_MSE or TD_HUBER
     uint8_t optimizer;      // TD_SGD, TD_ADAM
     uint16_t batch;         // rows an update
     uint16_t slice;         // rows held in the arena at once; a matter of memory, never of bits
     float momentum;         // TD_SGD; 0: no state
     float beta1, beta2, epsilon; // TD_ADAM
+    float delta;            // TD_HUBER: errors beyond it count linearly
+    float clip;             // longest gradient of a step (Euclidean norm of all of it); 0: any
+    float decay;            // a step takes rate * decay of each parameter away; 0: nothing
     uint32_t parameters;    // weights and biases in all
     const char *board;      // the board it was made for
     const char *const *class_names;
@@ -140,7 +153,10 @@ typedef struct {
     uint32_t seed;          // order and deviations of the drawn rows
     uint32_t epochs;        // 1 or more
     uint32_t epoch_rows;    // rows drawn an epoch; 0: as many as the representatives stand for
-    float rate;             // learning rate, finite and above 0
+    float rate;             // learning rate of the first epoch, above 0, at most 1e6
+    uint8_t schedule;       // TD_CONSTANT; TD_STEP: times `factor` every `every` epochs; TD_COSINE: falls towards
+    uint32_t every;         //   rate * factor, which it would reach after the last epoch. every: 1 or more
+    float factor;           // 0..1
 } td_knobs_t;
 
 // What an epoch came to.
@@ -148,7 +164,7 @@ typedef struct {
     uint32_t epoch;         // 1 for the first
     uint32_t step;          // updates since td_train_start
     uint32_t rows;          // rows drawn in this epoch
-    uint32_t correct;       // of them predicted right, before the update they took part in; TD_MSE: 0
+    uint32_t correct;       // of them predicted right, before the update they took part in; targets: 0
     float loss;             // mean over these rows
 } td_metrics_t;
 
@@ -156,7 +172,7 @@ typedef struct {
 typedef struct {
     const td_plan_t *plan;
     float *weights;         // layer by layer: W (out, in) row-major, then b (out)
-    float *gradients;       // as weights
+    float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
     uint32_t *draws;        // per row of a slice: index, key
     float *activations;     // inputs, then each dense layer's outputs: (slice, width) each
@@ -166,6 +182,7 @@ typedef struct {
     uint32_t epoch, step, row; // epochs done, updates done, rows done in this epoch
     uint32_t correct;
     float loss;
+    float rate;             // of this epoch
     float power1, power2;   // beta1^step, beta2^step
     uint8_t running;
 } td_train_t;
@@ -182,7 +199,8 @@ TD_MUST_CHECK int td_train_init(td_train_t *train, const td_plan_t *plan, void *
 TD_MUST_CHECK int td_train_start(td_train_t *train, const td_knobs_t *knobs);
 
 // Trains one batch and returns: 0 go on, 1 an epoch ended and `metrics` is filled, negative an error.
-// TD_ESTATE when no run is under way; train->running tells. Cost: one forward and backward of `batch` rows.
+// TD_ESTATE when no run is under way; train->running tells. TD_ENUMERIC ends the run: weights are those before
+// the step, and finite. Cost: one forward and backward of `batch` rows.
 TD_MUST_CHECK int td_train_step(td_train_t *train, td_metrics_t *metrics);
 
 // Ends a run early; weights stay as the last update left them.
@@ -190,8 +208,9 @@ void td_train_stop(td_train_t *train);
 
 // ---- 4. prediction ----
 
-// One raw row in (plan->inputs.raw_columns numbers; NaN: missing), class probabilities or targets in raw
-// units out (may be NULL). Returns the class, 0 for targets, or a negative error. May be called between steps.
+// One raw row in (plan->inputs.raw_columns numbers; NaN: missing), class probabilities (of two classes with
+// one output: of class 1) or targets in raw units out (may be NULL). Returns the class, 0 for targets, or a
+// negative error. May be called between steps.
 TD_MUST_CHECK int td_predict(td_train_t *train, const float *raw, float *out);
 
 // ---- 5. rows ----
@@ -208,7 +227,9 @@ void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x);
 // ---- 6. numbers (SPEC.md, "Numbers"): the same bits on every target ----
 
 float td_exp(float x);      // within 2 ulp; 0 below -87, the largest power below overflow above 88
-float td_log(float x);      // within 2 ulp for normal x > 0
+float td_log(float x);      // within 2 ulp for normal x > 0; no number stays no number
+float td_tanh(float x);     // within 3 ulp
+float td_sigmoid(float x);  // within 4 ulp; 1 / (1 + exp(-x))
 float td_sqrt(float x);     // correctly rounded; 0 for x <= 0
 float td_f8(uint8_t code);  // 8-bit float: (8 + code % 8) * 2^(code / 8 - 27), 0 for 0
 uint32_t td_hash(uint32_t x);

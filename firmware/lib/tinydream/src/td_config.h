@@ -22,6 +22,36 @@
 #ifndef TD_WITH_ADAM
 #define TD_WITH_ADAM 1
 #endif
+#ifndef TD_WITH_CROSS_ENTROPY
+#define TD_WITH_CROSS_ENTROPY 1
+#endif
+#ifndef TD_WITH_BCE
+#define TD_WITH_BCE 1
+#endif
+#ifndef TD_WITH_MSE
+#define TD_WITH_MSE 1
+#endif
+#ifndef TD_WITH_HUBER
+#define TD_WITH_HUBER 1
+#endif
+#ifndef TD_WITH_RELU6
+#define TD_WITH_RELU6 1
+#endif
+#ifndef TD_WITH_LEAKY_RELU
+#define TD_WITH_LEAKY_RELU 1
+#endif
+#ifndef TD_WITH_TANH
+#define TD_WITH_TANH 1
+#endif
+#ifndef TD_WITH_SIGMOID
+#define TD_WITH_SIGMOID 1
+#endif
+#ifndef TD_WITH_GRADIENTS // batches of more than one row, momentum, Adam, clipping, decay
+#define TD_WITH_GRADIENTS 1
+#endif
+#ifndef TD_WITH_DESCENT // plain SGD on batches of one row
+#define TD_WITH_DESCENT 1
+#endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif
@@ -30,6 +60,14 @@
 #endif
 #ifndef TD_WITH_TRANSFORM
 #define TD_WITH_TRANSFORM 1
+#endif
+
+// rows that kernels take together: 1 (small) or 4 (fast); never a matter of bits
+#ifndef TD_TILE
+#define TD_TILE 4
+#endif
+#if TD_TILE != 1 && TD_TILE != 4
+#error "TD_TILE must be 1 or 4"
 #endif
 
 // GCC contracts a*b+c to a fused multiply-add under -std=gnu*; that would change bits

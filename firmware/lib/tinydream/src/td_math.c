@@ -58,11 +58,34 @@ float td_exp(float x)
     return y.f;
 }
 
+float td_sigmoid(float x)
+{
+    float e = td_exp(x < 0.0f ? x : -x); // at most 1
+    return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+float td_tanh(float x)
+{
+    float a = x < 0.0f ? -x : x, z = x * x, p;
+    if (!(a < 0.625f)) {
+        p = 1.0f - 2.0f / (td_exp(a + a) + 1.0f);
+        return x < 0.0f ? -p : p;
+    }
+    p = -0.00569738168f;
+    p = p * z + 0.0206325445f;
+    p = p * z - 0.0537377968f;
+    p = p * z + 0.133314207f;
+    p = p * z - 0.333332807f;
+    return x + (x * z) * p;
+}
+
 float td_log(float x)
 {
     td_float_t m;
     float e, f, z, p;
     int32_t exponent;
+    if (x != x)
+        return x; // no number stays no number
     m.f = x;
     exponent = (int32_t)(m.u >> 23) - 127;
     m.u = (m.u & 0x007fffffu) | 0x3f800000u;

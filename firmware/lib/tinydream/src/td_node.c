@@ -5,6 +5,7 @@
 
 enum { HELLO = 1, TRAIN, STOP, PULL, STATUS, RESET };
 enum { ANSWER = 0x80, METRICS = 0xC1, DONE = 0xC2, ERROR = 0xFF };
+enum { TRAIN_BYTES = 30, FRESH = TRAIN_BYTES - 1 };
 enum { INFO_BYTES = 25, TEXT_MAX = (TD_PAYLOAD_MAX - INFO_BYTES) / 2, PULL_MAX = (TD_PAYLOAD_MAX - 4) / 4 };
 
 TD_STATIC_ASSERT(sizeof(float) == 4, float_has_four_bytes);
@@ -25,6 +26,13 @@ typedef union {
     float number;
     uint32_t bits;
 } word_t;
+
+static float get_f32(const uint8_t *data)
+{
+    word_t word;
+    word.bits = get_u32(data);
+    return word.number;
+}
 
 static void put_text(td_frame_writer_t *writer, const char *text)
 {
@@ -181,12 +189,12 @@ static void answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_
 // Everything that a body could get wrong, before anything is done with it.
 static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint16_t size)
 {
-    static const uint8_t sizes[] = {0, 2, 21, 0, 6, 0, 0}; // by type
+    static const uint8_t sizes[] = {0, 2, TRAIN_BYTES, 0, 6, 0, 0}; // by type
     if (type < HELLO || type > RESET || size != sizes[type])
         return TD_EMESSAGE;
     if (node->refused && type != HELLO && type != RESET)
         return node->refused;
-    if (type == TRAIN && body[20] > 1)
+    if (type == TRAIN && body[FRESH] > 1)
         return TD_EARG;
     if (type == PULL) {
         uint32_t first = get_u32(body), count = get_u16(body + 4), all = node->plan->parameters;
@@ -200,14 +208,20 @@ static int start(td_node_t *node, const uint8_t *body)
 {
     if (node->train.running)
         return TD_EBUSY;
-    word_t rate;
-    rate.bits = get_u32(body + 16);
-    td_knobs_t knobs = {get_u32(body + 4), get_u32(body + 8), get_u32(body + 12), rate.number};
+    td_knobs_t knobs = {
+        .seed = get_u32(body + 4),
+        .epochs = get_u32(body + 8),
+        .epoch_rows = get_u32(body + 12),
+        .rate = get_f32(body + 16),
+        .schedule = body[20],
+        .every = get_u32(body + 21),
+        .factor = get_f32(body + 25),
+    };
     // started twice, so that knobs that are refused leave the weights alone
     int result = td_train_start(&node->train, &knobs);
-    if (result == 0 && body[20])
+    if (result == 0 && body[FRESH])
         result = td_train_init(&node->train, node->plan, node->arena, node->arena_bytes, get_u32(body));
-    if (result == 0 && body[20])
+    if (result == 0 && body[FRESH])
         result = td_train_start(&node->train, &knobs);
     node->ticks = 0;
     return result;

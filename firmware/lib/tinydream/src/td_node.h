@@ -19,7 +19,7 @@ extern "C" {
 #endif
 
 // The version of the messages.
-#define TD_PROTOCOL 1
+#define TD_PROTOCOL 2
 
 // Its fields are td's; a caller only keeps the memory.
 typedef struct {

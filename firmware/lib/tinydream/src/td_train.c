@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: MIT
-// td_train.c - the arena, the loop over batches, and the update of the weights.
+// td_train.c - the arena and the loop over batches.
 #include "td_internal.h"
 
 // ---- the arena ----
-
-static uint32_t state_per_parameter(const td_plan_t *plan)
-{
-    if (plan->optimizer == TD_ADAM)
-        return 2;
-    return plan->momentum != 0.0f ? 1 : 0;
-}
 
 // numbers in a drawn row and all dense outputs of it
 static uint32_t row_width(const td_plan_t *plan)
@@ -34,26 +27,22 @@ static int check(const td_plan_t *plan)
         return code;
     if (plan->rows.columns != plan->inputs.outputs + plan->rows.targets)
         return TD_EPLAN;
-    if (plan->outputs.count != plan->rows.targets || (plan->loss == TD_MSE) != (plan->rows.targets != 0))
+    if (plan->outputs.count != plan->rows.targets)
         return TD_EPLAN;
-    if (plan->optimizer != TD_SGD && plan->optimizer != TD_ADAM)
+    if ((code = td_loss_check(plan)) != 0)
+        return code;
+    if (!(plan->clip >= 0.0f && plan->clip <= 3e38f && plan->decay >= 0.0f && plan->decay <= 1.0f))
         return TD_EPLAN;
-#if !TD_WITH_SGD
-    if (plan->optimizer == TD_SGD)
-        return TD_ENOKERNEL;
-#endif
-#if !TD_WITH_ADAM
-    if (plan->optimizer == TD_ADAM)
-        return TD_ENOKERNEL;
-#endif
-    return td_rows_check(&plan->rows, td_net_outputs(plan));
+    if ((code = td_update_check(plan)) != 0)
+        return code;
+    return td_rows_check(&plan->rows, td_loss_classes(plan));
 }
 
 size_t td_train_arena_bytes(const td_plan_t *plan)
 {
     if (check(plan) != 0)
         return 0;
-    return 4 * ((2 + (size_t)state_per_parameter(plan)) * plan->parameters +
+    return 4 * ((size_t)(1 + td_update_gradients(plan) + td_update_state(plan)) * plan->parameters +
                 (size_t)plan->slice * (2 + row_width(plan)));
 }
 
@@ -85,86 +74,33 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     *train = (td_train_t){0};
     train->plan = plan;
     train->weights = at;
-    train->gradients = at += plan->parameters;
     at += plan->parameters;
-    train->state = state_per_parameter(plan) ? at : NULL;
-    at += (size_t)state_per_parameter(plan) * plan->parameters;
+    train->gradients = td_update_gradients(plan) ? at : NULL;
+    at += (size_t)td_update_gradients(plan) * plan->parameters;
+    train->state = td_update_state(plan) ? at : NULL;
+    at += (size_t)td_update_state(plan) * plan->parameters;
     train->draws = (uint32_t *)(void *)at;
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
     return 0;
 }
 
-// ---- the update: one parameter at a time, SPEC.md "Update" ----
-
-#if TD_WITH_SGD
-static void update_sgd(const td_train_t *train, float scale)
-{
-    float rate = train->knobs.rate, momentum = train->plan->momentum;
-    float *w = train->weights, *v = train->state;
-    const float *gradient = train->gradients;
-    uint32_t i, count = train->plan->parameters;
-    if (v == NULL) {
-        for (i = 0; i < count; i++)
-            w[i] = w[i] - rate * (gradient[i] * scale);
-        return;
-    }
-    for (i = 0; i < count; i++) {
-        v[i] = momentum * v[i] - rate * (gradient[i] * scale);
-        w[i] = w[i] + v[i];
-    }
-}
-#endif
-
-#if TD_WITH_ADAM
-static void update_adam(td_train_t *train, float scale)
-{
-    const td_plan_t *plan = train->plan;
-    uint32_t i, count = plan->parameters;
-    float *w = train->weights, *m = train->state, *v = m + count;
-    float keep1 = 1.0f - plan->beta1, keep2 = 1.0f - plan->beta2, alpha;
-    train->power1 *= plan->beta1;
-    train->power2 *= plan->beta2;
-    alpha = train->knobs.rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
-    for (i = 0; i < count; i++) {
-        float g = train->gradients[i] * scale;
-        m[i] = m[i] + (g - m[i]) * keep1;
-        v[i] = v[i] + (g * g - v[i]) * keep2;
-        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + plan->epsilon);
-    }
-}
-#endif
-
-static void update(td_train_t *train, uint32_t rows)
-{
-    float scale = 1.0f / (float)rows;
-#if TD_WITH_ADAM
-    if (train->plan->optimizer == TD_ADAM)
-        update_adam(train, scale);
-#endif
-#if TD_WITH_SGD
-    if (train->plan->optimizer == TD_SGD)
-        update_sgd(train, scale);
-#endif
-}
-
 // ---- the loop ----
 
 int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 {
-    uint32_t i, words;
-    if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0)
+    float *at;
+    if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0 || td_rate_check(knobs) != 0)
         return TD_EARG;
-    if (!(knobs->rate > 0.0f) || knobs->rate - knobs->rate != 0.0f)
-        return TD_EARG;
-    words = state_per_parameter(train->plan) * train->plan->parameters;
-    for (i = 0; i < words; i++)
-        train->state[i] = 0.0f;
+    // gradients and state lie between the weights and the draws
+    for (at = train->weights + train->plan->parameters; at < (float *)(void *)train->draws; at++)
+        *at = 0.0f;
     train->knobs = *knobs;
     if (knobs->epoch_rows == 0)
         train->knobs.epoch_rows = train->plan->rows.rows;
     train->pass = train->position = train->epoch = train->step = train->row = train->correct = 0;
     train->loss = 0.0f;
+    train->rate = td_rate(knobs, 0, 0.0f);
     train->power1 = train->power2 = 1.0f;
     td_rows_order(knobs->seed, 0, train->order);
     train->running = 1;
@@ -193,21 +129,37 @@ static void draw_slice(td_train_t *train, uint32_t n)
     td_rows_dream(rows, train->draws, n, train->activations);
 }
 
-static void train_slice(td_train_t *train, uint32_t n)
+static int train_slice(td_train_t *train, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
-    uint32_t b, count = td_net_outputs(plan);
+    const float *row = train->activations;
     float *outputs;
+    uint32_t b;
     draw_slice(train, n);
     outputs = td_net_forward(plan, train->weights, train->activations, n);
-    for (b = 0; b < n; b++, outputs += count) {
-        const float *row = train->activations + (size_t)b * plan->rows.columns;
+    for (b = 0; b < n; b++, outputs += td_net_outputs(plan), row += plan->rows.columns) {
+        const float *target = plan->rows.targets ? row + plan->inputs.outputs : NULL;
         uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
-        train->loss += plan->loss == TD_MSE
-                           ? td_net_mse(outputs, row + plan->inputs.outputs, count)
-                           : td_net_cross_entropy(outputs, count, label, &train->correct);
+        train->loss += td_loss(plan, outputs, target, label, &train->correct);
     }
-    td_net_backward(plan, train->weights, train->gradients, train->activations, n);
+    if (train->loss - train->loss != 0.0f) // infinite, or no number
+        return TD_ENUMERIC;
+    return td_net_backward(plan, train->weights, train->gradients, train->activations, n, train->rate);
+}
+
+// what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
+static float gradient_scale(const td_train_t *train, uint32_t rows)
+{
+    float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
+    uint32_t i;
+    if (clip == 0.0f)
+        return scale;
+    for (i = 0; i < train->plan->parameters; i++) {
+        float g = train->gradients[i] * scale;
+        sum += g * g;
+    }
+    norm = td_sqrt(sum);
+    return norm > clip ? scale * (clip / norm) : scale;
 }
 
 static void end_epoch(td_train_t *train, td_metrics_t *metrics)
@@ -222,29 +174,42 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
     train->loss = 0.0f;
     if (train->epoch == train->knobs.epochs)
         train->running = 0;
+    else
+        train->rate = td_rate(&train->knobs, train->epoch, train->rate);
+}
+
+// The rows of a batch, and the weights' step. After an error the weights are as they were, where there are gradients.
+static int train_batch(td_train_t *train, uint32_t batch)
+{
+    uint32_t left = batch;
+    int code = 0;
+    while (left > 0 && code == 0) {
+        uint32_t n = left < train->plan->slice ? left : train->plan->slice;
+        code = train_slice(train, n);
+        left -= n;
+    }
+    if (code != 0 || train->gradients == NULL)
+        return code;
+    if (td_net_is_wild(train->gradients, train->plan->parameters))
+        return TD_ENUMERIC;
+    td_update(train, gradient_scale(train, batch));
+    return 0;
 }
 
 int td_train_step(td_train_t *train, td_metrics_t *metrics)
 {
-    uint32_t i, left, batch;
+    uint32_t left, batch;
+    int code;
     if (train == NULL || metrics == NULL)
         return TD_EARG;
     if (!train->running)
         return TD_ESTATE;
     left = train->knobs.epoch_rows - train->row;
     batch = left < train->plan->batch ? left : train->plan->batch;
-    for (i = 0; i < train->plan->parameters; i++)
-        train->gradients[i] = 0.0f;
-    for (left = batch; left > 0;) {
-        uint32_t n = left < train->plan->slice ? left : train->plan->slice;
-        train_slice(train, n);
-        left -= n;
-    }
-    if (train->loss - train->loss != 0.0f) { // infinite or no number: keep the weights as they were
+    if ((code = train_batch(train, batch)) != 0) {
         train->running = 0;
-        return TD_ENUMERIC;
+        return code;
     }
-    update(train, batch);
     train->step++;
     train->row += batch;
     if (train->row < train->knobs.epoch_rows)
@@ -258,20 +223,16 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
 int td_predict(td_train_t *train, const float *raw, float *out)
 {
     const td_plan_t *plan;
-    uint32_t k, count;
-    float *outputs, sum;
-    int best = 0;
+    uint32_t k;
+    float *outputs;
+    int best;
     if (train == NULL || train->plan == NULL || raw == NULL)
         return TD_EARG;
     plan = train->plan;
-    count = td_net_outputs(plan);
     td_inputs_apply(&plan->inputs, raw, train->activations);
     outputs = td_net_forward(plan, train->weights, train->activations, 1);
-    if (plan->loss == TD_CROSS_ENTROPY) {
-        best = (int)td_net_argmax(outputs, count);
-        (void)td_net_softmax(outputs, count, &sum);
-    }
-    for (k = 0; out != NULL && k < count; k++)
-        out[k] = plan->loss == TD_MSE ? outputs[k] * plan->outputs.scale[k] + plan->outputs.shift[k] : outputs[k];
+    best = td_loss_answer(plan, outputs);
+    for (k = 0; out != NULL && k < td_net_outputs(plan); k++)
+        out[k] = outputs[k];
     return best;
 }

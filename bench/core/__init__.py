@@ -1,0 +1,107 @@
+"""`scripts/bench core`: what training costs on Cortex-M, counted exactly."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from bench.core import counts, curves, draw, functions, host, page
+from bench.core.learn import data_folder
+from bench.core.target import ROOT, lacking, versions
+
+__all__ = ["main"]
+
+RESULTS = ROOT / "docs/results"
+KEPT, CURVES = RESULTS / "core.json", RESULTS / "core-curves.json"
+QUICK = ("magic_wand_digits",)
+EXACT = ("counts", "flash")  # the same on every machine that has this compiler
+PARTS = ("counts", "functions", "host", "curves")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@click.option("--write", is_flag=True, help="Write docs/results/core.json and core.md.")
+@click.option("--compare", is_flag=True, help="Count anew; exit 1 if a count of core.json changed.")
+@click.option("--quick", is_flag=True, help="Fewer seeds and sets.")
+@click.option("--jobs", default=2, show_default=True, help="Processes that train.")
+@click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part.")
+def main(
+    as_json: bool, write: bool, compare: bool, quick: bool, jobs: int, parts: tuple[str, ...]
+) -> None:
+    """Instructions, RAM and flash of the training core on emulated Cortex-M."""
+    if missing := lacking():
+        sys.exit(f"{' and '.join(missing)} not on PATH; run `scripts/setup qemu`")
+    parts = parts or PARTS
+    if compare:
+        sys.exit(_compare(parts))
+    if "curves" in parts and not data_folder().is_dir():
+        sys.exit(f"the data sets are not in {data_folder()}; set TINYDREAM_DATA")
+    found = _read() | {"command": "scripts/bench core --write"} | versions()
+    if "counts" in parts:
+        found |= counts.count_all(_tell)
+    if "functions" in parts and write:
+        functions.write()
+    if "host" in parts:
+        found["host"] = host.host()
+    if "curves" in parts:
+        names = QUICK if quick else curves.SETS
+        found["curves"] = curves.curves(names, 2 if quick else 5, jobs, _tell)
+    click.echo(json.dumps(found, indent=1) if as_json else page.make(found))
+    if write:
+        _write(found)
+
+
+def _read() -> dict[str, Any]:
+    """What the last run wrote; figures of parts that are not made anew stay."""
+    found: dict[str, Any] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
+    if CURVES.exists():
+        found["curves"] = json.loads(CURVES.read_text())
+    return found
+
+
+def _tell(name: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"  {name}", err=True)
+
+
+def _write(found: dict[str, Any]) -> None:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    KEPT.with_suffix(".md").write_text(page.make(found))
+    if learnt := found.pop("curves", None):
+        CURVES.write_text(json.dumps(learnt) + "\n")
+        (RESULTS / "core-instructions.svg").write_text(draw.by_instructions(learnt))
+        (RESULTS / "core-bytes.svg").write_text(draw.by_bytes(learnt))
+    KEPT.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _compare(parts: tuple[str, ...]) -> int:
+    """0 when every exact figure is as the repository has it, or cannot be compared; else 1."""
+    good, told = functions.check() if "functions" in parts else (True, "")
+    lines = [told] if told else []
+    if "counts" in parts:
+        lines += _changed_counts()
+        good = good and not any("->" in line for line in lines)
+    for line in lines:
+        click.echo(line)
+    return int(not good)
+
+
+def _changed_counts() -> list[str]:
+    kept, here = json.loads(KEPT.read_text()), versions()["compiler"]
+    if here != kept["compiler"]:
+        told = f"{KEPT.name} was made with GCC {kept['compiler']}, here is {here}: not compared"
+        return [told]
+    made = counts.count_all(_tell)
+    lines = [line for part in EXACT for line in differences(kept[part], made[part], part)]
+    return lines and [*lines, "if that is meant: scripts/bench core --write"]
+
+
+def differences(old: Any, new: Any, place: str) -> list[str]:
+    """One line for each figure that differs between two JSON objects."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return [] if old == new else [f"{place}: {old} -> {new}"]
+    lines = []
+    for key in old | new:
+        lines += differences(old.get(key), new.get(key), f"{place}, {key}")
+    return lines

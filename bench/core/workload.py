@@ -1,0 +1,56 @@
+"""The net that issue and peers measure, 64-32-10 on handwritten digits, as plans of fixed bytes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinydream.board import load_board
+from tinydream.codec.quantise import f8_encode, pack_rows
+from tinydream.demo import load_digits
+from tinydream.network import SGD, Adam, Network
+from tinydream.plan import Inputs, Outputs, Plan, Rows
+from tinydream.planner import make_plan
+
+__all__ = ["digits_plan"]
+
+COUNT = 100  # representatives: real rows, so that as many units are silent as in real training
+HALF = 2  # they stand for so many rows each, or for one
+
+
+@dataclass(frozen=True)
+class _Record:
+    inputs: Inputs
+    rows: Rows
+    outputs: Outputs
+    classes: tuple[int, ...] = tuple(range(10))
+
+
+def digits_plan(optimizer: SGD | Adam, batch: int, hidden: int = 32) -> Plan:
+    """64-`hidden`-10 on 100 digits of 4 bits a pixel, dreamt. The codec has no say in it."""
+    data = load_digits()
+    pixels = np.minimum(np.asarray(data.X[:COUNT]), 15).astype(np.uint16)
+    labels = np.asarray(data.y[:COUNT], np.int32)
+    width, eighth = np.array([4], np.uint8), f8_encode(np.array([0.125]))
+    rows = Rows(
+        columns=64,
+        label_bits=4,
+        width=width,
+        low=np.array([-8], np.int8),
+        step=eighth,
+        sigma=np.repeat(f8_encode(np.array([0.15])), 64),
+        levels=((HALF, COUNT // 2), (1, COUNT - COUNT // 2)),
+        bits=pack_rows(pixels, labels, width, 4),
+    )
+    inputs = Inputs(np.ones(64, bool), np.array([8.0]), np.array([-3]))
+    network = Network.mlp([hidden], 10, optimizer)
+    return make_plan(
+        _Record(inputs, rows, Outputs()),
+        network,
+        board=load_board("qemu_netduinoplus2"),
+        batch=batch,
+    )
+
+
+def tiled(plan: Plan, tile: int) -> Plan:
+    """The same plan with as many rows in the arena at once as kernels of this tile want."""
+    return replace(plan, slice=min(plan.batch, tile))

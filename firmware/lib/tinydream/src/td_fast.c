@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// td_fast.c - td_dense.c, fast: the same bits from fixed tiles of registers.
+//
+// TD_TILE rows of the slice are taken together: 4 shares each load of a weight among four rows, 1 is less
+// code and leaves the slice a row long. A backward row whose dy[o] is 0 adds nothing to output o's
+// gradients and is passed over: after a ReLU that is half of them.
+#include "td_kernels.h"
+#include "td_loops.h"
+
+// ---- forward ----
+
+static void row_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
+{
+    uint32_t in = shape->in, out = shape->out, o, j;
+    const float *bias = w + (size_t)out * in;
+    for (o = 0; out >= 4 && o < out; o += 4) {
+        uint32_t at = o + 4 <= out ? o : out - 4; // the last tile may do some outputs again
+        loop_dot4(w + (size_t)at * in, in, bias + at, x, y + at);
+    }
+    for (; o < out; o++, w += in) { // fewer than four outputs in all
+        float sum = bias[o];
+        for (j = 0; j < in; j++)
+            sum += w[j] * x[j];
+        y[o] = sum;
+    }
+}
+
+#if TD_TILE >= 4
+static void rows_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
+{
+    uint32_t in = shape->in, out = shape->out, o;
+    const float *bias = w + (size_t)out * in;
+    for (o = 0; o < out; o += 4) {
+        uint32_t at = o + 4 <= out ? o : out - 4;
+        loop_dot4x4(w + (size_t)at * in, in, bias + at, x, shape->step, y + at, out);
+    }
+}
+#endif
+
+void td_fast_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
+{
+    uint32_t b = 0;
+#if TD_TILE >= 4
+    for (; shape->out >= 4 && b + 4 <= shape->rows; b += 4)
+        rows_forward(shape, w, x + (size_t)b * shape->step, y + (size_t)b * shape->out);
+#endif
+    for (; b < shape->rows; b++)
+        row_forward(shape, w, x + (size_t)b * shape->step, y + (size_t)b * shape->out);
+}
+
+// ---- backward ----
+
+// one output's gradients from n rows, n at most TD_TILE
+static void weights_backward(const td_shape_t *shape, float *dw, float *dbias, const float *x,
+                             const float *dy, uint32_t n)
+{
+#if TD_TILE >= 4
+    const float *held = NULL; // a row that waits for another to go with
+    float weight = 0.0f;
+#endif
+    for (; n > 0; n--, x += shape->step, dy += shape->out) {
+        float d = *dy;
+        if (!loop_some(d))
+            continue;
+        *dbias += d;
+#if TD_TILE >= 4
+        if (held == NULL) {
+            held = x;
+            weight = d;
+            continue;
+        }
+        loop_add2(dw, held, x, weight, d, shape->in);
+        held = NULL;
+    }
+    if (held != NULL)
+        loop_add1(dw, held, weight, shape->in);
+#else
+        loop_add1(dw, x, d, shape->in);
+    }
+#endif
+}
+
+// one row of x becomes its gradient
+static void inputs_backward(const td_shape_t *shape, const float *w, float *x, const float *dy)
+{
+    uint32_t in = shape->in, j = 0, k, o;
+    float sum[TD_COLUMNS];
+    for (; j + TD_COLUMNS <= in; j += TD_COLUMNS) {
+        loop_columns(w + j, in, shape->out, dy, sum);
+        for (k = 0; k < TD_COLUMNS; k++)
+            x[j + k] = td_gate(shape->before, x[j + k], sum[k]);
+    }
+    for (; j < in; j++) {
+        const float *column = w + j;
+        for (sum[0] = 0.0f, o = 0; o < shape->out; o++, column += in)
+            sum[0] += *column * dy[o];
+        x[j] = td_gate(shape->before, x[j], sum[0]);
+    }
+}
+
+void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+{
+    float *dbias = dw + (size_t)shape->out * shape->in;
+    uint32_t b, o, n;
+    for (b = 0; b < shape->rows; b += n, x += (size_t)n * shape->step, dy += (size_t)n * shape->out) {
+        n = shape->rows - b < TD_TILE ? shape->rows - b : TD_TILE;
+        for (o = 0; o < shape->out; o++)
+            weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, dy + o, n);
+    }
+    if (shape->before == NULL)
+        return;
+    for (; b > 0; b--) {
+        x -= shape->step;
+        dy -= shape->out;
+        inputs_backward(shape, w, x, dy);
+    }
+}
+
+// ---- a batch of one: the weights move at once ----
+
+// four columns of W at x[0..3]: what each adds to its input's gradient, and then its move
+static void columns_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate)
+{
+    float s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f;
+    float x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+    uint32_t o, in = shape->in;
+    for (o = shape->out; o > 0; o--, w += in) {
+        float d = *dy++;
+        float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+        s0 += w0 * d;
+        s1 += w1 * d;
+        s2 += w2 * d;
+        s3 += w3 * d;
+        w[0] = w0 - rate * (d * x0);
+        w[1] = w1 - rate * (d * x1);
+        w[2] = w2 - rate * (d * x2);
+        w[3] = w3 - rate * (d * x3);
+    }
+    x[0] = td_gate(shape->before, x0, s0);
+    x[1] = td_gate(shape->before, x1, s1);
+    x[2] = td_gate(shape->before, x2, s2);
+    x[3] = td_gate(shape->before, x3, s3);
+}
+
+static void column_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate)
+{
+    float sum = 0.0f;
+    uint32_t o;
+    for (o = 0; o < shape->out; o++, w += shape->in) {
+        sum += *w * dy[o];
+        *w -= rate * (dy[o] * *x);
+    }
+    *x = td_gate(shape->before, *x, sum);
+}
+
+void td_fast_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate)
+{
+    float *bias = w + (size_t)shape->out * shape->in;
+    uint32_t o, j;
+    for (j = 0; shape->before && j + 4 <= shape->in; j += 4)
+        columns_descend(shape, w + j, x + j, dy, rate);
+    for (; shape->before && j < shape->in; j++)
+        column_descend(shape, w + j, x + j, dy, rate);
+    for (o = 0; o < shape->out; o++, w += shape->in) {
+        if (!loop_some(dy[o]))
+            continue;
+        if (shape->before == NULL)
+            loop_descend(w, x, dy[o], rate, shape->in);
+        bias[o] -= rate * dy[o];
+    }
+}

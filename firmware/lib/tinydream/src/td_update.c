@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// td_update.c - how weights move, one parameter at a time: SPEC.md, "Update".
+//
+// What has been used of a gradient is set to 0, so that the next batch can add to it: a pass of its own
+// would cost more.
+#include "td_internal.h"
+#include "td_loops.h"
+
+uint32_t td_update_gradients(const td_plan_t *plan)
+{
+    if (plan->clip != 0.0f || plan->decay != 0.0f)
+        return 1;
+    return plan->optimizer != TD_SGD || plan->momentum != 0.0f || plan->batch != 1;
+}
+
+uint32_t td_update_state(const td_plan_t *plan)
+{
+    if (plan->optimizer == TD_ADAM)
+        return 2;
+    return plan->momentum != 0.0f ? 1 : 0;
+}
+
+int td_update_check(const td_plan_t *plan)
+{
+    if (plan->optimizer != TD_SGD && plan->optimizer != TD_ADAM)
+        return TD_EPLAN;
+    if (!TD_WITH_SGD && plan->optimizer == TD_SGD)
+        return TD_ENOKERNEL;
+    if (!TD_WITH_ADAM && plan->optimizer == TD_ADAM)
+        return TD_ENOKERNEL;
+    if (!TD_WITH_GRADIENTS && td_update_gradients(plan))
+        return TD_ENOKERNEL;
+    if (!TD_WITH_DESCENT && !td_update_gradients(plan))
+        return TD_ENOKERNEL;
+    return 0;
+}
+
+#if TD_WITH_SGD && TD_WITH_GRADIENTS
+static void move_momentum(float *w, float *gradient, float *v, uint32_t count, float scale, float rate,
+                          float momentum)
+{
+    uint32_t i;
+    for (i = 0; i < count; i++) {
+        v[i] = momentum * v[i] - rate * (gradient[i] * scale);
+        w[i] = w[i] + v[i];
+        gradient[i] = 0.0f;
+    }
+}
+#endif
+
+#if TD_WITH_ADAM
+// the step's common factor; once a step
+static float adam_alpha(td_train_t *train)
+{
+    train->power1 *= train->plan->beta1;
+    train->power2 *= train->plan->beta2;
+    return train->rate * td_sqrt(1.0f - train->power2) / (1.0f - train->power1);
+}
+
+static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m, float *v, uint32_t count,
+                      float scale, float alpha)
+{
+    float keep1 = 1.0f - plan->beta1, keep2 = 1.0f - plan->beta2, epsilon = plan->epsilon;
+    uint32_t i;
+    for (i = 0; i < count; i++) {
+        float g = gradient[i] * scale;
+        m[i] = m[i] + (g - m[i]) * keep1;
+        v[i] = v[i] + (g * g - v[i]) * keep2;
+        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + epsilon);
+        gradient[i] = 0.0f;
+    }
+}
+#endif
+
+#if TD_WITH_GRADIENTS
+// decoupled weight decay, as in Keras: from what the weights were before the step, and at most all of them
+static void shrink(float *w, uint32_t count, float share)
+{
+    uint32_t i;
+    share = share < 1.0f ? share : 1.0f;
+    for (i = 0; i < count; i++)
+        w[i] = w[i] - w[i] * share;
+}
+#endif
+
+void td_update(td_train_t *train, float scale)
+{
+#if TD_WITH_GRADIENTS
+    const td_plan_t *plan = train->plan;
+    float *w = train->weights, *gradient = train->gradients, *state = train->state;
+    uint32_t count = plan->parameters;
+    if (plan->decay != 0.0f)
+        shrink(w, count, train->rate * plan->decay);
+#if TD_WITH_ADAM
+    if (plan->optimizer == TD_ADAM)
+        move_adam(plan, w, gradient, state, state + count, count, scale, adam_alpha(train));
+#endif
+#if TD_WITH_SGD
+    if (plan->optimizer == TD_SGD && state == NULL)
+        loop_move(w, gradient, scale, train->rate, count);
+    if (plan->optimizer == TD_SGD && state != NULL)
+        move_momentum(w, gradient, state, count, scale, train->rate, plan->momentum);
+#endif
+#else
+    (void)train;
+    (void)scale;
+#endif
+}
