@@ -32,7 +32,7 @@ class Facts:
     groups: str = ""
 
 
-# Updates: twice as many gained all rows no more than half a point on held-out training rows.
+# Updates: twice as many gained all rows less than a point on held-out training rows.
 CLASSES, NUMBERS = "classification", "regression"
 SETS = {
     "adult": Facts(CLASSES, "table", 6000),
