@@ -30,7 +30,7 @@ def f8_decode(code: U8) -> F32:
 
 def frozen(array: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
     """A copy of the array in this dtype, which nobody can write to."""
-    array = np.array(array, dtype)
+    array = np.array(array, dtype, order="C")
     array.setflags(write=False)
     return array
 

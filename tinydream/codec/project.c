@@ -89,19 +89,39 @@ static void forward(net_t *t)
     add_bias(t->o, t->w.b2, t->B, t->K);
 }
 
+// Softmax less the label; squared errors' slope. SPEC.md, "Losses".
+static void label_slope(float *o, size_t count, size_t label)
+{
+    float largest = o[0], sum = 0;
+    for (size_t k = 1; k < count; k++)
+        largest = o[k] > largest ? o[k] : largest;
+    for (size_t k = 0; k < count; k++)
+        sum += o[k] = td_exp(o[k] - largest);
+    float inverse = 1 / sum;
+    for (size_t k = 0; k < count; k++)
+        o[k] *= inverse;
+    o[label] -= 1;
+}
+
+static void target_slope(float *o, size_t count, const float *target)
+{
+    float slope = 2 / (float)count;
+    for (size_t k = 0; k < count; k++)
+        o[k] = (o[k] - target[k]) * slope;
+}
+
 // Outputs become the gradient of the batch's mean loss.
 static void outputs_to_gradient(net_t *t, const project_t *job)
 {
-    uint32_t outputs = (uint32_t)job->outputs, correct = 0;
     float share = 1 / (float)job->batch;
     for (size_t i = 0; i < t->B; i++) {
         float *o = t->o + i * t->K;
         if (i >= job->batch)
             memset(o, 0, t->K * sizeof *o);
         else if (job->labels)
-            td_net_cross_entropy(o, outputs, (uint32_t)job->labels[t->drawn[i]], &correct);
+            label_slope(o, job->outputs, (size_t)job->labels[t->drawn[i]]);
         else
-            td_net_mse(o, job->targets + t->drawn[i] * outputs, outputs);
+            target_slope(o, job->outputs, job->targets + t->drawn[i] * job->outputs);
         for (size_t k = 0; k < job->outputs; k++)
             o[k] *= share;
     }
