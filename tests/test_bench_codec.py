@@ -105,6 +105,7 @@ def test_rows_are_shared_among_classes(rows):
     assert (got >= 1).all() or rows < 3 and got[1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("method", sorted(METHODS.keys() - {"all", "rival"}))
 def test_no_method_holds_more_bytes_than_it_may(method, task):

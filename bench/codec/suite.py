@@ -38,7 +38,7 @@ SIDE = ("herding", "one mask", "means", "random, dreamt", "k-means, dreamt")
 PEERS = ("all", "ours", "random 8", "k-means")  # in the smaller questions
 
 NOISE_SETS, NOISES = ("letter", "optdigits"), (0.1, 0.3)
-LEARNER_SETS = ("adult", "california_housing", "letter", "optdigits", "wisdm_features")
+LEARNER_SETS = ("adult", "california_housing", "magic_gamma", "optdigits", "wisdm_features")
 UNSEEN_SETS = ("letter", "optdigits", "wisdm_features", "geotec_har_watch", "gas_sensor_drift")
 UNSEEN = ("none", "auto")  # projections
 PAPER_SET, PAPER_ROWS = "california_housing", 92
