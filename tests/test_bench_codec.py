@@ -10,7 +10,7 @@ import tinydream as td
 from bench.codec import main
 from bench.codec.cells import Cells
 from bench.codec.figures import Figures
-from bench.codec.methods import METHODS, Unit, build
+from bench.codec.methods import build
 from bench.codec.pack import Rows8, Space, every_row, pack
 from bench.codec.peers import CHOOSERS, allocate, clusters
 from bench.codec.pictures import draw
@@ -20,6 +20,7 @@ from bench.codec.runner import missing
 from bench.codec.sets import SETS, Facts, Fold, noisy
 from bench.codec.statistics import paired, spread
 from bench.codec.suite import BUDGETS, jobs
+from bench.codec.units import METHODS, Unit
 from bench.codec.unseen import scene, with_rows
 from tinydream.plan import Layer
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from bench.codec.learn import score_of, simulator, train
-from bench.codec.methods import METHODS, Unit
 from bench.codec.pack import Space, every_row, pack
 from bench.codec.peers import random_rows
 from bench.codec.sets import ROOT, Facts, Fold, facts_of
+from bench.codec.units import METHODS, Unit
 
 __all__ = ["Cells", "core_stamp", "stamp"]
 
@@ -64,7 +64,7 @@ def stamp(ours: bool) -> str:
     if ours:
         codec = ROOT / "tinydream" / "codec"
         files += sorted(f for f in codec.iterdir() if f.suffix in (".py", ".c", ".h"))
-        files += [ROOT / "bench/codec/unseen.py"]
+        files += [ROOT / f"bench/codec/{name}.py" for name in ("ours", "unseen")]
     digest = hashlib.blake2b(core_stamp().encode(), digest_size=8)
     for file in files:
         digest.update(file.read_bytes())

@@ -11,9 +11,9 @@ from queue import Empty
 from typing import Any
 
 from bench.codec.cells import Cells
-from bench.codec.methods import METHODS, Unit
 from bench.codec.sets import facts_of
 from bench.codec.suite import Job
+from bench.codec.units import METHODS, Unit
 
 __all__ = ["estimate", "missing", "run"]
 

@@ -11,7 +11,18 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SETS", "Facts", "Fold", "data_folder", "facts_of", "held_out", "load", "noisy"]
+__all__ = [
+    "SETS",
+    "SHAPED",
+    "SHAPES",
+    "Facts",
+    "Fold",
+    "data_folder",
+    "facts_of",
+    "held_out",
+    "load",
+    "noisy",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_TEST = 20_000  # test rows scored, the same ones for every method
@@ -58,6 +69,15 @@ SETS = {
     "room_occupancy": Facts(CLASSES, "sensor", 4000),
     "skin_segmentation": Facts(CLASSES, "table", 8000),
     "wisdm_features": Facts(CLASSES, "sensor", 6000),
+}
+SHAPED = "known"  # stands for the shape of a set's inputs
+SHAPES = {
+    "fashion_mnist_mini": (28, 28),
+    "fsdd_mfcc": (49, 10),
+    "geotec_har_watch": (50, 6),
+    "magic_wand_digits": (40, 2),
+    "mnist": (28, 28),
+    "optdigits": (8, 8),
 }
 # no test split of its own: its last batch is scored on
 STREAMS = {"gas_sensor_drift": Facts(CLASSES, "sensor", 3000, "batch")}
