@@ -77,7 +77,7 @@ class Projection:
 
     def apply(self, x: F32) -> F32:
         """Scaled inputs (n, inputs) to (n, r), as the device does it, bit for bit."""
-        codes, scale = self.codes.astype(np.float32), f8_decode(self.scale)
+        codes, scale = np.ascontiguousarray(self.codes, np.float32), f8_decode(self.scale)
         x = np.ascontiguousarray(x, np.float32)
         z = np.frombuffer(_core.project(x, codes, scale), np.float32)
         return np.clip(z.reshape(len(x), self.outputs), -INPUT_LIMIT, INPUT_LIMIT)
@@ -88,6 +88,11 @@ class Projection:
         bits = np.unpackbits(stored[:, None], axis=1, count=self.bits, bitorder="little")
         packed = np.packbits(bits, bitorder="little").tobytes()
         return {"code_scale": self.scale.tobytes(), "codes": packed}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tables, as the device holds them."""
+        return sum(map(len, self.tables().values()))
 
     def to_bytes(self) -> bytes:
         return struct.pack("<HB", self.outputs, self.bits) + b"".join(self.tables().values())

@@ -5,29 +5,35 @@
 // a row hashes once for four columns and reads their integers out of one 32-bit window of its bits.
 #include "td_internal.h"
 
+#define TD_INLINE inline __attribute__((always_inline))
 enum { AT_ONCE = 4, MOST_FACTORS = 32, MOST_AXES = 3 };
 
 // where the deviations of the rows at hand come from
 enum { NOTHING, DRAWN, PREPARED };
 
 typedef struct {
+    uint32_t width;
+    float low, step;
+} column_t;
+
+typedef struct {
+    uint32_t start;             // its first bit
+    uint32_t key;
+    float *x;
+    float spread;
+} row_t;
+
+typedef struct {
     const td_rows_t *rows;
     float *x;                   // (n, columns)
     uint32_t n;
-    uint32_t last;              // the last byte at which a window may begin
-    uint32_t windows;           // whether the packed rows have a window's four bytes at all
     uint32_t source;            // NOTHING, DRAWN, or PREPARED: x holds them by now
-    uint32_t start[AT_ONCE];    // a row's first bit
-    uint32_t key[AT_ONCE];
-    float spread[AT_ONCE];
+    uint32_t windows;           // whether 32 bits can be read wherever an integer of these rows begins
+    column_t shared;            // the grid of all columns, if they share one
+    row_t row[AT_ONCE];
 } dream_t;
 
 // ---- one column's numbers ----
-
-typedef struct {
-    uint32_t width;
-    float low, step, deviation;
-} column_t;
 
 #if TD_WITH_DEVIATION
 // 256 normal quantiles, round(44 * quantile((i + 0.5) / 256)); symmetric, so their mean is exactly 0
@@ -55,127 +61,141 @@ static float drawn(uint32_t byte)
 {
     return (float)normal[byte & 255u];
 }
-#endif
 
-static column_t decode(const dream_t *dream, uint32_t j)
-{
-    const td_rows_t *rows = dream->rows;
-    uint32_t i = j * rows->grid_stride;
-    column_t c;
-    c.width = td_rows_width(rows, j);
-    c.step = td_f8_inline(rows->step[i]);
-    c.low = (float)((int32_t)rows->low[i] * (1 << (c.width > 7 ? c.width - 7 : 0))) * c.step;
-    c.deviation = 0.0f;
-#if TD_WITH_DEVIATION
-    if (dream->source == DRAWN)
-        c.deviation = td_f8_inline(rows->sigma[j]) * NORMAL_UNIT;
-#endif
-    return c;
-}
-
-// The bits from `at` on, at least 25 of them.
-static uint32_t window(const dream_t *dream, uint32_t at)
-{
-    uint32_t byte = at >> 3;
-    const uint8_t *p;
-    if (byte > dream->last)
-        byte = dream->last;
-    p = dream->rows->bits + byte;
-    return (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (at - 8 * byte);
-}
-
-// ---- columns ----
-
-// any column of all rows at hand, whose integers begin `at` bits into the row
-static void one_column(const dream_t *dream, uint32_t j, const column_t *c, uint32_t at)
-{
-    const td_rows_t *rows = dream->rows;
-    float *x = dream->x + j;
-    uint32_t b;
-    for (b = 0; b < dream->n; b++, x += rows->columns) {
-        uint32_t q = td_bits(rows->bits, dream->start[b] + at, c->width);
-        float d = 0.0f;
-        if (dream->source == PREPARED)
-            d = *x;
-#if TD_WITH_DEVIATION
-        if (dream->source == DRAWN)
-            d = c->deviation * drawn(td_hash(dream->key[b] + j / 4) >> 8 * (j & 3u));
-#endif
-        *x = (c->low + (float)q * c->step) + dream->spread[b] * d;
-    }
-}
-
-// four columns whose integers have no more than 25 bits together, j a multiple of 4
-static void four_columns(const dream_t *dream, uint32_t j, const column_t c[4], uint32_t at)
-{
-    const td_rows_t *rows = dream->rows;
-    uint32_t w0 = c[0].width, w1 = c[1].width, w2 = c[2].width, b;
-    uint32_t m0 = (1u << w0) - 1u, m1 = (1u << w1) - 1u, m2 = (1u << w2) - 1u, m3 = (1u << c[3].width) - 1u;
-    float l0 = c[0].low, l1 = c[1].low, l2 = c[2].low, l3 = c[3].low;
-    float s0 = c[0].step, s1 = c[1].step, s2 = c[2].step, s3 = c[3].step;
-    float v0 = c[0].deviation, v1 = c[1].deviation, v2 = c[2].deviation, v3 = c[3].deviation;
-    float *x = dream->x + j;
-    for (b = 0; b < dream->n; b++, x += rows->columns) {
-        uint32_t bits = window(dream, dream->start[b] + at), q0, q1, q2;
-        float d0 = 0.0f, d1 = 0.0f, d2 = 0.0f, d3 = 0.0f, spread = dream->spread[b];
-        if (dream->source == PREPARED) {
-            d0 = x[0];
-            d1 = x[1];
-            d2 = x[2];
-            d3 = x[3];
-        }
-#if TD_WITH_DEVIATION
-        if (dream->source == DRAWN) {
-            uint32_t hash = td_hash(dream->key[b] + j / 4);
-            d0 = v0 * drawn(hash);
-            d1 = v1 * drawn(hash >> 8);
-            d2 = v2 * drawn(hash >> 16);
-            d3 = v3 * drawn(hash >> 24);
-        }
-#endif
-        q0 = bits & m0;
-        bits >>= w0;
-        q1 = bits & m1;
-        bits >>= w1;
-        q2 = bits & m2;
-        bits >>= w2;
-        x[0] = (l0 + (float)q0 * s0) + spread * d0;
-        x[1] = (l1 + (float)q1 * s1) + spread * d1;
-        x[2] = (l2 + (float)q2 * s2) + spread * d2;
-        x[3] = (l3 + (float)(bits & m3) * s3) + spread * d3;
-    }
-}
-
-static void all_columns(const dream_t *dream)
-{
-    uint32_t j, k, at = 0;
-    for (j = 0; j < dream->rows->columns; j += 4) {
-        uint32_t count = dream->rows->columns - j < 4 ? dream->rows->columns - j : 4, width = 0;
-        column_t c[4];
-        for (k = 0; k < count; k++) {
-            c[k] = decode(dream, j + k);
-            width += c[k].width;
-        }
-        if (count == 4 && width <= 25 && dream->windows) {
-            four_columns(dream, j, c, at);
-            at += width;
-            continue;
-        }
-        for (k = 0; k < count; k++) {
-            one_column(dream, j + k, &c[k], at);
-            at += c[k].width;
-        }
-    }
-}
-
-// ---- deviations that depend on each other ----
-
-#if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
 static float drawn_number(uint32_t key, uint32_t j)
 {
     return drawn(td_hash(key + j / 4) >> 8 * (j & 3u));
 }
 #endif
+
+static inline column_t decode_grid(const td_rows_t *rows, uint32_t i)
+{
+    column_t c;
+    int32_t low = rows->low[i];
+    c.width = ((rows->width[i / 2] >> 4 * (i & 1u)) & 15u) + 1u;
+    if (c.width > 7)
+        low *= 1 << (c.width - 7);
+    c.step = td_f8_inline(rows->step[i]);
+    c.low = (float)low * c.step;
+    return c;
+}
+
+static inline float decode_deviation(const dream_t *dream, uint32_t j)
+{
+#if TD_WITH_DEVIATION
+    if (dream->source == DRAWN)
+        return td_f8_inline(dream->rows->sigma[j]) * NORMAL_UNIT;
+#endif
+    return 0.0f;
+}
+
+// ---- columns: each returns how many bits their integers have, which begin `at` bits into a row ----
+
+// any column, for all rows at hand
+static uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
+{
+    const td_rows_t *rows = dream->rows;
+    const row_t *row = dream->row, *end = row + dream->n;
+    column_t c = decode_grid(rows, j * rows->grid_stride);
+    float deviation = decode_deviation(dream, j), *x = dream->x + j;
+    for (; row < end; row++, x += rows->columns) {
+        float value = c.low + (float)td_bits(rows->bits, row->start + at, c.width) * c.step;
+        if (dream->source == PREPARED)
+            value = value + row->spread * *x;
+#if TD_WITH_DEVIATION
+        if (dream->source == DRAWN)
+            value = value + row->spread * (deviation * drawn_number(row->key, j));
+#endif
+        *x = value;
+    }
+    return c.width;
+}
+
+#if TD_WITH_DEVIATION
+// Four columns from 4 * k on, drawn, whose integers are no longer than a window together.
+static TD_INLINE void four_columns(const dream_t *dream, uint32_t k, uint32_t at, column_t c0, column_t c1,
+                                   column_t c2, column_t c3)
+{
+    const td_rows_t *rows = dream->rows;
+    const row_t *row = dream->row, *end = row + dream->n;
+    const uint8_t *sigma = rows->sigma + 4 * k, *bits = rows->bits;
+    float v0 = td_f8_inline(sigma[0]) * NORMAL_UNIT, v1 = td_f8_inline(sigma[1]) * NORMAL_UNIT;
+    float v2 = td_f8_inline(sigma[2]) * NORMAL_UNIT, v3 = td_f8_inline(sigma[3]) * NORMAL_UNIT;
+    uint32_t k1=0x7feb352du, k2=0x846ca68bu;
+#ifdef BAR
+    __asm__("" : "+r"(k1)); __asm__("" : "+r"(k2));
+#endif
+    do {
+        uint32_t first = row->start + at, hash = row->key + k;
+        const uint8_t *p = bits + first / 8;
+        uint32_t q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
+        float *x = row->x + 4 * k, d0, d1, d2, d3;
+        hash ^= hash >> 16; hash *= k1; hash ^= hash >> 15; hash *= k2; hash ^= hash >> 16;
+        d0 = v0 * drawn(hash);
+        d1 = v1 * drawn(hash >> 8);
+        d2 = v2 * drawn(hash >> 16);
+        d3 = v3 * drawn(hash >> 24);
+        if (rows->spread != TD_SPREAD_NONE) {
+            d0 = row->spread * d0;
+            d1 = row->spread * d1;
+            d2 = row->spread * d2;
+            d3 = row->spread * d3;
+        }
+        x[0] = (c0.low + (float)(int32_t)(q & ((1u << c0.width) - 1)) * c0.step) + d0;
+        q >>= c0.width;
+        x[1] = (c1.low + (float)(int32_t)(q & ((1u << c1.width) - 1)) * c1.step) + d1;
+        q >>= c1.width;
+        x[2] = (c2.low + (float)(int32_t)(q & ((1u << c2.width) - 1)) * c2.step) + d2;
+        q >>= c2.width;
+        x[3] = (c3.low + (float)(int32_t)(q & ((1u << c3.width) - 1)) * c3.step) + d3;
+    } while (++row != end);
+}
+
+static uint32_t shared_grid(const dream_t *dream)
+{
+    uint32_t j;
+    column_t c = dream->shared;
+    for (j = 0; c.width <= 6 && j + 4 <= dream->rows->columns; j += 4)
+        four_columns(dream, j / 4, j * c.width, c, c, c, c);
+    return j;
+}
+
+static uint32_t own_grids(const dream_t *dream, uint32_t *at)
+{
+    const td_rows_t *rows = dream->rows;
+    uint32_t j, k;
+    for (j = 0; j + 4 <= rows->columns; j += 4) {
+        column_t c0 = decode_grid(rows, j), c1 = decode_grid(rows, j + 1);
+        column_t c2 = decode_grid(rows, j + 2), c3 = decode_grid(rows, j + 3);
+        uint32_t width = c0.width + c1.width + c2.width + c3.width;
+        if (width <= 25) {
+            four_columns(dream, j / 4, *at, c0, c1, c2, c3);
+            *at += width;
+        } else {
+            for (k = 0; k < 4; k++)
+                *at += one_column(dream, j + k, *at);
+        }
+    }
+    return j;
+}
+#endif
+
+static void all_columns(const dream_t *dream)
+{
+    uint32_t j = 0, at = 0, columns = dream->rows->columns;
+#if TD_WITH_DEVIATION
+    if (dream->source == DRAWN && dream->windows) {
+        if (dream->rows->grid_stride == 0)
+            at = (j = shared_grid(dream)) * dream->shared.width;
+        else
+            j = own_grids(dream, &at);
+    }
+#endif
+    for (; j < columns; j++)
+        at += one_column(dream, j, at);
+}
+
+// ---- deviations that depend on each other ----
 
 #if TD_WITH_DEVIATION && TD_WITH_TRANSFORM
 // The inverse Haar transform along an axis: `outer` blocks of (length, inner).
@@ -256,19 +276,21 @@ static uint32_t source_of(const td_rows_t *rows)
 
 void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x)
 {
-    uint32_t b, bytes = (uint32_t)(((uint64_t)rows->count * rows->row_bits + 7) / 8);
+    uint32_t b, last = rows->count * rows->row_bits - rows->row_bits; // the last row's first bit
     dream_t dream;
     dream.rows = rows;
-    dream.last = bytes - 4;
-    dream.windows = bytes >= 4;
     dream.source = source_of(rows);
+    dream.shared = decode_grid(rows, 0);
     for (; n > 0; n -= dream.n, x += (size_t)dream.n * rows->columns) {
         dream.n = n < AT_ONCE ? n : AT_ONCE;
         dream.x = x;
+        dream.windows = 1;
         for (b = 0; b < dream.n; b++, draws += 2) {
-            dream.start[b] = draws[0] * rows->row_bits;
-            dream.key[b] = draws[1];
-            dream.spread[b] = td_rows_spread(rows, draws[0]);
+            dream.row[b].start = draws[0] * rows->row_bits;
+            dream.row[b].key = draws[1];
+            dream.row[b].x = x + b * rows->columns;
+            dream.row[b].spread = td_rows_spread(rows, draws[0]);
+            dream.windows &= dream.row[b].start + 32 <= last;
 #if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
             if (dream.source == PREPARED)
                 prepare(rows, draws[1], x + (size_t)b * rows->columns);

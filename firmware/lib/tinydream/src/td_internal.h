@@ -15,12 +15,23 @@ typedef union {
     uint32_t u;
 } td_float_t;
 
-// td_f8, where a call would cost more than the number: its bits are the code's, shifted, with another bias
+// td_f8 and td_hash, where a call would cost more than the number. An 8-bit float's bits are the code's, shifted, with another bias
 static inline float td_f8_inline(uint8_t code)
 {
     td_float_t value;
     value.u = code == 0 ? 0u : ((uint32_t)code << 20) + (103u << 23);
     return value.f;
+}
+
+static inline uint32_t td_hash_inline(uint32_t x)
+{
+    // lowbias32 by Chris Wellons: avalanche near that of a random function for two multiplications
+    x ^= x >> 16;
+    x *= 0x7feb352du;
+    x ^= x >> 15;
+    x *= 0x846ca68bu;
+    x ^= x >> 16;
+    return x;
 }
 
 // `width` bits (1..16) from bit `at` on; touches no byte that holds none of them

@@ -15,15 +15,9 @@ const char *td_error_text(int code)
     }
 }
 
-// lowbias32 by Chris Wellons: avalanche near that of a random function for two multiplications
 uint32_t td_hash(uint32_t x)
 {
-    x ^= x >> 16;
-    x *= 0x7feb352du;
-    x ^= x >> 15;
-    x *= 0x846ca68bu;
-    x ^= x >> 16;
-    return x;
+    return td_hash_inline(x);
 }
 
 uint32_t td_key(uint32_t seed, uint32_t stream)
