@@ -57,6 +57,52 @@ def log(x):
     return (f + (((f * z) * p - F(0.5) * z) + e * F(1.42860677e-06))) + e * F(0.693145752)
 
 
+def sigmoid(x):
+    x = np.asarray(x, F)
+    e = exp(np.where(x < 0, x, -x))
+    return np.where(x < 0, e, F(1)) / (F(1) + e)
+
+
+def tanh(x):
+    x = np.asarray(x, F)
+    a = np.where(x < 0, -x, x)
+    z = np.where(a < F(0.625), x, F(0)) ** 2
+    far = F(1) - F(2) / (exp(a + a) + F(1))
+    p = np.full_like(z, F(-0.00569738168))
+    for c in (0.0206325445, -0.0537377968, 0.133314207, -0.333332807):
+        p = p * z + F(c)
+    return np.where(a < F(0.625), x + (x * z) * p, np.where(x < 0, -far, far))
+
+
+def activate(layer, x):
+    """An activation layer's outputs."""
+    zero = F(0)
+    if layer.kind == "tanh":
+        return tanh(x)
+    if layer.kind == "sigmoid":
+        return sigmoid(x)
+    if layer.kind == "relu6":
+        return np.where(x > zero, np.minimum(x, F(6)), zero)
+    return np.where(x > zero, x, x * F(layer.limit) if layer.kind == "leaky_relu" else zero)
+
+
+def gate(layer, y, s):
+    """Gradients `s` of an activation's outputs `y` become those of its inputs."""
+    zero = F(0)
+    if layer.kind == "tanh":
+        return s * (F(1) - y * y)
+    if layer.kind == "sigmoid":
+        return s * (y * (F(1) - y))
+    if layer.kind == "relu6":
+        return np.where((y > zero) & (y < F(6)), s, zero)
+    return np.where(y > zero, s, s * F(layer.limit) if layer.kind == "leaky_relu" else zero)
+
+
+def between(layers):
+    """The activations, one behind each dense layer but the last."""
+    return layers[1:-1:2]
+
+
 def initial_weights(layers, seed):
     """One (W, b) pair a dense layer."""
     counter, key, pairs = 0, base(seed, 1), []
@@ -73,15 +119,15 @@ def initial_weights(layers, seed):
     return pairs
 
 
-def forward(pairs, x):
+def forward(layers, pairs, x):
     """Inputs (n, d) -> the inputs of each dense layer, and the logits."""
-    inputs = []
+    inputs, activations = [], between(layers)
     for i, (w, b) in enumerate(pairs):
         inputs.append(x)
         acc = np.repeat(b[None], len(x), 0)
         for j in range(w.shape[1]):
             acc = acc + w[:, j][None] * x[:, j][:, None]
-        x = np.where(acc > 0, acc, F(0)) if i + 1 < len(pairs) else acc
+        x = activate(activations[i], acc) if i + 1 < len(pairs) else acc
     return inputs, x
 
 
@@ -111,7 +157,7 @@ def mse_loss(z, y):
 
 
 def soft_loss(z, t):
-    """Logits (n, k), shares (n, k) -> gradients (n, k), losses (n,)."""
+    """Logits (n, k), shares (n, k) -> gradients (n, k), losses (n,), and how many were right."""
     largest = z.max(1)
     below = z - largest[:, None]
     e = exp(below)
@@ -119,12 +165,13 @@ def soft_loss(z, t):
     for k in range(z.shape[1]):
         total = total + e[:, k]
         mean = mean + t[:, k] * below[:, k]
-    return e * (F(1) / total)[:, None] - t, log(total) - mean
+    right = int((z.argmax(1) == t.argmax(1)).sum())
+    return e * (F(1) / total)[:, None] - t, log(total) - mean, right
 
 
 def bce_loss(z, y):
-    """Logits (n, 1), labels (n,) -> gradients (n, 1), losses (n,), and how many were right."""
-    z, t = z[:, 0], y.astype(F)
+    """Logits (n, 1), labels (n,) or shares (n, 2) -> gradients (n, 1), losses (n,), hits."""
+    z, t, y = z[:, 0], *((y[:, 1], y.argmax(1)) if y.ndim > 1 else (y.astype(F), y))
     small = exp(-np.abs(z))
     total = F(1) + small
     p = np.where(z > 0, F(1), small) / total
@@ -148,6 +195,8 @@ def row_losses(loss, z, y, delta=0.0):
     """The loss of that name: gradients like z, losses (n,), and how many were right."""
     if loss == "huber":
         return huber_loss(z, y, delta)
+    if loss == "cross_entropy" and y.ndim > 1:
+        return soft_loss(z, y)
     return {"cross_entropy": softmax_loss, "mse": mse_loss, "bce": bce_loss}[loss](z, y)
 
 
@@ -204,21 +253,22 @@ def project(projection, x):
     return np.clip(z * scale, F(-16), F(16))
 
 
-def gradients(pairs, x, y, loss, delta=0.0):
+def gradients(layers, pairs, x, y, loss, delta=0.0):
     """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right."""
-    inputs, z = forward(pairs, x)
+    inputs, z = forward(layers, pairs, x)
     d, losses, right = row_losses(loss, z, y, delta)
     grads = [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
     for i in reversed(range(len(pairs))):
         a = inputs[i]
         for row in range(len(x)):
-            grads[i][0] = grads[i][0] + d[row][:, None] * a[row][None]
+            some = d[row] != 0  # where it is 0 the row adds nothing, whatever the activations
+            grads[i][0][some] = grads[i][0][some] + d[row][some, None] * a[row][None]
             grads[i][1] = grads[i][1] + d[row]
         if i:
             acc = np.zeros_like(a)
             for o in range(d.shape[1]):
                 acc = acc + pairs[i][0][o][None] * d[:, o][:, None]
-            d = np.where(a > 0, acc, F(0))
+            d = gate(between(layers)[i - 1], a, acc)
     return grads, losses, right
 
 
@@ -241,7 +291,7 @@ class Trainer:
         total, right, plan = F(0), 0, self.plan
         for start in range(0, rows, plan.batch):
             n = min(plan.batch, rows - start)
-            grads, loss, good = gradients(self.pairs, *draw(n), plan.loss, plan.delta)
+            grads, loss, good = gradients(plan.layers, self.pairs, *draw(n), plan.loss, plan.delta)
             for one in loss:
                 total = total + one
             right += good

@@ -126,6 +126,14 @@ def deviations(rows, seed, number, positions):
     return d
 
 
+def drawn_targets(rows, seed, n):
+    """Soft targets of the first n rows of the stream, (n, classes)."""
+    total, chosen, picked = rows.rows, stand_ins(rows.levels), []
+    for number in range(-(-n // total)):
+        picked.append(chosen[tickets(order(seed, number), total)])
+    return soft_targets(rows)[np.concatenate(picked)[:n]]
+
+
 def draw(rows, seed, first_pass, n):
     """The first n rows of the stream that begins with a pass: (n, r) float32, (n,) labels."""
     total = sum(weight * count for weight, count in rows.levels)

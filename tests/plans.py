@@ -1,8 +1,10 @@
 """Random valid plans, for tests that want many."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from tinydream.network import SGD, Adam, Network
+from tinydream.network import ACTIVATIONS, SGD, Adam, LeakyRelu, Network, Relu
 from tinydream.plan import Inputs, Outputs, Plan, Projection, Rows
 
 
@@ -114,9 +116,20 @@ def random_optimizer(rng):
     return Adam(clip=clip, decay=decay)
 
 
+def with_activations(network, rng):
+    """The same network; half of its ReLUs are something else."""
+    kinds = [Relu(), LeakyRelu(float(rng.uniform(0, 0.5)))] * 3
+    kinds += [kind() for kind in ACTIVATIONS.values()]
+    layers = [
+        kinds[rng.integers(len(kinds))] if isinstance(layer, Relu) else layer
+        for layer in network.layers
+    ]
+    return replace(network, layers=layers)
+
+
 def gentle(plan):
-    """A factor for the rate: random targets are large, and squared errors larger."""
-    return 1e-5 if plan.task == "regression" else 1.0
+    """A factor for the rate: random targets are large, and squared errors larger; one row is noisy."""
+    return (1e-5 if plan.task == "regression" else 1.0) * (0.1 if plan.batch == 1 else 1.0)
 
 
 def random_plan(seed, *, board="native", most_rows=40):
@@ -136,6 +149,9 @@ def random_plan(seed, *, board="native", most_rows=40):
     outputs = 1 if classes == 2 and rng.random() < 0.7 else classes
     network = Network.mlp(hidden, targets or outputs, random_optimizer(rng), task=task, huber=huber)
     batch = int(rng.integers(1, 24))
+    if seed % 7 == 3:
+        batch = 1
+    network = with_activations(network, np.random.default_rng([seed, 1]))
     return Plan(
         board=board,
         features=tuple(f"f{j}" for j in range(raw)),

@@ -12,7 +12,6 @@ from bench.core.counts import CASES, count
 from bench.core.curves import PEER, Rival, choose, multiply_adds, peer_cost, reaches
 from bench.core.learn import SETTINGS
 from bench.core.profile import Code, Instruction, estimated_cycles
-from bench.core.workload import digits_plan, tiled
 from tinydream.simulator import Simulator
 
 TABLE = {
@@ -99,10 +98,10 @@ def test_the_setting_with_the_fewest_instructions_to_the_level_is_chosen():
     seen["a", SETTINGS[2]] = np.array([0.1, 0.2, 0.95])
     costs = dict.fromkeys(SETTINGS, 100)
     assert reaches(seen["a", SETTINGS[1]], 0.9, points) == 2
-    assert choose(Rival("r", "a", costs, 0), seen, 0.9, points) == SETTINGS[1]
+    assert choose(Rival("r", "a", costs, 0, 16), seen, 0.9, points) == SETTINGS[1]
     costs[SETTINGS[2]] = 10  # later, but each step costs less
-    assert choose(Rival("r", "a", costs, 0), seen, 0.9, points) == SETTINGS[2]
-    assert choose(Rival("r", "a", costs, 0), seen, 0.99, points) == SETTINGS[2]
+    assert choose(Rival("r", "a", costs, 0, 16), seen, 0.9, points) == SETTINGS[2]
+    assert choose(Rival("r", "a", costs, 0, 16), seen, 0.99, points) == SETTINGS[2]
 
 
 def told(size, step, needed, **more):
@@ -166,8 +165,7 @@ def test_counts_are_exact_and_of_the_training_that_the_simulator_does(name):
     figures, program, ran = count(case)
     again, _, _ = count(case)
     assert figures == again
-    plan = tiled(digits_plan(case.optimizer, case.batch), case.tile)
-    simulator = Simulator(plan)
+    simulator = Simulator(case.plan)
     simulator.train(epochs=1, epoch_rows=figures.samples, rate=0.05, seed=1, weights_seed=1)
     assert f"{crc32(simulator.weights.tobytes()):08x}" == figures.weights_crc32
     code, blocks = Code(program), ran.blocks[1, 0]

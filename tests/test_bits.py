@@ -66,11 +66,11 @@ def test_the_order_is_that_of_always_taking_the_least_next_bit():
 def test_the_kernel_refuses_buffers_of_another_size():
     counts = np.zeros((2, 8), np.int64)
     with pytest.raises(ValueError, match="rows has 6 bytes; 4 items of 2 bytes are needed"):
-        _core.bit_counts(np.zeros((3, 2), np.uint8), 4, 2, counts)
+        _core.bit_counts(np.zeros((3, 2), np.uint8), 4, 2, 1, counts)
     with pytest.raises(ValueError, match="counts has 128 bytes"):
-        _core.bit_counts(np.zeros((3, 3), np.uint8), 3, 3, counts)
+        _core.bit_counts(np.zeros((3, 3), np.uint8), 3, 3, 1, counts)
     with pytest.raises(ValueError, match="sizes must be in 1"):
-        _core.bit_counts(np.zeros((3, 2), np.uint8), 0, 2, counts)
+        _core.bit_counts(np.zeros((3, 2), np.uint8), 0, 2, 1, counts)
     counts.setflags(write=False)
     with pytest.raises((BufferError, ValueError)):
-        _core.bit_counts(np.zeros((3, 2), np.uint8), 3, 2, counts)
+        _core.bit_counts(np.zeros((3, 2), np.uint8), 3, 2, 1, counts)

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import oracle
+import oracle_rows
 import pytest
 from plans import gentle, random_plan
 
@@ -29,6 +30,8 @@ def drawer(plan, seed):
         x, y = _core.rows_draw(plan.rows.to_bytes(), seed, 0, at + n)
         x = np.frombuffer(x, F).reshape(-1, plan.rows.columns)[at:]
         at += n
+        if plan.rows.soft_bits:
+            return x, oracle_rows.drawn_targets(plan.rows, seed, at)[-n:]
         if plan.rows.targets:
             return x[:, : -plan.rows.targets], x[:, -plan.rows.targets :]
         return x, np.frombuffer(y, np.int32)[-n:]
@@ -55,6 +58,20 @@ def test_exp_and_log_of_extremes():
     assert got[0] == 0 and got[1] == 0 and np.isnan(got[2]) and got[3] == 1
     assert np.isfinite(got[4]) and got[4] == got[5] == got[6]
     assert core_math("log", [1])[0] == 0 and np.isnan(core_math("log", [np.nan])[0])
+
+
+@pytest.mark.parametrize(("name", "ulp"), [("tanh", 3), ("sigmoid", 4)])
+def test_tanh_and_sigmoid_equal_the_oracle_and_stay_within_a_few_ulp(name, ulp):
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(size=200_000), rng.uniform(-86, 86, 200_000)])
+    x = np.concatenate([x, x * 1e-3, x * 1e-20, [0, 0.625, -0.625, 100, -100, 1e30]]).astype(F)
+    got = core_math(name, x)
+    assert np.array_equal(got, getattr(oracle, name)(x))
+    wide = x.astype(np.longdouble)
+    truth = np.tanh(wide) if name == "tanh" else 1 / (1 + np.exp(-wide))
+    error = np.abs(got - truth) / np.spacing(np.abs(truth).astype(F))
+    assert error[np.abs(x) < 87].max() < ulp
+    assert np.isnan(core_math(name, [np.nan])).all()
 
 
 @pytest.mark.parametrize("name", ["sqrt", "sqrt_portable"])
@@ -112,26 +129,38 @@ def test_the_slice_is_a_matter_of_memory_and_never_of_bits(seed):
     weights = set()
     for rows in (1, 2, 5, 13):
         simulator = Simulator(dataclasses.replace(plan, slice=rows))
-        simulator.train(epochs=2, rate=0.01)
+        simulator.train(epochs=2, rate=0.01 * gentle(plan))
         weights.add(simulator.weights.tobytes())
     assert len(weights) == 1
 
 
+FORMULAS = {
+    "relu": lambda x, _: np.maximum(x, 0),
+    "relu6": lambda x, _: np.clip(x, 0, 6),
+    "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
+    "tanh": lambda x, _: np.tanh(x),
+    "sigmoid": lambda x, _: 1 / (1 + np.exp(-x)),
+}
+
+
 def loss64(plan, pairs, x, y):
     """Mean loss in float64: nothing but the formula."""
+    activations = oracle.between(plan.layers)
     for i, (w, b) in enumerate(pairs):
         x = x @ w.T + b
         if i + 1 < len(pairs):
-            x = np.maximum(x, 0)
+            x = FORMULAS[activations[i].kind](x, activations[i].limit)
     if plan.loss == "huber":
         e = np.abs(x - y)
         return float(np.mean(np.where(e < plan.delta, e**2 / 2, plan.delta * (e - plan.delta / 2))))
     if plan.loss == "mse":
         return float(np.mean((x - y) ** 2))
     if plan.loss == "bce":
-        return float(np.mean(np.log1p(np.exp(np.where(y == 1, -x[:, 0], x[:, 0])))))
+        t = y[:, 1] if y.ndim > 1 else y
+        return float(np.mean(np.log1p(np.exp(x[:, 0])) - t * x[:, 0]))
     x = x - x.max(1, keepdims=True)
-    return float(np.mean(np.log(np.exp(x).sum(1)) - x[np.arange(len(y)), y]))
+    t = y if y.ndim > 1 else np.eye(x.shape[1])[y]
+    return float(np.mean(np.log(np.exp(x).sum(1)) - (t * x).sum(1)))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -179,7 +208,7 @@ def test_inputs_and_predictions_equal_the_oracle_s(seed):
     draw = drawer(plan, 0)
     for _ in range(2):
         trainer.epoch(draw, plan.rows.rows, 0.01 * gentle(plan))
-    z = oracle.forward(trainer.pairs, x)[1]
+    z = oracle.forward(plan.layers, trainer.pairs, x)[1]
     if plan.loss == "bce":
         assert np.array_equal(simulator.predict(raw), z[:, 0] > 0)
         p = 1 / (1 + np.exp(-z.astype(float)))
@@ -191,6 +220,18 @@ def test_inputs_and_predictions_equal_the_oracle_s(seed):
     else:
         y = z * plan.outputs.scale + plan.outputs.shift
         assert simulator.predict(raw).tobytes() == y.astype(F).tobytes()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_batch_of_one_without_gradients_is_a_batch_of_one_with_them(seed):
+    plan = dataclasses.replace(random_plan(seed), optimizer=Optimizer("sgd"), batch=1, slice=1)
+    assert not plan.gradients
+    rate = float(F(0.01 * gentle(plan)))
+    simulator = Simulator(plan)
+    simulator.train(epochs=1, rate=rate)
+    trainer = oracle.Trainer(plan, 0)
+    trainer.epoch(drawer(plan, 0), plan.rows.rows, rate)
+    assert simulator.weights.tobytes() == trainer.weights.tobytes()
 
 
 def test_weights_pushed_are_the_weights_pulled():

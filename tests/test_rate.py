@@ -99,7 +99,7 @@ def test_a_step_that_is_refused_leaves_the_weights_of_the_step_before():
     told = []
     simulator = Simulator(plan)
     with pytest.raises(FirmwareError, match="not finite"):
-        simulator.train(epochs=50, rate=0.5, epoch_rows=1, on_metrics=told.append)
+        simulator.train(epochs=50, rate=4, epoch_rows=1, on_metrics=told.append)
     again = Simulator(plan)
-    again.train(epochs=len(told), rate=0.5, epoch_rows=1)
+    again.train(epochs=len(told), rate=4, epoch_rows=1)
     assert told and again.weights.tobytes() == simulator.weights.tobytes()

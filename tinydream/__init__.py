@@ -24,7 +24,18 @@ from tinydream.errors import (
     TinydreamError,
     VerifyError,
 )
-from tinydream.network import SGD, Adam, Dense, Network, Relu, Sigmoid, Softmax
+from tinydream.network import (
+    SGD,
+    Adam,
+    Dense,
+    LeakyRelu,
+    Network,
+    Relu,
+    Relu6,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
 from tinydream.plan import Plan
 from tinydream.planner import make_plan
 from tinydream.report import Report, make_report
@@ -50,12 +61,14 @@ __all__ = [
     "FirmwareError",
     "InputError",
     "Knobs",
+    "LeakyRelu",
     "LinkError",
     "Metrics",
     "Network",
     "Plan",
     "PlanError",
     "Relu",
+    "Relu6",
     "Report",
     "Representatives",
     "Run",
@@ -63,6 +76,7 @@ __all__ = [
     "Sigmoid",
     "Simulator",
     "Softmax",
+    "Tanh",
     "TinydreamError",
     "VerifyError",
     "generate",

@@ -43,8 +43,11 @@ static int device_init(device_t *device, const Py_buffer *bytes, uint32_t seed)
 {
     int code = plan_bytes_parse(&device->plan, bytes->buf, (size_t)bytes->len);
     size_t size;
+    td_plan_t *plan = &device->plan.plan;
     if (code != 0)
         return code;
+    if (td_train_arena_bytes(plan) != 0) // valid as it is: now with as many rows at once as suit a host
+        plan->slice = plan->batch < 32 ? plan->batch : 32;
     size = td_train_arena_bytes(&device->plan.plan);
     device->arena = calloc(size / 4 + 1, 4);
     if (device->arena == NULL)

@@ -77,7 +77,7 @@ class Projection:
 
     def apply(self, x: F32) -> F32:
         """Scaled inputs (n, inputs) to (n, r), as the device does it, bit for bit."""
-        codes, scale = self.codes.astype(np.float32), f8_decode(self.scale)
+        codes, scale = np.ascontiguousarray(self.codes, np.float32), f8_decode(self.scale)
         x = np.ascontiguousarray(x, np.float32)
         z = np.frombuffer(_core.project(x, codes, scale), np.float32)
         return np.clip(z.reshape(len(x), self.outputs), -INPUT_LIMIT, INPUT_LIMIT)

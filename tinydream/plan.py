@@ -46,7 +46,7 @@ LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the network: kind, inputs, outputs; `limit` bounds initial weights."""
+    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope."""
 
     kind: str
     inputs: int
@@ -204,6 +204,8 @@ class Plan:
             pieces.append(("gradients", self.parameters, "training"))
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
+        if self.rows.soft_bits:
+            pieces.append(("target", self.rows.classes, "batch"))
         pieces += [
             ("draws", 2 * self.slice, "batch"),
             ("rows", self.slice * self.rows.columns, "batch"),

@@ -81,8 +81,8 @@ class Simulator:
         return self.weights
 
     def push(self, weights: ArrayLike) -> None:
-        """Replace all parameters; raises InputError when they are not as many."""
-        weights = np.ascontiguousarray(weights, np.float32)
+        """Replace all parameters; raises InputError when they are not as many. -0 becomes 0."""
+        weights = np.ascontiguousarray(weights, np.float32) + np.float32(0)
         if weights.shape != (self.plan.parameters,):
             raise InputError(
                 f"this plan has {self.plan.parameters} parameters; the array given has shape"

@@ -137,6 +137,7 @@ def plan(
     knobs: Knobs,
     batch: int,
     *,
+    activation: str = "relu",
     sigmoid: bool = False,
     huber: float = 0.0,
 ) -> Plan:
@@ -148,7 +149,7 @@ def plan(
     reps, names = read_representatives(run)
     outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
     task = "regression" if reps.rows.targets and not sigmoid else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task, huber=huber)
+    network = Network.mlp(hidden, outputs, optimizer, task=task, activation=activation, huber=huber)
     made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
     uses = {
         use.region: {

@@ -24,14 +24,24 @@ PARTS = ("counts", "functions", "host", "curves")
 @click.option("--write", is_flag=True, help="Write docs/results/core.json and core.md.")
 @click.option("--compare", is_flag=True, help="Count anew; exit 1 if a count of core.json changed.")
 @click.option("--quick", is_flag=True, help="Fewer seeds and sets.")
+@click.option("--profile", metavar="BUILD", help="Where one build's instructions go, and no more.")
 @click.option("--jobs", default=2, show_default=True, help="Processes that train.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part.")
 def main(
-    as_json: bool, write: bool, compare: bool, quick: bool, jobs: int, parts: tuple[str, ...]
+    as_json: bool,
+    write: bool,
+    compare: bool,
+    quick: bool,
+    profile: str | None,
+    jobs: int,
+    parts: tuple[str, ...],
 ) -> None:
     """Instructions, RAM and flash of the training core on emulated Cortex-M."""
     if missing := lacking():
         sys.exit(f"{' and '.join(missing)} not on PATH; run `scripts/setup qemu`")
+    if profile:
+        click.echo(page.profile(_case(profile)))
+        return
     parts = parts or PARTS
     if compare:
         sys.exit(_compare(parts))
@@ -58,6 +68,13 @@ def _read() -> dict[str, Any]:
     if CURVES.exists():
         found["curves"] = json.loads(CURVES.read_text())
     return found
+
+
+def _case(name: str) -> counts.Case:
+    for case in counts.CASES:
+        if case.name == name:
+            return case
+    sys.exit(f"no build is called {name!r}; there are {', '.join(c.name for c in counts.CASES)}")
 
 
 def _tell(name: str) -> None:

@@ -79,9 +79,8 @@ def step_cost(name: str, arm: str, setting: Setting) -> int:
     classes = load(name, False).classes
     rows = rows_of(name, False, arm, 0, most=FEW_ROWS)
     plan = made_plan(rows, classes, setting)
-    place = f"{name}-{arm}-{setting.kind}".replace(" ", "-")
     defines = {"WARM_STEPS": WARM, "STEPS": STEPS, "RATE": f"{setting.rate}f"}
-    ran = run(build(plan, CORES["M4F"], place, defines=defines))
+    ran = run(build(plan, CORES["M4F"], f"{name} {arm} {setting.kind}", defines=defines))
     return ran.instructions(TRAINING) // STEPS
 
 
@@ -100,12 +99,16 @@ def peer_cost(inputs: int, outputs: int, setting: Setting) -> int:
 
 @dataclass(frozen=True)
 class Rival:
-    """Somebody in the comparison: what he draws from, and what a step costs him by setting."""
+    """Somebody in the comparison: what he draws from, and what a step costs him by setting.
+
+    inputs: of the network; projected rows have fewer than the table.
+    """
 
     name: str
     arm: str
     costs: dict[Setting, int]
     bytes: int
+    inputs: int
 
 
 def rivals(name: str) -> list[Rival]:
@@ -114,12 +117,13 @@ def rivals(name: str) -> list[Rival]:
     middle = SETTINGS[1::3]  # one of each kind: the rate does not change what a step costs
     for arm in ARMS:
         counted = {setting.kind: step_cost(name, arm, setting) for setting in middle}
-        held = rows_of(name, False, arm, 0).nbytes if arm != "all rows" else table.raw_bytes
+        rows = rows_of(name, False, arm, 0, most=FEW_ROWS)
+        held = table.raw_bytes if arm == "all rows" else rows.nbytes
         costs = {setting: counted[setting.kind] for setting in SETTINGS}
-        found.append(Rival(arm, arm, costs, held))
-    inputs, outputs = rows_of(name, False, "all rows", 0, most=FEW_ROWS).rows.columns, table.classes
-    costs = {setting: peer_cost(inputs, outputs, setting) for setting in SETTINGS}
-    return [*found, Rival(PEER, "all rows", costs, table.raw_bytes)]
+        found.append(Rival(arm, arm, costs, held, rows.rows.columns))
+    inputs = found[-1].inputs
+    costs = {setting: peer_cost(inputs, table.classes, setting) for setting in SETTINGS}
+    return [*found, Rival(PEER, "all rows", costs, table.raw_bytes, inputs)]
 
 
 Curve = NDArray[np.float64]  # accuracy at points_of(name), the mean over seeds
@@ -183,6 +187,7 @@ def _told(
     return {
         "setting": str(setting),
         "bytes": rival.bytes,
+        "inputs": rival.inputs,
         "step": cost,
         "final": float(mean[-1]),
         "spread": float(runs[:, -1].std(ddof=1)) if len(runs) > 1 else 0.0,

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.core import host, page_curves
-from bench.core.counts import AIFES, CASES, DRAWN, FLASH_CASES, Case
-from bench.core.profile import source
+from bench.core.counts import AIFES, CASES, DRAWN, FLASH_CASES, TRAINING, Case, count
+from bench.core.profile import Code, source
 from bench.core.table import table
 
-__all__ = ["make"]
+__all__ = ["make", "profile"]
 
 
 def make(found: dict[str, Any]) -> str:
@@ -51,7 +51,7 @@ def verdict(value: float, must: float, aim: float) -> str:
 
 def _issue(found: dict[str, Any]) -> str:
     rows = [_issue_row(case, found["counts"][case.name]) for case in CASES if case.must]
-    rows += list(_drawing_rows(found["counts"]["M4F SGD 20 tile 4"]))
+    rows += list(_drawing_rows(found["counts"]))
     for case in FLASH_CASES:
         if case.must:
             size = found["flash"][case.name]["core"]
@@ -73,10 +73,13 @@ def _issue_row(case: Case, figures: dict[str, Any]) -> tuple[object, ...]:
     return (case.name, f"{value:,.0f}", f"{case.must:,}", f"{case.aim:,}", reached, bytes_told)
 
 
-def _drawing_rows(figures: dict[str, Any]) -> Iterable[tuple[object, ...]]:
+def _drawing_rows(counts: dict[str, Any]) -> Iterable[tuple[object, ...]]:
+    one, each = counts["M4F SGD 20 tile 4"], counts["M4F SGD 20 tile 4, a grid each"]
     for told, value in (
-        ("drawing a row with sigma, 64 features, in training", per_sample(figures, "draw")),
-        ("the same, one row by itself", figures["draw_one"] / DRAWN),
+        ("drawing a row with sigma, 64 features, in training", per_sample(one, "draw")),
+        ("the same, each feature with a grid of its own", per_sample(each, "draw")),
+        ("one row by itself", one["draw_one"] / DRAWN),
+        ("the same, each feature with a grid of its own", each["draw_one"] / DRAWN),
     ):
         yield (told, f"{value:,.0f}", "1,500", "800", verdict(value, 1500, 800), "")
 
@@ -146,3 +149,22 @@ def _flash(found: dict[str, Any]) -> str:
     return "## Flash\n\nBytes on M4F at -Os, linked; tables of the plan left out.\n\n" + table(
         head, rows
     )
+
+
+# ---- one build, looked into ----
+
+
+def profile(case: Case) -> str:
+    """Instructions of a sample by function and by opcode, training and drawing apart."""
+    figures, program, ran = count(case)
+    code, parts = Code(program), []
+    for group, what in ((0, "training"), (1, "drawing")):
+        blocks = ran.blocks[TRAINING, group]
+        for kind, found in (("function", code.functions(blocks)), ("opcode", code.opcodes(blocks))):
+            rows = [
+                (name, f"{n / figures.samples:,.1f}")
+                for name, n in found.most_common(20)
+                if n >= figures.samples / 2
+            ]
+            parts.append(table((f"{what}, by {kind}", "a sample"), rows))
+    return "\n\n".join(parts)

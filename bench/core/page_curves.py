@@ -76,13 +76,14 @@ def _one(name: str, one: dict[str, Any]) -> str:
             rival,
             told["setting"],
             f"{told['bytes']:,}",
+            told["inputs"],
             f"{told['step']:,}",
             f"{100 * told['final']:.1f} ± {100 * told['spread']:.1f}",
             *(_to(told, str(p)) for p in LEVELS),
         )
         for rival, told in one["rivals"].items()
     ]
-    head = ("rows", "setting", "bytes", "a step", "accuracy at last, %")
+    head = ("rows", "setting", "bytes", "inputs", "a step", "accuracy at last, %")
     best = f"{100 * one['all_rows_reach']:.1f} % ({one['all_rows_setting']})"
     return (
         f"### {name}\n\n{one['steps']:,} steps; all rows reach {best}. Instructions in millions,"

@@ -25,24 +25,27 @@ class _Record:
     classes: tuple[int, ...] = tuple(range(10))
 
 
-def digits_plan(optimizer: SGD | Adam, batch: int, hidden: int = 32) -> Plan:
-    """64-`hidden`-10 on 100 digits of 4 bits a pixel, dreamt. The codec has no say in it."""
+def digits_plan(optimizer: SGD | Adam, batch: int, grids: int = 1) -> Plan:
+    """64-32-10 on 100 digits of 4 bits a pixel, dreamt. The codec has no say in it.
+
+    grids: 1 for all columns, or 64.
+    """
     data = load_digits()
     pixels = np.minimum(np.asarray(data.X[:COUNT]), 15).astype(np.uint16)
     labels = np.asarray(data.y[:COUNT], np.int32)
-    width, eighth = np.array([4], np.uint8), f8_encode(np.array([0.125]))
+    width = np.full(grids, 4, np.uint8)
     rows = Rows(
         columns=64,
         label_bits=4,
         width=width,
-        low=np.array([-8], np.int8),
-        step=eighth,
+        low=np.full(grids, -8, np.int8),
+        step=f8_encode(np.full(grids, 0.125)),
         sigma=np.repeat(f8_encode(np.array([0.15])), 64),
         levels=((HALF, COUNT // 2), (1, COUNT - COUNT // 2)),
         bits=pack_rows(pixels, labels, width, 4),
     )
     inputs = Inputs(np.ones(64, bool), np.array([8.0]), np.array([-3]))
-    network = Network.mlp([hidden], 10, optimizer)
+    network = Network.mlp([32], 10, optimizer)
     return make_plan(
         _Record(inputs, rows, Outputs()),
         network,

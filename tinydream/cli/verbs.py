@@ -23,7 +23,7 @@ from tinydream.codec import EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
-from tinydream.network import SGD, Adam
+from tinydream.network import ACTIVATIONS, SGD, Adam
 from tinydream.ports import PASSING
 from tinydream.run import Run
 from tinydream.training import Knobs
@@ -125,6 +125,12 @@ def _bits(text: str) -> str | int:
 @click.option(
     "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
 )
+@click.option(
+    "--activation",
+    type=click.Choice(list(ACTIVATIONS)),
+    default="relu",
+    help="Of hidden layers.",
+)
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--momentum", default=0.0, help="Of sgd; costs 4 bytes a parameter unless 0.")
 @click.option("--clip", default=0.0, help="Longest gradient of a step; 0 for any.")
@@ -141,6 +147,7 @@ def _bits(text: str) -> str | int:
 def plan(
     board: str,
     hidden: str,
+    activation: str,
     optimizer: str,
     momentum: float,
     clip: float,
@@ -177,7 +184,15 @@ def plan(
     )
     run = Run(folder)
     made = stages.plan(
-        run, load_board(board), sizes, moves, knobs, batch, sigmoid=sigmoid, huber=huber
+        run,
+        load_board(board),
+        sizes,
+        moves,
+        knobs,
+        batch,
+        activation=activation,
+        sigmoid=sigmoid,
+        huber=huber,
     )
     show.planned(made, load_board(board), as_json)
 

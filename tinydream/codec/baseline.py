@@ -44,7 +44,7 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     width = reps.rows.width
     rows = reps.rows
     head = reps.nbytes - rows.nbytes
-    budget = Budget(rows.columns, head, rows.label_bits, False, reps.nbytes, levels=1)
+    budget = Budget(rows.columns, head, rows.label_bits, 0, reps.nbytes, levels=1)
     fit = min(budget.rows(width), len(Z))
     if fit < 1:
         raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")

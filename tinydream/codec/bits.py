@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import _core
+from tinydream.codec.threads import threads
 
 __all__ = ["bit_entropy", "count_bits", "order_bits"]
 
@@ -17,7 +18,7 @@ def count_bits(values: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.int64]:
     rows = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     counts = np.empty((columns, 8 * size), np.int64)
     if columns and n:
-        _core.bit_counts(rows, n, columns * size, counts)
+        _core.bit_counts(rows, n, columns * size, threads(), counts)
     return counts[:, ::-1] if n else np.zeros_like(counts)
 
 

@@ -1,33 +1,34 @@
 """Which projection, if any: candidates are built, trained on, and scored on rows held out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import _core
+from tinydream.codec.deviation import Model
 from tinydream.codec.project import TRIAL_STEPS, Directions
-from tinydream.codec.quantise import f8_encode
 from tinydream.codec.trainer import train_net
 from tinydream.errors import BudgetError
-from tinydream.inputs import Projection, f8_decode
+from tinydream.inputs import Projection
 from tinydream.rows import Rows
 
 __all__ = ["Candidate", "Trial", "candidates", "choose"]
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.15, 30, 2000, 16384
 STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
-NOISES = (0.6, 1.5)
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
 DRAWN, MOST_DRAWN = 16384, 1 << 22  # rows a candidate is judged by, and numbers in them
 
 # Representatives of inputs Z (n, r) and y, beside a projection. Raises BudgetError when none fit.
-Build = Callable[[F32, NDArray[Any], Projection | None], Rows]
+Build = Callable[[F32, NDArray[Any], Projection | None, Model], Rows]
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,13 @@ class Candidate:
 class Trial:
     """What became of a candidate: its score on held-out rows, and by how much that is uncertain.
 
-    noise: factor of the measured deviations. score: accuracy, or R2 (mean over targets). margin:
-    standard error of the difference to what it is compared with: no projection, or the same
-    candidate with noise 1.
+    model: of the deviations. score: accuracy, or R2 (mean over targets). margin: standard error
+    of the difference to what it is compared with: the first candidate, or the same candidate with
+    the first model.
     """
 
     candidate: Candidate
-    noise: float
+    model: Model
     score: float
     margin: float
 
@@ -91,81 +92,66 @@ def choose(
     y: NDArray[Any],
     classes: int,
     groups: NDArray[Any] | None,
-    tried: Iterable[Candidate],
+    tried: Sequence[Candidate],
+    models: Sequence[Model],
     build: Build,
 ) -> tuple[Trial | None, tuple[Trial, ...]]:
     """The trial to follow, None when no candidate fits, and all trials in order.
 
     U: scaled inputs (n, d). y: labels (n,), or targets (n, t) of variance 1. groups: (n,), of
-    which whole ones are held out. No projection is preferred to one that is not better by the
-    margin, and noise 1 to another.
+    which whole ones are held out. tried: candidates, all with the first of the models; the best
+    is tried with the other models, too. The first of either is preferred to what is not better
+    by half its margin.
     """
     fit, held = _split(y, classes, groups, len(U))
     if len(held) < LEAST_HELD_OUT:  # too few to judge by
-        first = next(iter(tried), None)
-        return Trial(first, 1.0, float("nan"), 0.0) if first else None, ()
-    court = _Court(y[held], classes)
+        return Trial(tried[0], models[0], float("nan"), 0.0) if tried else None, ()
     directions = Directions(U[fit], y[fit], classes)
-    found: dict[Candidate, tuple[Rows, F32]] = {}
-    for candidate in tried:
-        projection, Z = None, U
-        if candidate.kind != "none":
-            projection = directions.projection(
-                candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
-            )
-            Z = U @ projection.matrix
+
+    @cache
+    def project(candidate: Candidate) -> tuple[Projection | None, F32]:
+        if candidate.kind == "none":
+            return None, U
+        projection = directions.projection(
+            candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
+        )
+        return projection, U @ projection.matrix
+
+    @cache
+    def right(candidate: Candidate, model: Model) -> F64:
+        projection, Z = project(candidate)
+        drawn = _dream(build(Z[fit], y[fit], projection, model))
+        return _right(*drawn, classes, Z[held], y[held])
+
+    best, trials = _compare(((candidate, models[0]) for candidate in tried), right)
+    if best is None or len(models) == 1:
+        return best, trials
+    chosen, plain = best.candidate, best.candidate.kind == "none"
+    kept = ((chosen, model) for model in models if plain or not model.axes)
+    best, more = _compare(kept, right)
+    return best, trials + more[1:]
+
+
+def _compare(
+    pairs: Iterable[tuple[Candidate, Model]], right: Callable[[Candidate, Model], F64]
+) -> tuple[Trial | None, tuple[Trial, ...]]:
+    """The best of those that fit, or the first if none is better by half its margin; and all."""
+    trials: list[Trial] = []
+    for candidate, model in pairs:
         with suppress(BudgetError):
-            found[candidate] = build(Z[fit], y[fit], projection), Z[held]
-            court.hear(candidate, 1.0, *found[candidate])
-    best = court.best()
-    if best is not None and len(found[best.candidate][0].sigma):
-        for noise in NOISES:
-            court.hear(best.candidate, noise, *found[best.candidate], against=best)
-        best = court.best(best)
-    return best, tuple(court.trials)
+            now = right(candidate, model)
+            apart = now - (right(trials[0].candidate, trials[0].model) if trials else now)
+            margin = float(apart.std() / np.sqrt(len(apart)))
+            trials.append(Trial(candidate, model, float(now.mean()), margin))
+    if not trials:
+        return None, ()
+    best = max(trials, key=lambda trial: trial.score)
+    return trials[0] if best.score <= trials[0].score + best.margin / 2 else best, tuple(trials)
 
 
-class _Court:
-    """Hears candidates and says which is best."""
-
-    def __init__(self, truth: NDArray[Any], classes: int) -> None:
-        self.truth, self.classes = truth, classes
-        self.trials: list[Trial] = []
-        self._right: dict[tuple[Candidate, float], NDArray[np.float64]] = {}
-
-    def hear(
-        self,
-        candidate: Candidate,
-        noise: float,
-        rows: Rows,
-        held: F32,
-        against: Trial | None = None,
-    ) -> None:
-        """Train a small network on what `rows` dream, and score it on the held-out rows."""
-        right = _right(*_dream(rows, noise), self.classes, held, self.truth)
-        against = against or (self.trials[0] if self.trials else None)
-        apart = right - (self._right[against.candidate, against.noise] if against else right)
-        self._right[candidate, noise] = right
-        margin = float(apart.std() / np.sqrt(len(apart)))
-        self.trials.append(Trial(candidate, noise, float(right.mean()), margin))
-
-    def best(self, incumbent: Trial | None = None) -> Trial | None:
-        """The best trial, or the incumbent (no projection, unless given) if no other is better
-        by half its margin."""
-        best = max(self.trials, key=lambda trial: trial.score, default=None)
-        if incumbent is None and self.trials and self.trials[0].candidate.kind == "none":
-            incumbent = self.trials[0]
-        if best and incumbent and best.score <= incumbent.score + best.margin / 2:
-            return incumbent
-        return best
-
-
-def _dream(rows: Rows, noise: float) -> tuple[F32, NDArray[Any]]:
-    """Rows drawn from representatives whose deviations are `noise` times as large."""
+def _dream(rows: Rows) -> tuple[F32, NDArray[Any]]:
+    """Rows drawn as a device would."""
     n = min(DRAWN, MOST_DRAWN // rows.columns)
-    if noise != 1 and len(rows.sigma):
-        sigma = f8_encode(noise * f8_decode(rows.sigma).astype(np.float64))
-        rows = replace(rows, sigma=sigma)
     drawn, labels = _core.rows_draw(rows.to_bytes(), 0, 0, n)
     x = np.frombuffer(drawn, np.float32).reshape(n, -1)
     if rows.targets:
@@ -173,9 +159,7 @@ def _dream(rows: Rows, noise: float) -> tuple[F32, NDArray[Any]]:
     return x, np.frombuffer(labels, np.int32)
 
 
-def _right(
-    Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
-) -> NDArray[np.float64]:
+def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]) -> F64:
     """How right a small network trained on Z, y is for each held-out row: their mean is accuracy
     or R2."""
     mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec.choose import Trial, candidates, choose
+from tinydream.codec.deviation import NONE, Model, fit_deviations, haar_axes
 from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
 from tinydream.codec.project import KINDS, Directions
-from tinydream.codec.quantise import f8_encode, fit_levels, pack_rows
+from tinydream.codec.quantise import fit_levels, pack_rows
 from tinydream.codec.scale import apply_inputs, exact_units, fit_inputs, fit_outputs
 from tinydream.codec.tree import Tree
 from tinydream.errors import BudgetError
@@ -26,6 +27,8 @@ I32 = NDArray[np.int32]
 # representative that could fit.
 MOST_ROWS, ROWS_EACH = 1 << 19, 32
 
+NOISES = (0.6, 1.5)  # tried beside the measured spread
+
 
 class Options(Protocol):
     """What EntroGeDe says; the meaning stands there."""
@@ -38,6 +41,10 @@ class Options(Protocol):
     one_hot: Any
     projection: str
     components: int | None
+    noise: float | str
+    spread: str
+    rank: int
+    shape: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +84,12 @@ def condense(
     truth = y if classes else ((y - outputs.shift) / outputs.scale).astype(np.float32)
     job = _Job(options, classes, sum(map(len, _tables(inputs, outputs).values())))
     U = apply_inputs(inputs, X)  # not projected yet
-    projection, noise, trials = job.choose(U, truth, groups)
+    projection, model, trials = job.choose(U, truth, groups)
     if projection is None:
-        rows = job.rows(U, truth, None, noise, exact_units(X, inputs))
+        rows = job.rows(U, truth, None, model, exact_units(X, inputs))
     else:
         inputs = replace(inputs, projection=projection)
-        rows = job.rows(apply_inputs(inputs, X), truth, projection, noise)
+        rows = job.rows(apply_inputs(inputs, X), truth, projection, model)
     return Condensed(inputs, outputs, rows, trials)
 
 
@@ -110,23 +117,39 @@ class _Job:
 
     def choose(
         self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None
-    ) -> tuple[Projection | None, float, tuple[Trial, ...]]:
-        """The projection of scaled inputs U (n, d), if any, the noise, and what was tried."""
+    ) -> tuple[Projection | None, Model, tuple[Trial, ...]]:
+        """The projection of scaled inputs U (n, d), if any, the model, and what was tried."""
         kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
         kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
-        tried = candidates(columns, self._budget(columns), kinds, rank)
+        tried, models = candidates(columns, self._budget(columns), kinds, rank), self._models()
         if kind in KINDS:
             tried = tried[1:]
-        best, trials = choose(U, y, self.classes, groups, tried, self.rows)
+        if kind == "none" and len(models) == 1:
+            return None, models[0], ()
+        best, trials = choose(U, y, self.classes, groups, tried, models, self.rows)
         if best is None and kind in KINDS:
             raise BudgetError(
                 f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
                 " bytes beside a row a class; raise budget_bytes, or set projection='none'"
             )
         if best is None or best.candidate.kind == "none":
-            return None, best.noise if best else 1.0, trials
+            return None, best.model if best else models[0], trials
         chosen, directions = best.candidate, Directions(U, y, self.classes)
-        return directions.projection(chosen.kind, chosen.rank, chosen.bits), best.noise, trials
+        return directions.projection(chosen.kind, chosen.rank, chosen.bits), best.model, trials
+
+    def _models(self) -> list[Model]:
+        """The models of deviations to try, the usual one first."""
+        options = self.options
+        if not options.deviation:
+            return [NONE]
+        noise = options.noise
+        usual = Model(1.0 if noise == "auto" else float(noise), options.spread, options.rank)
+        models = [usual]
+        if noise == "auto":
+            models += [replace(usual, noise=each) for each in NOISES]
+        if options.shape is not None:
+            models.append(replace(usual, axes=haar_axes(options.shape)))
+        return models
 
     def _budget(self, columns: int) -> int:
         """Bytes, also where a number of rows is asked for: those of rows of 4 bits a column."""
@@ -138,48 +161,48 @@ class _Job:
         Z: F32,
         y: NDArray[Any],
         projection: Projection | None,
-        noise: float = 1.0,
+        model: Model,
         exact: F64 | None = None,
     ) -> Rows:
         """Representatives of inputs Z (n, r), that fit beside all tables."""
         options, fixed = self.options, self.options.representatives
         space = Space.of(Z, y, self.classes, exact)
         head = self.head + (sum(map(len, projection.tables().values())) if projection else 0)
-        total = options.budget_bytes
-        budget = Budget(space.Z.shape[1], head, space.label_bits, options.deviation, total, fixed)
+        total, size = options.budget_bytes, model.nbytes(Z.shape[1], space.targets, self.classes)
+        tail = space.label_bits + model.row_bits
+        budget = Budget(space.Z.shape[1], head, tail, size, total, fixed)
         layout, tree = choose_layout(space, budget, options.bits)
-        made = _represent(space, tree, layout, options, noise)
+        made = self._pack(space, tree, layout, model)
         while fixed is None:  # levels of weight that were not needed leave bytes for rows
             spare = 8 * (total - head - made.nbytes) // made.row_bits
             layout = replace(layout, rows=min(layout.rows + spare, tree.leaves))
             if layout.rows == made.count:
                 break
-            fuller = _represent(space, tree, layout, options, noise)
+            fuller = self._pack(space, tree, layout, model)
             if head + fuller.nbytes > total:
                 break
             made = fuller
         return made
 
-
-def _represent(space: Space, tree: Tree, layout: Layout, options: Options, noise: float) -> Rows:
-    leaf = space.lloyd(tree.cut(layout.rows), layout.rows, options.lloyd)
-    mean, count, within = space.spread(leaf, layout.rows)
-    label = np.zeros(layout.rows, np.int32)
-    label[leaf] = space.label
-    weight, level = fit_levels(count, layout.levels)
-    order = np.argsort(level, kind="stable")
-    grid = fit_tables(mean, count, layout.width)
-    q = grid.store(mean)[order]
-    sigma = f8_encode(noise * np.sqrt(within)) if options.deviation else np.empty(0, np.uint8)
-    levels = tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True))
-    return Rows(
-        columns=space.Z.shape[1],
-        targets=space.targets,
-        label_bits=space.label_bits,
-        width=grid.width,
-        low=grid.low,
-        step=grid.step,
-        sigma=sigma,
-        levels=levels,
-        bits=pack_rows(q, label[order], grid.width, space.label_bits),
-    )
+    def _pack(self, space: Space, tree: Tree, layout: Layout, model: Model) -> Rows:
+        leaf = space.lloyd(tree.cut(layout.rows), layout.rows, self.options.lloyd)
+        mean, count, _ = space.spread(leaf, layout.rows)
+        fields, codes = fit_deviations(space, leaf, mean, count, model, self.classes)
+        tail = np.zeros((layout.rows, 2), np.int32)
+        tail[leaf, 0], tail[:, 1] = space.label, codes
+        weight, level = fit_levels(count, layout.levels)
+        order = np.argsort(level, kind="stable")
+        grid = fit_tables(mean, count, layout.width)
+        q = grid.store(mean)[order]
+        bits = pack_rows(q, tail[order], grid.width, space.label_bits, model.row_bits)
+        return Rows(
+            columns=space.Z.shape[1],
+            targets=space.targets,
+            label_bits=space.label_bits,
+            width=grid.width,
+            low=grid.low,
+            step=grid.step,
+            levels=tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True)),
+            bits=bits,
+            **fields,
+        )

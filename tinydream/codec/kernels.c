@@ -68,23 +68,24 @@ static PyObject *number_or_memory(ptrdiff_t number)
 }
 
 PyDoc_STRVAR(bit_counts_doc,
-             "bit_counts(rows, n, row_bytes, counts)\n\n"
+             "bit_counts(rows, n, row_bytes, threads, counts)\n\n"
              "Fill counts (row_bytes, 8) int64: how many rows have bit b of byte p set.");
 
 static PyObject *bit_counts(PyObject *self, PyObject *args)
 {
     PyObject *rows, *counts;
-    Py_ssize_t n, bytes;
+    Py_ssize_t n, bytes, threads;
     Py_buffer v[2];
     int done;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OnnO", &rows, &n, &bytes, &counts) || !sizes_good(n, bytes, 1, 1))
+    if (!PyArg_ParseTuple(args, "OnnnO", &rows, &n, &bytes, &threads, &counts) ||
+        !sizes_good(n, bytes, threads, 1))
         return NULL;
     want_t want[] = {{rows, "rows", n, bytes, 0}, {counts, "counts", 8 * bytes, 8, PyBUF_WRITABLE}};
     if (take_all(want, v, 2) < 0)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    done = bits_count(v[0].buf, (size_t)n, (size_t)bytes, v[1].buf);
+    done = bits_count(v[0].buf, (size_t)n, (size_t)bytes, (size_t)threads, v[1].buf);
     Py_END_ALLOW_THREADS
     return give_back(v, 2, number_or_memory(done));
 }

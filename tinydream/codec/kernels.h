@@ -36,8 +36,8 @@ int measure_columns(const float *rows, const float *about, size_t n, size_t d, c
 void to_lattice(const float *rows, const double *low, const double *factor, size_t n, size_t d, uint16_t *grid);
 
 // Counts set bits: counts[8 * p + b] is the number of rows whose byte p has bit b set.
-// O(n * row_bytes / 8) word operations; counts needs 8 * row_bytes entries.
-int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, int64_t *counts);
+// O(n * row_bytes / 32) vector operations; counts needs 8 * row_bytes entries. -1 without memory.
+int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, size_t threads, int64_t *counts);
 
 // Grows the base tree to at most `wanted` leaves and returns how many there are.
 // grid (n, d), labels (n) in 0..classes-1 with every class present, scale (d): squared size of one grid step.

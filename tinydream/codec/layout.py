@@ -114,24 +114,24 @@ class Budget:
     """What is limited: bytes in all (`total`), or else the number of rows (`fixed`).
 
     columns: inputs and targets. head: bytes of what brings raw rows there and targets back.
+    tail: bits of a row behind its columns. model: bytes of how it deviates.
     """
 
     columns: int
     head: int
-    label_bits: int
-    deviation: bool
+    tail: int
+    model: int
     total: int
     fixed: int | None = None
     levels: int = LEVELS
 
     def row_bits(self, width: U8) -> int:
-        return int(np.broadcast_to(width, self.columns).sum(dtype=np.int64)) + self.label_bits
+        return int(np.broadcast_to(width, self.columns).sum(dtype=np.int64)) + self.tail
 
     def tables(self, width: U8) -> int:
         """Bytes of all but the rows; grids have as many entries as `width`."""
         grid = (len(width) + 1) // 2 + 2 * len(width)
-        sigma = self.columns if self.deviation else 0
-        return self.head + grid + sigma + 8 * self.levels
+        return self.head + grid + self.model + 8 * self.levels
 
     def rows(self, width: U8) -> int:
         """Rows of these bits that fit beside the tables; negative when these alone do not."""
@@ -206,7 +206,7 @@ def _fewer_levels(budget: Budget, width: U8, classes: int) -> Budget:
         f"a budget of {budget.total} bytes is too small: tables take {tables} bytes and a row of"
         f" {row_bits} bits{each} makes {need} ({need - budget.total} over);"
         f" raise budget_bytes to {need} or more, or remove columns"
-        + (", or set deviation=False" if budget.deviation else "")
+        + (", or set deviation=False" if budget.model else "")
     )
 
 

@@ -84,15 +84,16 @@ def cover_grid(bottom: F64, top: F64, width: U8) -> tuple[I8, U8]:
         code = np.where(short, np.minimum(code + 1, 255), code)
 
 
-def pack_rows(q: U16, labels: NDArray[np.int32], width: U8, label_bits: int) -> U8:
-    """Rows as bits (SPEC.md, "Plan"): integers (m, r), then labels (m,).
+def pack_rows(q: U16, tail: NDArray[np.int32], width: U8, *tail_bits: int) -> U8:
+    """Rows as bits (SPEC.md, "Plan"): integers (m, r), then labels (m,), or a tail (m, t) of
+    `tail_bits` each.
 
     width: bits of each column (r,), or of all of them (1,).
     """
-    column, place = _bit_places(width, q.shape[1], label_bits)
+    column, place = _bit_places(width, q.shape[1], *tail_bits)
     packed = []
     for i in range(0, len(q), BLOCK):
-        block = np.column_stack([q[i : i + BLOCK], labels[i : i + BLOCK].astype(np.uint16)])
+        block = np.column_stack([q[i : i + BLOCK], tail[i : i + BLOCK].astype(np.uint16)])
         bits = (block[:, column] >> place) & 1
         packed.append(np.packbits(bits.astype(np.uint8), bitorder="little"))
     return np.concatenate(packed)

@@ -137,6 +137,10 @@ class EntroGeDe:
     one_hot: Sequence[int] = ()
     projection: str = "auto"
     components: int | None = None
+    noise: float | str = "auto"
+    spread: str = "none"
+    rank: int = 0
+    shape: tuple[int, ...] | None = None
 
     def fit(
         self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None

@@ -9,7 +9,19 @@ import numpy as np
 from tinydream.errors import InputError
 from tinydream.plan import Layer, Optimizer
 
-__all__ = ["SGD", "Adam", "Dense", "Network", "Relu", "Sigmoid", "Softmax"]
+__all__ = [
+    "ACTIVATIONS",
+    "SGD",
+    "Adam",
+    "Dense",
+    "LeakyRelu",
+    "Network",
+    "Relu",
+    "Relu6",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+]
 
 
 @dataclass(frozen=True)
@@ -32,15 +44,39 @@ class Relu:
 
 
 @dataclass(frozen=True)
-class Softmax:
-    """Probabilities of the classes; trained with cross-entropy. Always the last layer."""
+class Relu6:
+    """The positive part, no more than 6."""
+
+
+@dataclass(frozen=True)
+class LeakyRelu:
+    """The positive part, and `slope` times the negative one. Keras' default slope.
+
+    Raises InputError unless slope lies in 0..1.
+    """
+
+    slope: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slope <= 1:
+            raise InputError(f"the slope of LeakyRelu must lie in 0..1, not {self.slope}")
+
+
+@dataclass(frozen=True)
+class Tanh:
+    """The hyperbolic tangent."""
 
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """The probability of the second of two classes, after a Dense of one unit; always the last
-    layer. Trained with binary cross-entropy.
+    """1 / (1 + exp(-x)). At the end, after a Dense of one unit, the probability of the second of
+    two classes, trained with binary cross-entropy.
     """
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Probabilities of the classes; trained with cross-entropy. Always the last layer."""
 
 
 def _check_clip_and_decay(clip: float, decay: float) -> None:
@@ -103,17 +139,27 @@ class Adam:
         return Optimizer("adam", *map(_f32, (*betas, self.clip, self.decay)))
 
 
-AnyLayer = Dense | Relu | Sigmoid | Softmax
+Activation = Relu | Relu6 | LeakyRelu | Tanh | Sigmoid
+AnyLayer = Dense | Activation | Softmax
+
+# by name: in a plan, in `Network.mlp` and on the command line
+ACTIVATIONS: dict[str, type[Activation]] = {
+    "relu": Relu,
+    "relu6": Relu6,
+    "leaky_relu": LeakyRelu,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+}
 
 
 @dataclass(frozen=True)
 class Network:
-    """A stack of layers: Dense, then (Relu, Dense) any number of times, then Softmax for classes.
+    """A stack of layers: Dense, then (activation, Dense) any number of times, Softmax for classes.
 
-    The last Dense has as many units as there are classes, or targets; two classes may have one
-    unit and a Sigmoid. Without either the network is trained for regression, with the mean squared
-    error, or with the Huber loss of that delta when `huber` is above 0. Raises InputError for any
-    other stack.
+    Activations are Relu, Relu6, LeakyRelu, Tanh and Sigmoid. The last Dense has as many units as
+    there are classes, or targets; two classes may have one unit and a Sigmoid. Without either the
+    network is trained for regression, with the mean squared error, or with the Huber loss of that
+    delta when `huber` is above 0. Raises InputError for any other stack.
     """
 
     layers: Sequence[AnyLayer]
@@ -122,14 +168,20 @@ class Network:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
-        names = [type(layer).__name__ for layer in self.layers]
-        body = names[:-1] if names[-1:] in (["Softmax"], ["Sigmoid"]) else names
-        if body != ["Dense", "Relu"] * (len(body) // 2) + ["Dense"]:
+        head = self.layers[-1:] in ((Softmax(),), (Sigmoid(),))
+        body = self.layers[:-1] if head else self.layers
+        dense, between = body[::2], body[1::2]
+        if (
+            len(body) % 2 == 0
+            or not all(isinstance(layer, Dense) for layer in dense)
+            or not all(isinstance(layer, Activation) for layer in between)
+        ):
+            names = ", ".join(type(layer).__name__ for layer in self.layers)
             raise InputError(
-                "a network is Dense, then (Relu, Dense) any number of times, then Softmax for"
-                f" classes, not {', '.join(names) or 'empty'}"
+                "a network is Dense, then (activation, Dense) any number of times, then Softmax for"
+                f" classes, not {names or 'empty'}"
             )
-        self._check_loss(names[-1] == "Sigmoid")
+        self._check_loss(isinstance(self.layers[-1], Sigmoid))
 
     def _check_loss(self, sigmoid: bool) -> None:
         if not 0 <= self.huber < math.inf:
@@ -151,14 +203,18 @@ class Network:
         *,
         task: str = "classification",
         huber: float = 0.0,
+        activation: str = "relu",
     ) -> "Network":
-        """Hidden layers of these sizes with ReLU, then one output a class or a target.
+        """Hidden layers of these sizes, each with `activation`; one output a class or a target.
 
-        One output for classification is a Sigmoid, for two classes.
+        One output for classification is a Sigmoid, for two classes. Raises InputError for an
+        activation that is not one of ACTIVATIONS.
         """
+        if activation not in ACTIVATIONS:
+            raise InputError(f"an activation is {', '.join(ACTIVATIONS)}, not {activation!r}")
         layers: list[AnyLayer] = []
         for units in hidden:
-            layers += [Dense(units), Relu()]
+            layers += [Dense(units), ACTIVATIONS[activation]()]
         layers.append(Dense(outputs))
         if task == "classification":
             layers.append(Softmax() if outputs > 1 else Sigmoid())
@@ -189,6 +245,10 @@ class Network:
                 limit = _f32(math.sqrt(6 / (width + layer.units)))
                 records.append(Layer("dense", width, layer.units, limit))
                 width = layer.units
+            elif isinstance(layer, Softmax):
+                records.append(Layer("softmax", width, width))
             else:
-                records.append(Layer(type(layer).__name__.lower(), width, width))
+                kind = next(name for name, kind in ACTIVATIONS.items() if type(layer) is kind)
+                slope = _f32(layer.slope) if isinstance(layer, LeakyRelu) else 0.0
+                records.append(Layer(kind, width, width, slope))
         return tuple(records)

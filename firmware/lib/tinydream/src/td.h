@@ -174,6 +174,7 @@ typedef struct {
     float *weights;         // layer by layer: W (out, in) row-major, then b (out)
     float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
+    float *target;          // (classes), of one row; soft targets only
     uint32_t *draws;        // per row of a slice: index, key
     float *activations;     // inputs, then each dense layer's outputs: (slice, width) each
     uint32_t order[8];      // keys of the current pass's permutation

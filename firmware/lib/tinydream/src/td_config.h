@@ -62,12 +62,12 @@
 #define TD_WITH_TRANSFORM 1
 #endif
 
-// rows that kernels take together: 1 (small) or 4 (fast); never a matter of bits
+// rows that kernels take together: 1 (small), 4 (fast), 8 (hosts with vectors); never a matter of bits
 #ifndef TD_TILE
 #define TD_TILE 4
 #endif
-#if TD_TILE != 1 && TD_TILE != 4
-#error "TD_TILE must be 1 or 4"
+#if TD_TILE != 1 && TD_TILE != 4 && TD_TILE != 8
+#error "TD_TILE must be 1, 4 or 8"
 #endif
 
 // GCC contracts a*b+c to a fused multiply-add under -std=gnu*; that would change bits

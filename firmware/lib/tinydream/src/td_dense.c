@@ -35,6 +35,8 @@ void td_dense_backward(const td_shape_t *shape, const float *w, float *dw, float
     for (b = 0; b < shape->rows; b++, x += shape->step, dy += shape->out) {
         for (o = 0; o < shape->out; o++) {
             float *row = dw + (size_t)o * shape->in;
+            if (dy[o] == 0.0f)
+                continue;
             for (j = 0; j < shape->in; j++)
                 row[j] += dy[o] * x[j];
             dbias[o] += dy[o];
@@ -53,6 +55,8 @@ void td_dense_descend(const td_shape_t *shape, float *w, float *x, const float *
         float sum = 0.0f;
         for (o = 0; o < shape->out; o++) {
             float *weight = w + (size_t)o * shape->in + j;
+            if (dy[o] == 0.0f)
+                continue;
             sum += *weight * dy[o];
             *weight -= rate * (0.0f + dy[o] * x[j]);
         }

@@ -2,54 +2,71 @@
 // td_fast.c - td_dense.c, fast: the same bits from fixed tiles of registers.
 //
 // TD_TILE rows of the slice are taken together: 4 shares each load of a weight among four rows, 1 is less
-// code and leaves the slice a row long. A backward row whose dy[o] is 0 adds nothing to output o's
-// gradients and is passed over: after a ReLU that is half of them.
+// code and leaves the slice a row long; 8 is for hosts, td_lanes.c. A row whose dy[o] is 0 adds nothing to output o's gradients and is
+// passed over: after a ReLU that is half of them.
 #include "td_kernels.h"
 #include "td_loops.h"
 
 // ---- forward ----
 
+// at least four outputs; where they are no multiple of four, the last tile does some of them again
 static void row_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
 {
-    uint32_t in = shape->in, out = shape->out, o, j;
-    const float *bias = w + (size_t)out * in;
-    for (o = 0; out >= 4 && o < out; o += 4) {
-        uint32_t at = o + 4 <= out ? o : out - 4; // the last tile may do some outputs again
-        loop_dot4(w + (size_t)at * in, in, bias + at, x, y + at);
-    }
-    for (; o < out; o++, w += in) { // fewer than four outputs in all
-        float sum = bias[o];
-        for (j = 0; j < in; j++)
-            sum += w[j] * x[j];
-        y[o] = sum;
-    }
+    uint32_t left = shape->out - 4u, n;
+    const float *bias = w + (size_t)shape->out * shape->in;
+    do {
+        loop_dot4(w, shape->in, bias, x, y);
+        n = left < 4 ? left : 4;
+        w += n * shape->in;
+        bias += n;
+        y += n;
+        left -= n;
+    } while (n > 0);
 }
 
 #if TD_TILE >= 4
 static void rows_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
 {
-    uint32_t in = shape->in, out = shape->out, o;
-    const float *bias = w + (size_t)out * in;
-    for (o = 0; o < out; o += 4) {
-        uint32_t at = o + 4 <= out ? o : out - 4;
-        loop_dot4x4(w + (size_t)at * in, in, bias + at, x, shape->step, y + at, out);
-    }
+    uint32_t left = shape->out - 4u, n;
+    const float *bias = w + (size_t)shape->out * shape->in;
+    do {
+        loop_dot4x4(w, shape->in, bias, x, shape->step, y, shape->out);
+        n = left < 4 ? left : 4;
+        w += n * shape->in;
+        bias += n;
+        y += n;
+        left -= n;
+    } while (n > 0);
 }
 #endif
 
 void td_fast_forward(const td_shape_t *shape, const float *w, const float *x, float *y)
 {
-    uint32_t b = 0;
-#if TD_TILE >= 4
-    for (; shape->out >= 4 && b + 4 <= shape->rows; b += 4)
-        rows_forward(shape, w, x + (size_t)b * shape->step, y + (size_t)b * shape->out);
+    uint32_t left = shape->rows;
+#if TD_TILE == 8
+    if (td_lanes_forward(shape, w, x, y))
+        return;
 #endif
-    for (; b < shape->rows; b++)
-        row_forward(shape, w, x + (size_t)b * shape->step, y + (size_t)b * shape->out);
+    if (shape->out < 4) {
+        td_dense_forward(shape, w, x, y);
+        return;
+    }
+#if TD_TILE >= 4
+    for (; left >= 4; left -= 4, x += 4u * shape->step, y += 4u * shape->out)
+        rows_forward(shape, w, x, y);
+#endif
+    for (; left > 0; left--, x += shape->step, y += shape->out)
+        row_forward(shape, w, x, y);
 }
 
 // ---- backward ----
 
+#if TD_TILE == 8
+void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+{
+    td_lanes_backward(shape, w, dw, x, dy);
+}
+#else
 // one output's gradients from n rows, n at most TD_TILE
 static void weights_backward(const td_shape_t *shape, float *dw, float *dbias, const float *x,
                              const float *dy, uint32_t n)
@@ -116,6 +133,8 @@ void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float 
     }
 }
 
+#endif
+
 // ---- a batch of one: the weights move at once ----
 
 // four columns of W at x[0..3]: what each adds to its input's gradient, and then its move
@@ -125,8 +144,10 @@ static void columns_descend(const td_shape_t *shape, float *w, float *x, const f
     float x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
     uint32_t o, in = shape->in;
     for (o = shape->out; o > 0; o--, w += in) {
-        float d = *dy++;
-        float w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
+        float w0, w1, w2, w3, d = *dy++;
+        if (!loop_some(d))
+            continue;
+        w0 = w[0], w1 = w[1], w2 = w[2], w3 = w[3];
         s0 += w0 * d;
         s1 += w1 * d;
         s2 += w2 * d;
@@ -147,6 +168,8 @@ static void column_descend(const td_shape_t *shape, float *w, float *x, const fl
     float sum = 0.0f;
     uint32_t o;
     for (o = 0; o < shape->out; o++, w += shape->in) {
+        if (!loop_some(dy[o]))
+            continue;
         sum += *w * dy[o];
         *w -= rate * (dy[o] * *x);
     }

@@ -9,9 +9,9 @@
 #include "td.h"
 
 typedef struct {
-    uint32_t in, out;
-    uint32_t rows;
-    uint32_t step;            // numbers from one row of x to the next; at least `in`
+    uint16_t in, out;
+    uint16_t rows;
+    uint16_t step;            // numbers from one row of x to the next; at least `in`
     const td_layer_t *before; // the activation that made x; NULL: x has no gradient
 } td_shape_t;
 
@@ -27,6 +27,11 @@ void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float 
 // The same for one row, whose gradient moves the weights at once: w = w - rate * gradient
 void td_dense_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate);
 void td_fast_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate);
+
+#if TD_TILE == 8 // td_lanes.c; forward: whether the shape is one for it
+int td_lanes_forward(const td_shape_t *shape, const float *w, const float *x, float *y);
+void td_lanes_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy);
+#endif
 
 // An activation in place; TD_ENOKERNEL when this build left it out. A softmax is left to the loss.
 int td_activate(const td_layer_t *layer, float *x, uint32_t count);

@@ -31,7 +31,8 @@ static uint32_t stride(const td_plan_t *plan, uint32_t layer)
 static td_shape_t shape(const td_plan_t *plan, uint32_t layer, uint32_t n)
 {
     const td_layer_t *dense = &plan->layers[layer];
-    td_shape_t shape = {dense->in, dense->out, n, stride(plan, layer), layer == 0 ? NULL : dense - 1};
+    const td_layer_t *before = layer == 0 ? NULL : dense - 1;
+    td_shape_t shape = {dense->in, dense->out, (uint16_t)n, (uint16_t)stride(plan, layer), before};
     return shape;
 }
 

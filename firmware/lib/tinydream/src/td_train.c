@@ -14,6 +14,12 @@ static uint32_t row_width(const td_plan_t *plan)
     return width;
 }
 
+// a soft target, unpacked; hard ones and those of a regression need no place
+static uint32_t target_numbers(const td_plan_t *plan)
+{
+    return plan->rows.soft_bits ? plan->rows.classes : 0;
+}
+
 static int check(const td_plan_t *plan)
 {
     int code;
@@ -43,7 +49,7 @@ size_t td_train_arena_bytes(const td_plan_t *plan)
     if (check(plan) != 0)
         return 0;
     return 4 * ((size_t)(1 + td_update_gradients(plan) + td_update_state(plan)) * plan->parameters +
-                (size_t)plan->slice * (2 + row_width(plan)));
+                (size_t)plan->slice * (2 + row_width(plan)) + target_numbers(plan));
 }
 
 static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
@@ -79,6 +85,8 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     at += (size_t)td_update_gradients(plan) * plan->parameters;
     train->state = td_update_state(plan) ? at : NULL;
     at += (size_t)td_update_state(plan) * plan->parameters;
+    train->target = at;
+    at += target_numbers(plan);
     train->draws = (uint32_t *)(void *)at;
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
@@ -129,18 +137,28 @@ static void draw_slice(td_train_t *train, uint32_t n)
     td_rows_dream(rows, train->draws, n, train->activations);
 }
 
+// what the outputs of row b of the slice should be; NULL for a label
+static const float *target_of(td_train_t *train, uint32_t b)
+{
+    const td_plan_t *plan = train->plan;
+    if (plan->rows.targets)
+        return train->activations + (size_t)b * plan->rows.columns + plan->inputs.outputs;
+    if (plan->rows.soft_bits == 0)
+        return NULL;
+    td_rows_target(&plan->rows, train->draws[2 * b], train->target);
+    return train->target;
+}
+
 static int train_slice(td_train_t *train, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
-    const float *row = train->activations;
     float *outputs;
     uint32_t b;
     draw_slice(train, n);
     outputs = td_net_forward(plan, train->weights, train->activations, n);
-    for (b = 0; b < n; b++, outputs += td_net_outputs(plan), row += plan->rows.columns) {
-        const float *target = plan->rows.targets ? row + plan->inputs.outputs : NULL;
+    for (b = 0; b < n; b++, outputs += td_net_outputs(plan)) {
         uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
-        train->loss += td_loss(plan, outputs, target, label, &train->correct);
+        train->loss += td_loss(plan, outputs, target_of(train, b), label, &train->correct);
     }
     if (train->loss - train->loss != 0.0f) // infinite, or no number
         return TD_ENUMERIC;
