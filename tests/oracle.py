@@ -131,6 +131,16 @@ def pairs_of(layers, flat):
     return pairs
 
 
+def moving(layers):
+    """Which of all parameters training moves, (parameters,)."""
+    flags = []
+    for layer in layers:
+        if layer.kind == "dense":
+            flags.append(np.full(layer.outputs * layer.inputs, layer.train == "all"))
+            flags.append(np.full(layer.outputs, layer.train != "none"))
+    return np.concatenate(flags)
+
+
 def forward(layers, pairs, x):
     """Inputs (n, d) -> the inputs of each dense layer, and the logits."""
     inputs, activations = [], between(layers)
@@ -291,6 +301,8 @@ class Trainer:
         self.plan = plan
         self.pairs = initial_weights(plan.layers, seed)
         self.optimizer = plan.optimizer
+        first = {"all": 0, "bias": 1, "none": 2}  # of a pair (W, b), what moves
+        self.moves = [first[layer.train] for layer in plan.layers if layer.kind == "dense"]
         self.state = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in self.pairs]
         self.power1 = self.power2 = F(1)
 
@@ -312,9 +324,9 @@ class Trainer:
 
     def validate(self, x, y):
         """(rows, how many are right, mean loss) of the validation rows (n, inputs), as they are."""
-        losses, right = row_losses(self.plan.loss, forward(self.plan.layers, self.pairs, x)[1], y, self.plan.delta)[
-            1:
-        ]
+        losses, right = row_losses(
+            self.plan.loss, forward(self.plan.layers, self.pairs, x)[1], y, self.plan.delta
+        )[1:]
         total = F(0)
         for one in losses:
             total = total + one
@@ -324,7 +336,9 @@ class Trainer:
         if not self.optimizer.clip:
             return scale
         total = F(0)
-        for grad in (part for pair in grads for part in pair):
+        for grad in (
+            p for pair, moves in zip(grads, self.moves, strict=True) for p in pair[moves:]
+        ):
             squares = (grad * scale) * (grad * scale)
             for one in squares.ravel():
                 total = total + one
@@ -335,12 +349,15 @@ class Trainer:
         o = self.optimizer
         if o.decay:
             share = min(rate * F(o.decay), F(1))
-            self.pairs = [[p - p * share for p in pair] for pair in self.pairs]
+            for pair, moves in zip(self.pairs, self.moves, strict=True):
+                pair[moves:] = [p - p * share for p in pair[moves:]]
         if o.kind == "adam":
             self.power1, self.power2 = self.power1 * F(o.a), self.power2 * F(o.b)
             alpha = rate * np.sqrt(F(1) - self.power2) / (F(1) - self.power1)
-        for pair, grad, states in zip(self.pairs, grads, self.state, strict=True):
-            for i in range(2):
+        for pair, grad, states, moves in zip(
+            self.pairs, grads, self.state, self.moves, strict=True
+        ):
+            for i in range(moves, 2):
                 g, s = grad[i] * scale, states[i]
                 if o.kind == "adam":
                     s[0] = s[0] + (g - s[0]) * (F(1) - F(o.a))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinydream.network import ACTIVATIONS, SGD, Adam, LeakyRelu, Network, Relu
+from tinydream.network import ACTIVATIONS, SGD, Adam, Dense, LeakyRelu, Network, Relu
 from tinydream.plan import Inputs, Outputs, Plan, Projection, Rows
 
 
@@ -127,6 +127,21 @@ def with_activations(network, rng):
     return replace(network, layers=layers)
 
 
+def partly_trained(network, rng):
+    """The same network; sometimes only the last layers, or biases, or any choice of them move."""
+    count = sum(isinstance(layer, Dense) for layer in network.layers)
+    choice = rng.random()
+    if choice < 0.4:
+        return network
+    if choice < 0.7:
+        last = int(rng.integers(1, count + 1))
+        return network.trained(last, bias_only=bool(rng.random() < 0.4))
+    words = rng.choice(["all", "bias", "none"], count).tolist()
+    words[rng.integers(count)] = "all"
+    layers = [replace(x, train=words.pop()) if isinstance(x, Dense) else x for x in network.layers]
+    return replace(network, layers=layers)
+
+
 def gentle(plan):
     """A factor for the rate: random targets are large, squared errors larger; one row is noisy."""
     return (1e-5 if plan.task == "regression" else 1.0) * (0.1 if plan.batch == 1 else 1.0)
@@ -165,6 +180,7 @@ def random_plan(seed, *, board="native", most_rows=40):
     if seed % 7 == 3:
         batch = 1
     network = with_activations(network, np.random.default_rng([seed, 1]))
+    network = partly_trained(network, np.random.default_rng([seed, 3]))
     plan = Plan(
         board=board,
         features=tuple(f"f{j}" for j in range(raw)),

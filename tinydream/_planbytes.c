@@ -198,6 +198,7 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
         layer->train = take_u8(r);
         layer->in = take_u16(r);
         layer->out = take_u16(r);
+        layer->place = take_u32(r);
         layer->limit = take_f32(r);
         if (layer->kind == TD_DENSE)
             out->plan.parameters += (uint32_t)layer->out * (layer->in + 1u);

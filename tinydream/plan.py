@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tinydream.arena import Buffer, activations, line_up, phases
 from tinydream.errors import PlanError
 from tinydream.reader import Reader, pack_text, pack_texts
 from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
@@ -20,6 +21,7 @@ __all__ = [
     "FORMAT",
     "KINDS",
     "LOSSES",
+    "TRAIN",
     "Buffer",
     "Inputs",
     "Layer",
@@ -92,18 +94,6 @@ class Optimizer:
         return 2 if self.kind == "adam" else int(self.a != 0)
 
 
-@dataclass(frozen=True)
-class Buffer:
-    """One piece of memory. region: 'arena' (inside the arena), 'ram' or 'flash'; life: when."""
-
-    name: str
-    region: str
-    bytes: int
-    align: int
-    life: str
-    offset: int = 0
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Every fact the device is built from. Two plans are equal when their bytes are.
@@ -169,7 +159,7 @@ class Plan:
             b"OUTP": self.outputs.to_bytes(),
             b"ROWS": self.rows.to_bytes(),
             b"HOLD": _pack_validation(self.validation),
-            b"NETW": _pack_network(self.layers, self.loss, self.delta),
+            b"NETW": _pack_network(self),
             b"TRAN": _pack_training(self),
         }
         head = MAGIC + struct.pack("<HH", FORMAT, len(sections))
@@ -225,37 +215,52 @@ class Plan:
             )
         return plan
 
+    @property
+    def dense(self) -> tuple[Layer, ...]:
+        """The layers that have parameters."""
+        return tuple(layer for layer in self.layers if layer.kind == "dense")
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """What happens to a slice of a batch, and then the update."""
+        return phases(self.dense)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where the outputs of each dense layer lie, in numbers for each row of a slice."""
+        return tuple(place for _, _, place, _, _ in self._activations[1:])
+
+    @cached_property
+    def _activations(self) -> list[tuple[str, int, int, int, int]]:
+        return activations(self.dense, self.rows.columns, self.rows.targets)
+
     @cached_property
     def arena(self) -> tuple[Buffer, ...]:
         """The pieces of the arena in their order, with offsets; td_train.c lays out the same."""
-        dense = [layer for layer in self.layers if layer.kind == "dense"]
-        pieces = [("weights", self.parameters, "always")]
+        always, loss = (0, len(self.phases) - 1), 1 + len(self.dense)
+        pieces = [("weights", self.parameters, "always", *always)]
         if self.gradients:
-            pieces.append(("gradients", self.moving, "training"))
+            pieces.append(("gradients", self.moving, "training", *always))
         if self.optimizer.state:
-            pieces.append(("optimizer", self.optimizer.state * self.moving, "training"))
+            pieces.append(("optimizer", self.optimizer.state * self.moving, "training", *always))
         if self.keep_best:
-            pieces.append(("best weights", self.moving, "training"))
+            pieces.append(("best weights", self.moving, "training", *always))
         if self.rows.soft_bits:
-            pieces.append(("target", self.rows.classes, "batch"))
-        pieces += [
-            ("draws", 2 * self.slice, "batch"),
-            ("rows", self.slice * self.rows.columns, "batch"),
-        ]
-        pieces += [
-            (f"outputs {i}", self.slice * layer.outputs, "batch")
-            for i, layer in enumerate(dense, 1)
-        ]
-        buffers, offset = [], 0
-        for name, words, life in pieces:
-            buffers.append(Buffer(name, "arena", 4 * words, 4, life, offset))
-            offset += 4 * words
-        return tuple(buffers)
+            pieces.append(("target", self.rows.classes, "batch", loss, loss))
+        pieces.append(("draws", 2 * self.slice, "batch", 0, loss))
+        placed, end = [], 0
+        for name, words, life, first, last in pieces:
+            placed.append((name, words, life, end, first, last))
+            end += words
+        for name, words, place, first, last in self._activations:
+            at = end + self.slice * place
+            placed.append((name, self.slice * words, "batch", at, first, last))
+        return line_up(placed)
 
     @property
     def arena_bytes(self) -> int:
         """Bytes of the one RAM block that training uses."""
-        return sum(buffer.bytes for buffer in self.arena)
+        return max(buffer.offset + buffer.bytes for buffer in self.arena)
 
     @cached_property
     def constants(self) -> dict[str, bytes]:
@@ -274,12 +279,13 @@ class Plan:
 # ---- bytes ----
 
 
-def _pack_network(layers: tuple[Layer, ...], loss: str, delta: float) -> bytes:
-    body = b"".join(
-        struct.pack("<BBHHf", KINDS[x.kind], TRAIN[x.train], x.inputs, x.outputs, x.limit)
-        for x in layers
-    )
-    return struct.pack("<BBf", len(layers), LOSSES[loss], delta) + body
+def _pack_network(plan: Plan) -> bytes:
+    places, body = iter(plan.places), b""
+    for x in plan.layers:
+        place = next(places) if x.kind == "dense" else 0
+        sizes = (x.inputs, x.outputs, place)
+        body += struct.pack("<BBHHIf", KINDS[x.kind], TRAIN[x.train], *sizes, x.limit)
+    return struct.pack("<BBf", len(plan.layers), LOSSES[plan.loss], plan.delta) + body
 
 
 def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
@@ -288,7 +294,7 @@ def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
     count, loss, delta = read.unpack("<BBf")
     layers = []
     for _ in range(count):
-        kind, train, inputs, outputs, limit = read.unpack("<BBHHf")
+        kind, train, inputs, outputs, _, limit = read.unpack("<BBHHIf")
         read.check(kind in names, f"layer kind {kind} is unknown")
         read.check(train in TRAIN.values(), f"training {train} of a layer is unknown")
         layers.append(Layer(names[kind], inputs, outputs, limit, list(TRAIN)[train]))

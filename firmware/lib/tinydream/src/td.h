@@ -123,6 +123,7 @@ typedef struct {
     uint8_t kind;           // TD_DENSE, ...
     uint8_t train;          // dense: TD_TRAIN_ALL, ..._BIAS or ..._NONE of its parameters; others need no state
     uint16_t in, out;       // the same for layers without weights
+    uint32_t place;         // dense: where its outputs lie in the activations, in numbers for each row of a slice
     float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0;
                             // leaky ReLU: the slope below 0, 0..1
 } td_layer_t;
@@ -188,7 +189,7 @@ typedef struct {
     float *best;            // what moves, as it was after the best epoch; keep_best only
     float *target;          // (classes), of one row; soft targets only
     uint32_t *draws;        // per row of a slice: index, key
-    float *activations;     // inputs, then each dense layer's outputs: (slice, width) each
+    float *activations;     // drawn rows, and each dense layer's outputs: (slice, width) each, at their places
     uint32_t order[8];      // keys of the current pass's permutation
     uint32_t pass, position;// the next row of the endless stream of draws
     td_knobs_t knobs;

@@ -52,6 +52,9 @@
 #ifndef TD_WITH_DESCENT // plain SGD on batches of one row
 #define TD_WITH_DESCENT 1
 #endif
+#ifndef TD_WITH_FREEZING // layers whose weights, or all of whose parameters, stay
+#define TD_WITH_FREEZING 1
+#endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif

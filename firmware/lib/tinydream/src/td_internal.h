@@ -69,6 +69,7 @@ int td_net_check(const td_plan_t *plan);
 // parameters of a layer that training moves, and in *skip how many before them, of this layer, stay
 uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip);
 uint32_t td_net_moving_all(const td_plan_t *plan);
+size_t td_net_activations(const td_plan_t *plan); // numbers in all, for a slice
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
 int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
                     float rate);

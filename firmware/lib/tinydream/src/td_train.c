@@ -4,16 +4,6 @@
 
 // ---- the arena ----
 
-// numbers in a drawn row and all dense outputs of it
-static uint32_t row_width(const td_plan_t *plan)
-{
-    uint32_t i, width = plan->rows.columns;
-    for (i = 0; i < plan->layers_count; i++)
-        if (plan->layers[i].kind == TD_DENSE)
-            width += plan->layers[i].out;
-    return width;
-}
-
 // a soft target, unpacked; hard ones and those of a regression need no place
 static uint32_t target_numbers(const td_plan_t *plan)
 {
@@ -56,7 +46,7 @@ size_t td_train_arena_bytes(const td_plan_t *plan)
 {
     if (check(plan) != 0)
         return 0;
-    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + (size_t)plan->slice * (2 + row_width(plan)) + target_numbers(plan));
+    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + 2 * (size_t)plan->slice + td_net_activations(plan) + target_numbers(plan));
 }
 
 static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
@@ -188,7 +178,7 @@ static float gradient_scale(const td_train_t *train, uint32_t rows)
     uint32_t i;
     if (clip == 0.0f)
         return scale;
-    for (i = 0; i < train->plan->parameters; i++) {
+    for (i = 0; i < td_net_moving_all(train->plan); i++) {
         float g = train->gradients[i] * scale;
         sum += g * g;
     }
@@ -228,7 +218,7 @@ static int train_batch(td_train_t *train, uint32_t batch)
     }
     if (code != 0 || train->gradients == NULL)
         return code;
-    if (td_net_is_wild(train->gradients, train->plan->parameters))
+    if (td_net_is_wild(train->gradients, td_net_moving_all(train->plan)))
         return TD_ENUMERIC;
     td_update(train, gradient_scale(train, batch));
     return 0;
