@@ -128,7 +128,7 @@ def with_activations(network, rng):
 
 
 def gentle(plan):
-    """A factor for the rate: random targets are large, and squared errors larger; one row is noisy."""
+    """A factor for the rate: random targets are large, squared errors larger; one row is noisy."""
     return (1e-5 if plan.task == "regression" else 1.0) * (0.1 if plan.batch == 1 else 1.0)
 
 

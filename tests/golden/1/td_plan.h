@@ -10,7 +10,7 @@
 #endif
 
 #define TD_ARENA_BYTES 504
-#define TD_NODE_BYTES 736
+#define TD_NODE_BYTES 744
 #define TD_RAW_COLUMNS 11
 #define TD_OUTPUTS 2
 
