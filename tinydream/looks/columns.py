@@ -21,7 +21,8 @@ class Columns:
     """The columns (r,) of packed rows. raw units = shift + scale * what is stored.
 
     names: of inputs, which are the kept features, `NAME=WORD` for a category that became several
-    inputs, and then of `targets` targets.
+    inputs, and then of `targets` targets. Projected inputs are called z0, z1, ... and have no
+    unit: what is stored is what they are.
     """
 
     names: tuple[str, ...]
@@ -40,9 +41,12 @@ def columns(run: Run, reps: Representatives, names: Names) -> tuple[Columns, F32
     Raises RunError when compress.json does not say which categories there are.
     """
     inputs, outputs, rows = reps.inputs, reps.outputs, reps.rows
-    each = np.ones(inputs.columns)
-    shift = np.concatenate([inputs.shift * each, outputs.shift])
-    scale = np.concatenate([np.ldexp(each, -inputs.gain.astype(np.int32)), outputs.scale])
+    each = np.ones(inputs.outputs)
+    shift, scale = 0 * each, each
+    if not inputs.projection:
+        shift, scale = inputs.shift * each, np.ldexp(each, -inputs.gain.astype(np.int32))
+    shift = np.concatenate([shift, outputs.shift])
+    scale = np.concatenate([scale, outputs.scale])
     targets = names.targets if rows.targets else ()
     stored = dequantise(unpack_rows(rows)[0], rows.low, rows.step, rows.width)
     told = Columns((*_input_names(run, reps, names.features), *targets), rows.targets, shift, scale)
@@ -51,6 +55,8 @@ def columns(run: Run, reps: Representatives, names: Names) -> tuple[Columns, F32
 
 def _input_names(run: Run, reps: Representatives, features: Sequence[str]) -> list[str]:
     inputs = reps.inputs
+    if inputs.projection:
+        return [f"z{k}" for k in range(inputs.outputs)]
     kept = [name for name, keep in zip(features, inputs.kept, strict=True) if keep]
     expand = inputs.expand.tolist() or [0] * len(kept)
     made = []

@@ -51,7 +51,17 @@ def export(run: Run, file: str | Path | None = None, format: str | None = None) 
     writer = {"npz": _npz, "csv": _csv, "h": _header}[format]
     data, contents = writer(run, reps, names)
     path = save(file or run.path(f"export.{format}"), data)
-    return Exported(str(path), format, len(data), reps.rows.count, reps.inputs.columns, contents)
+    return Exported(str(path), format, len(data), reps.rows.count, reps.inputs.outputs, contents)
+
+
+def _unit(reps: Representatives) -> str:
+    return "as projected" if reps.inputs.projection else "in raw units"
+
+
+def _from_raw(reps: Representatives) -> str:
+    if reps.inputs.projection:
+        return "the same, which are the network's inputs"
+    return "the same as network inputs: (X - shift) * 2**gain"
 
 
 def _targets(told: Columns, raw: NDArray[np.float32], reps: Representatives) -> NDArray[Any]:
@@ -61,12 +71,13 @@ def _targets(told: Columns, raw: NDArray[np.float32], reps: Representatives) -> 
 
 def _npz(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[str, str]]:
     told, stored = columns(run, reps, names)
-    raw, inputs, size = told.raw(stored), reps.inputs.columns, reps.rows.count
+    raw, inputs, size = told.raw(stored), reps.inputs.outputs, reps.rows.count
+    unit, projection = _unit(reps), reps.inputs.projection
     what = f"({size}, {told.targets}) targets in raw units" if told.targets else "class indices"
     sigma = f8_decode(reps.rows.sigma) if len(reps.rows.sigma) else np.zeros(len(told.names))
     arrays: dict[str, tuple[Any, str]] = {
-        "X": (raw[:, :inputs], f"({size}, {inputs}) representatives in raw units"),
-        "inputs": (stored[:, :inputs], "the same as network inputs: (X - shift) * 2**gain"),
+        "X": (raw[:, :inputs], f"({size}, {inputs}) representatives {unit}"),
+        "inputs": (stored[:, :inputs], _from_raw(reps)),
         "y": (_targets(told, raw, reps), what),
         "weight": (reps.weight, f"({size},) how many rows each stands for"),
         "sigma": (sigma[:inputs], f"({inputs},) spread of rows around them, in network inputs"),
@@ -76,6 +87,9 @@ def _npz(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[str
         "features": (np.array(told.names[:inputs]), "names of the columns of X"),
         "targets": (np.array(names.targets), "what y is called"),
     }
+    if projection:
+        note = f"{projection.matrix.shape}: inputs = (raw - shift) * 2**gain @ projection"
+        arrays["projection"] = (projection.matrix, note)
     memory = io.BytesIO()
     np.savez_compressed(
         memory, allow_pickle=False, **{name: array for name, (array, _) in arrays.items()}
@@ -96,7 +110,7 @@ def _csv(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[str
     for i, (row, count) in enumerate(zip(told.raw(stored), reps.weight.tolist(), strict=True)):
         writer.writerow([*(f"{v:.9g}" for v in row), *(labels[i] if labels else []), count])
     contents = {
-        "features": f"{reps.inputs.columns} columns in raw units",
+        "features": f"{reps.inputs.outputs} columns {_unit(reps)}",
         ", ".join(names.targets): "in raw units" if told.targets else "the class",
         weight: "how many rows each stands for",
     }
@@ -109,9 +123,9 @@ def _header(run: Run, reps: Representatives, names: Names) -> tuple[bytes, dict[
     last = "targets last" if told.targets else "returns its class"
     classes = ", reps_class_names[] of classes" if names.classes else ""
     contents = {
-        "reps_row(i, x)": f"unpacks row i into x in raw units, {last}",
+        "reps_row(i, x)": f"unpacks row i into x {_unit(reps)}, {last}",
         "reps_weight(i)": "how many rows it stands for",
-        "reps_sigma[]": "spread of rows around them, in raw units",
+        "reps_sigma[]": f"spread of rows around them, {_unit(reps)}",
         "reps_names[]": f"names of the columns{classes}",
     }
     return text.encode(), contents

@@ -86,16 +86,17 @@ def portraits(evidence: Evidence) -> Portraits | None:
     plan, reps = evidence.plan, evidence.representatives
     if plan is None or reps is None:
         return None
-    kind, paint = _painter(plan, reps.X)
+    X = _scaled(plan, reps.X)
+    kind, paint = _painter(plan, X)
     groups = tuple(
         Group(
             name,
             len(members),
             tuple(
                 Portrait(
-                    paint(reps.X[i], f"representative of {int(reps.weight[i])} rows, {name}"),
+                    paint(X[i], f"representative of {int(reps.weight[i])} rows, {name}"),
                     int(reps.weight[i]),
-                    _raw(plan, reps.X[i]),
+                    _raw(plan, X[i]),
                 )
                 for i in members[:most].tolist()
             ),
@@ -103,7 +104,9 @@ def portraits(evidence: Evidence) -> Portraits | None:
         for name, members, most in _members(evidence, reps)
     )
     first = int(_members(evidence, reps)[0][1][0])
-    dreams = [paint(row, "a row dreamt around it") for row in _around(reps, first)]
+    dreams = [
+        paint(_scaled(plan, row[None])[0], "a row dreamt around it") for row in _around(reps, first)
+    ]
     names = [name for name, kept in zip(plan.features, plan.inputs.kept, strict=True) if kept]
     return Portraits(kind, tuple(names), groups, tuple(dreams))
 
@@ -145,6 +148,11 @@ def _around(reps: Representatives, i: int) -> Sequence[F32]:
     bits = np.unpackbits(rows.bits, bitorder="little")[i * rows.row_bits : (i + 1) * rows.row_bits]
     one = replace(rows, levels=((DREAMS, 1),), bits=np.packbits(bits, bitorder="little"))
     return list(Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0])
+
+
+def _scaled(plan: Plan, x: F32) -> F32:
+    """Network inputs (n, r) as scaled inputs: what they were, or may have been, projected from."""
+    return plan.inputs.projection.back(x) if plan.inputs.projection else x
 
 
 def _raw(plan: Plan, row: F32) -> tuple[float, ...]:
