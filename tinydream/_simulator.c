@@ -10,8 +10,6 @@
 #include "_planbytes.h"
 #include "td_internal.h"
 
-float td_sqrt_portable(float x);
-
 typedef struct {
     plan_bytes_t plan;
     td_train_t train;

@@ -162,6 +162,7 @@ def plan(
     facts = {
         "digest": made.digest.hex(),
         "board": board.id,
+        "tile": made.tile,
         "knobs": knobs.as_dict(),
         "memory": uses,
     }

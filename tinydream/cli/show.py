@@ -143,7 +143,8 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
             }
             for use in uses
         }
-        return _json({"digest": plan.digest.hex(), "board": board.id, "memory": regions})
+        facts = {"digest": plan.digest.hex(), "board": board.id, "tile": plan.tile}
+        return _json(facts | {"memory": regions})
     for use in uses:
         table = Table(
             title=f"{board.id}: {use.region}", title_justify="left", title_style="bold", box=None
@@ -156,7 +157,9 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
         share = f"{use.need / use.have:.1%} of {use.have:,}"
         table.add_row("[bold]in all", f"[bold]{use.need:,}", share)
         console.print(table)
-    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {_bytes(plan.arena_bytes)}")
+    rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
+    arena = _bytes(plan.arena_bytes)
+    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {arena}, {rows}")
 
 
 def trained(result: Trained, place: Path, as_json: bool) -> None:

@@ -65,7 +65,7 @@
 #define TD_WITH_TRANSFORM 1
 #endif
 
-// rows that kernels take together: 1 (small), 4 (fast), 8 (hosts with vectors); never a matter of bits
+// rows that kernels take together: 1 (small), 4 (fast), 8 (a host's own); never a matter of bits
 #ifndef TD_TILE
 #define TD_TILE 4
 #endif

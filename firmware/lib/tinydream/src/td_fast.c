@@ -2,7 +2,7 @@
 // td_fast.c - td_dense.c, fast: the same bits from fixed tiles of registers.
 //
 // TD_TILE rows of the slice are taken together: 4 shares each load of a weight among four rows, 1 is less
-// code and leaves the slice a row long; 8 is for hosts, td_lanes.c. A row whose dy[o] is 0 adds nothing to output o's gradients and is
+// code and leaves the slice a row long; 8 calls kernels of the host. A row whose dy[o] is 0 adds nothing to output o's gradients and is
 // passed over: after a ReLU that is half of them.
 #include "td_kernels.h"
 #include "td_loops.h"

@@ -25,6 +25,33 @@ static inline float td_f8_inline(uint8_t code)
     return value.f;
 }
 
+// td_sqrt inside a loop. A correctly rounded root is one number, whoever computes it.
+float td_sqrt_portable(float x);
+#if defined(__GNUC__) && defined(__ARM_FP) && (__ARM_FP & 4)
+#define TD_ROOT(y, x) __asm("vsqrt.f32 %0, %1" : "=t"(y) : "t"(x))
+#elif defined(__NO_MATH_ERRNO__) && (defined(__SSE__) || defined(__aarch64__))
+#define TD_ROOT(y, x) ((y) = __builtin_sqrtf(x)) // an instruction, and of vectors too
+#elif defined(__GNUC__) && defined(__SSE__)
+#define TD_ROOT(y, x) __asm("sqrtss %1, %0" : "=x"(y) : "x"(x))
+#elif defined(__GNUC__) && defined(__aarch64__)
+#define TD_ROOT(y, x) __asm("fsqrt %s0, %s1" : "=w"(y) : "w"(x))
+#elif defined(__GNUC__) && defined(__riscv_flen)
+#define TD_ROOT(y, x) __asm("fsqrt.s %0, %1" : "=f"(y) : "f"(x))
+#endif
+
+static inline float td_root(float x)
+{
+#ifdef TD_ROOT
+    float y;
+    if (!(x > 0.0f))
+        return 0.0f;
+    TD_ROOT(y, x);
+    return y;
+#else
+    return td_sqrt_portable(x);
+#endif
+}
+
 static inline uint32_t td_hash_inline(uint32_t x)
 {
     // lowbias32 by Chris Wellons: avalanche near that of a random function for two multiplications

@@ -66,7 +66,7 @@ static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m
         float g = gradient[i] * scale;
         m[i] = m[i] + (g - m[i]) * keep1;
         v[i] = v[i] + (g * g - v[i]) * keep2;
-        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + epsilon);
+        w[i] = w[i] - (m[i] * alpha) / (td_root(v[i]) + epsilon);
         gradient[i] = 0.0f;
     }
 }
