@@ -87,6 +87,11 @@ class Projection:
         z = np.frombuffer(_core.project(x, codes, scale), np.float32)
         return np.clip(z.reshape(len(x), self.outputs), -INPUT_LIMIT, INPUT_LIMIT)
 
+    def back(self, z: F32) -> F32:
+        """Of all scaled inputs (n, inputs) that project to z (n, r) the shortest ones, float32."""
+        matrix = self.matrix.astype(np.float64)
+        return np.asarray(z @ np.linalg.pinv(matrix), np.float32)
+
     def tables(self) -> dict[str, bytes]:
         """Each constant table as the device holds it: bytes by name."""
         stored = (self.codes.ravel().astype(np.int16) + (1 << self.bits - 1)).astype(np.uint8)

@@ -83,8 +83,10 @@
 
 #if defined(__GNUC__)
 #define TD_MUST_CHECK __attribute__((warn_unused_result))
+#define TD_INLINE inline __attribute__((always_inline))
 #else
 #define TD_MUST_CHECK
+#define TD_INLINE inline
 #endif
 
 // C99 has no static assertion; a negative array size is one

@@ -19,7 +19,9 @@ typedef union {
 static inline float td_f8_inline(uint8_t code)
 {
     td_float_t value;
-    value.u = code == 0 ? 0u : ((uint32_t)code << 20) + (103u << 23);
+    value.u = (uint32_t)code << 20;
+    if (value.u != 0)
+        value.u += 103u << 23;
     return value.f;
 }
 
