@@ -127,7 +127,7 @@ def choose(
     if best is None or len(models) == 1:
         return best, trials
     chosen, plain = best.candidate, best.candidate.kind == "none"
-    kept = ((chosen, model) for model in models if plain or not model.axes)
+    kept = ((chosen, m) for m in models if plain or m.axes == () and m.rank <= models[0].rank)
     best, more = _compare(kept, right)
     return best, trials + more[1:]
 
