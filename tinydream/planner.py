@@ -38,16 +38,22 @@ def make_plan(
     features: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     targets: Sequence[str] = ("target",),
+    validation: Rows | None = None,
+    keep_best: bool = False,
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
-    features, classes, targets: their names, by default the codec's own.
+    features, classes, targets: their names, by default the codec's own. validation: rows on the
+    representatives' grid (`codec.validation_rows`) that the device judges each epoch by, and
+    keep_best: whether a run ends with the weights that these found best.
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
     record = cast(Record, getattr(codec, "representatives_", codec))
     labels = tuple(map(str, record.classes if classes is None else classes))
     _check_outputs(network, record, labels, targets)
+    if keep_best and validation is None:
+        raise InputError("the best weights are those that validation rows found best; give some")
     if not 1 <= batch <= 65535:
         raise InputError(f"a batch is 1..65535 rows, not {batch}")
     inputs = record.inputs
@@ -69,6 +75,8 @@ def make_plan(
         batch=batch,
         slice=min(batch, SLICE),
         delta=float(np.float32(network.huber)),
+        validation=validation,
+        keep_best=keep_best,
     )
     check_budget(plan, board)
     return plan
