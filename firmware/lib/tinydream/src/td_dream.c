@@ -6,7 +6,7 @@
 #include "td_internal.h"
 
 #define TD_INLINE inline __attribute__((always_inline))
-enum { AT_ONCE = 4, MOST_FACTORS = 32, MOST_AXES = 3 };
+enum { AT_ONCE = TD_TILE < 4 ? 1 : 4, MOST_FACTORS = 32, MOST_AXES = 3 };
 
 // where the deviations of the rows at hand come from
 enum { NOTHING, DRAWN, PREPARED };
@@ -27,8 +27,8 @@ typedef struct {
     const td_rows_t *rows;
     float *x;                   // (n, columns)
     uint32_t n;
-    uint32_t source;            // NOTHING, DRAWN, or PREPARED: x holds them by now
-    uint32_t windows;           // whether 32 bits can be read wherever an integer of these rows begins
+    uint8_t source;             // NOTHING, DRAWN, or PREPARED: x holds them by now
+    uint8_t windows;            // whether 32 bits can be read wherever an integer of these rows begins
     column_t shared;            // the grid of all columns, if they share one
     row_t row[AT_ONCE];
 } dream_t;
@@ -91,8 +91,13 @@ static inline float decode_deviation(const dream_t *dream, uint32_t j)
 
 // ---- columns: each returns how many bits their integers have, which begin `at` bits into a row ----
 
-// any column, for all rows at hand
-static uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
+// any column, for all rows at hand; inline, its frame does not lie on top of another one
+#if defined(__GNUC__) && !defined(__OPTIMIZE_SIZE__)
+__attribute__((always_inline)) static inline
+#else
+static
+#endif
+uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
 {
     const td_rows_t *rows = dream->rows;
     const row_t *row = dream->row, *end = row + dream->n;
@@ -267,7 +272,7 @@ static void prepare(const td_rows_t *rows, uint32_t key, float *d)
 
 // ---- rows ----
 
-static uint32_t source_of(const td_rows_t *rows)
+static uint8_t source_of(const td_rows_t *rows)
 {
     if (rows->sigma == NULL)
         return NOTHING;
@@ -290,7 +295,7 @@ void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, flo
             dream.row[b].key = draws[1];
             dream.row[b].x = x + b * rows->columns;
             dream.row[b].spread = td_rows_spread(rows, draws[0]);
-            dream.windows &= dream.row[b].start + 32 <= last;
+            dream.windows = dream.windows && dream.row[b].start + 32 <= last;
 #if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
             if (dream.source == PREPARED)
                 prepare(rows, draws[1], x + (size_t)b * rows->columns);
