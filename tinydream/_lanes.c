@@ -156,12 +156,18 @@ static void inputs_backward(const td_shape_t *shape, const float *w, float *x, c
     }
 }
 
+void td_lanes_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy)
+{
+    uint32_t b;
+    for (b = 0; shape->before && b < shape->rows; b++, x += shape->step, dy += shape->out)
+        inputs_backward(shape, w, x, dy);
+}
+
 void td_lanes_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
 {
     float *dbias = dw + (size_t)shape->out * shape->in;
-    uint32_t o, b;
+    uint32_t o;
     for (o = 0; o < shape->out; o++)
         weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, dy + o);
-    for (b = 0; shape->before && b < shape->rows; b++, x += shape->step, dy += shape->out)
-        inputs_backward(shape, w, x, dy);
+    td_lanes_inputs(shape, w, x, dy);
 }

@@ -52,6 +52,9 @@
 #ifndef TD_WITH_DESCENT // plain SGD on batches of one row
 #define TD_WITH_DESCENT 1
 #endif
+#ifndef TD_WITH_FREEZING // layers whose weights, or all of whose parameters, stay
+#define TD_WITH_FREEZING 1
+#endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif
@@ -80,8 +83,10 @@
 
 #if defined(__GNUC__)
 #define TD_MUST_CHECK __attribute__((warn_unused_result))
+#define TD_INLINE inline __attribute__((always_inline))
 #else
 #define TD_MUST_CHECK
+#define TD_INLINE inline
 #endif
 
 // C99 has no static assertion; a negative array size is one
