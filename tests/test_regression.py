@@ -158,7 +158,11 @@ def test_the_verb_takes_task_and_categories_and_tells_what_was_decided(tmp_path,
     words = ["compress", str(tmp_path / "t.csv"), "--target", "u,v", "--categories", "codes"]
     assert cli._run([*words, "-o", run]) == 0
     facts = Run(run).read_json("compress.json")
-    assert (facts["task"], facts["targets"], facts["scaled_inputs"]) == ("regression", ["u", "v"], 2)
+    assert (facts["task"], facts["targets"], facts["scaled_inputs"]) == (
+        "regression",
+        ["u", "v"],
+        2,
+    )
     assert facts["columns"][1] == {
         "name": "kind",
         "kind": "category",
