@@ -39,17 +39,23 @@ def make_plan(
     features: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
     targets: Sequence[str] = ("target",),
+    validation: Rows | None = None,
+    keep_best: bool = False,
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
-    features, classes, targets: their names, by default the codec's own. Rows are trained four at a
-    time (`plan.tile`), one at a time on a board that has no RAM for four.
+    features, classes, targets: their names, by default the codec's own. validation: rows on the
+    representatives' grid (`codec.validation_rows`) that the device judges each epoch by, and
+    keep_best: whether a run ends with the weights that these found best. Rows are trained four at
+    a time (`plan.tile`), one at a time on a board that has no RAM for four.
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
     record = cast(Record, getattr(codec, "representatives_", codec))
     labels = tuple(map(str, record.classes if classes is None else classes))
     _check_outputs(network, record, labels, targets)
+    if keep_best and validation is None:
+        raise InputError("the best weights are those that validation rows found best; give some")
     if not 1 <= batch <= 65535:
         raise InputError(f"a batch is 1..65535 rows, not {batch}")
     inputs = record.inputs
@@ -71,6 +77,8 @@ def make_plan(
         batch=batch,
         slice=min(batch, SLICE),
         delta=float(np.float32(network.huber)),
+        validation=validation,
+        keep_best=keep_best,
     )
     if any(use.over for use in budget(plan, board)):
         plan = replace(plan, slice=1)

@@ -22,6 +22,7 @@ WRITERS = {
     "compress.json": "compress",
     "representatives.npz": "compress",
     "heldout.npz": "compress",
+    "validation.npz": "compress",
     "entropy.npz": "compress",
     "plan.bin": "plan",
     "plan.json": "plan",
@@ -60,6 +61,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "source.categories": (str,),
     "source.test": (int, float),
     "source.seed": (int,),
+    "source.validation": (int, float),
 }
 
 
@@ -220,6 +222,17 @@ class Run:
     def heldout(self) -> RunData:
         arrays = self.read_arrays("heldout.npz", "x", "y")
         return RunData(arrays["x"], arrays["y"])
+
+    def validation(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The first `count` rows that compress kept back: x (count, features), y (count, ...)."""
+        arrays = self.read_arrays("validation.npz", "x", "y")
+        have = len(arrays["x"])
+        if count > have:
+            raise InputError(
+                f"{count} validation rows were asked for, and compress kept {have} back; compress"
+                " with a larger --validation"
+            )
+        return arrays["x"][:count], arrays["y"][:count]
 
     def program(self, plan: Plan) -> Path:
         """The firmware that `build` made for this very plan."""

@@ -1,6 +1,7 @@
 """The table that was compressed: what a run remembers of it, and reading it again."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tinydream.data import Data, load_data
 from tinydream.errors import InputError
 from tinydream.run import Run
 
-__all__ = ["describe", "load_again", "missing", "part_note"]
+__all__ = ["carve", "describe", "load_again", "missing", "part_note"]
 
 
 def part_note(rows: int, condensed: int) -> list[str]:
@@ -29,7 +30,26 @@ def missing(data: Data) -> list[str]:
     return [name for name, gap in zip(data.features, gaps, strict=True) if gap]
 
 
-def describe(data: Data, seed: int) -> dict[str, Any]:
+def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
+    """The rows to be condensed, and those that are kept back for validation, in random order.
+
+    Both come out of the training rows, X and y; rows held out for testing stay what they are. Of
+    each class the same share is kept back. Raises InputError unless share lies in 0..0.5.
+    """
+    if not 0 <= share <= 0.5:
+        raise InputError(f"the share of validation rows must lie in 0..0.5, not {share}")
+    order = np.random.default_rng([seed, 1]).permutation(len(data.X))
+    kinds = data.y[order] if data.task == "classification" else np.zeros(len(order), np.int32)
+    rank = np.empty(len(order), int)  # of a row among those of its class
+    for kind in np.unique(kinds):
+        rank[kinds == kind] = np.arange((kinds == kind).sum())
+    back = rank < (share * np.bincount(kinds))[kinds].astype(int)
+    parts = np.sort(order[~back]), order[back]
+    kept, valid = (replace(data, X=data.X[i], y=data.y[i], row=data.row[i]) for i in parts)
+    return (kept, valid) if share else (data, valid)
+
+
+def describe(data: Data, seed: int, validation: float) -> dict[str, Any]:
     """Where a table came from, how it was read, and what it held, for compress.json."""
     path = Path(data.path)
     return {
@@ -40,6 +60,7 @@ def describe(data: Data, seed: int) -> dict[str, Any]:
         "categories": data.categories,
         "test": data.share,
         "seed": seed,
+        "validation": validation,
     }
 
 
@@ -54,7 +75,7 @@ def _fingerprint(path: Path) -> str:
 
 
 def load_again(run: Run, source: dict[str, Any]) -> Data | None:
-    """The table that was compressed, if it is still the same.
+    """The rows that were condensed, and the held-out ones, if the table is still the same.
 
     Raises RunError when the run's facts about it make no sense.
     """
@@ -63,7 +84,7 @@ def load_again(run: Run, source: dict[str, Any]) -> Data | None:
         if _fingerprint(path) != source["blake2b"]:
             return None
         options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
-        return load_data(path, **options)
+        return carve(load_data(path, **options), source["validation"], source["seed"])[0]
     except OSError:
         return None
     except (InputError, KeyError, TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ from tinydream.board import Board, load_board
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
-from tinydream.codec.baseline import all_rows, random_rows
+from tinydream.codec.baseline import all_rows, random_rows, validation_rows
 from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data, raw_dtype
@@ -54,18 +54,23 @@ PROJECT = ("platformio.ini", "src/*", "lib/**/*", "platform/**/*")
 # ---- compress ----
 
 
-def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str, Any]:
+def compress(
+    run: Run, data: Data, codec: EntroGeDe, seed: int = 0, validation: float = 0.0
+) -> dict[str, Any]:
     """Fit `codec` on the training rows; write representatives, held-out rows and the facts.
 
-    seed: of the split that `data` came with, noted for those who want to repeat it.
+    seed: of the split that `data` came with, noted for those who want to repeat it. validation:
+    share of the training rows that are kept back from `codec`, for `plan` to give to the device.
     """
     started = time.perf_counter()
+    data, valid = source.carve(data, validation, seed)
     reps = codec.fit(data.X, data.y).representatives_
     dtype, width = raw_dtype(data.X)
     facts = {
-        "source": source.describe(data, seed),
+        "source": source.describe(data, seed, validation),
         "rows": len(data.X),
         "heldout": len(data.X_test),
+        "validation": len(valid.X),
         "features": data.X.shape[1],
         "kept": int(reps.inputs.kept.sum()),
         "inputs": reps.inputs.columns,
@@ -93,6 +98,7 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         targets=np.array(data.targets),
     )
     run.write_arrays("heldout.npz", x=data.X_test, y=data.y_test)
+    run.write_arrays("validation.npz", x=valid.X, y=valid.y)
     bits, entropy = table_entropy(data.X)
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
@@ -140,17 +146,31 @@ def plan(
     activation: str = "relu",
     sigmoid: bool = False,
     huber: float = 0.0,
+    train_last: int | None = None,
+    bias_only: bool = False,
+    validation: int = 0,
+    keep_best: bool = False,
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory.
 
     sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
-    0 for the mean squared error.
+    0 for the mean squared error. train_last, bias_only: see `Network.trained`. validation: rows
+    that the device holds to judge each epoch by, out of those that `compress` kept back.
     """
     reps, names = read_representatives(run)
     outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
     task = "regression" if reps.rows.targets and not sigmoid else "classification"
     network = Network.mlp(hidden, outputs, optimizer, task=task, activation=activation, huber=huber)
-    made = make_plan(reps, network, board=board, batch=batch, **asdict(names))
+    made = make_plan(
+        reps,
+        network.trained(train_last, bias_only=bias_only),
+        board=board,
+        batch=batch,
+        **asdict(names),
+        validation=validation_rows(reps, *run.validation(validation)) if validation else None,
+        keep_best=keep_best,
+    )
+    knobs.check(made.validation is not None)
     uses = {
         use.region: {
             "need": use.need,
@@ -319,7 +339,9 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     }
     data = source.load_again(run, facts["source"]) if baselines else None
     if data is not None:
-        for name, value in compare(made, read_representatives(run)[0], knobs, data).items():
+        valid = run.validation(made.validation.count) if made.validation else None
+        reps = read_representatives(run)[0]
+        for name, value in compare(made, reps, knobs, data, valid).items():
             accuracy[name].append(value)
     made_report = make_report(
         made,
@@ -342,13 +364,28 @@ def write_report(run: Run, made: Report, board: Board, commands: Sequence[str] =
     run.write("report.html", make_page(gather(run, made, board, commands)).encode())
 
 
-def compare(made: Plan, reps: Representatives, knobs: Knobs, data: Data) -> dict[str, float]:
-    """Held-out accuracy of the plan's network on all rows, and on random rows of as many bytes."""
+def compare(
+    made: Plan,
+    reps: Representatives,
+    knobs: Knobs,
+    data: Data,
+    valid: tuple[NDArray[Any], NDArray[Any]] | None = None,
+) -> dict[str, float]:
+    """Held-out accuracy of the plan's network on all rows, and on random rows of as many bytes.
+
+    valid: the plan's validation rows; the rivals have them, too, each on its own grid.
+    """
     rivals = {
         "all_rows": all_rows(reps, data.X, data.y),
         "random_rows": random_rows(reps, data.X, data.y, seed=knobs.seed),
     }
     return {
-        name: baseline_accuracy(made, rival, knobs, data.X_test, data.y_test)
+        name: baseline_accuracy(
+            replace(made, validation=validation_rows(rival, *valid) if valid else None),
+            rival,
+            knobs,
+            data.X_test,
+            data.y_test,
+        )
         for name, rival in rivals.items()
     }

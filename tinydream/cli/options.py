@@ -16,7 +16,7 @@ __all__ = [
     "a_board",
     "a_file",
     "a_port",
-    "a_schedule",
+    "a_course",
     "as_json",
     "maybe_port",
     "out",
@@ -104,8 +104,8 @@ a_port = click.option(
 )
 
 
-def a_schedule(verb: Callable[..., None]) -> Callable[..., None]:
-    """--schedule, --every and --factor: how the rate changes; None where it is not given."""
+def a_course(verb: Callable[..., None]) -> Callable[..., None]:
+    """How the rate changes over a run, and what may end it early; None where it is not given."""
     options = (
         click.option(
             "--schedule",
@@ -114,6 +114,9 @@ def a_schedule(verb: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--every", type=int, help="Epochs between two steps of the rate."),
         click.option("--factor", type=float, help="Of a schedule, from 0 to 1."),
+        click.option(
+            "--patience", type=int, help="Epochs without a lower validation loss that end a run."
+        ),
     )
     for option in reversed(options):
         verb = option(verb)

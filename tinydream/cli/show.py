@@ -76,6 +76,10 @@ def _nothing() -> Iterator[None]:
     yield
 
 
+def _valid(m: Metrics) -> str:
+    return f"  validation loss {m.valid_loss:.4f}" if m.valid_rows else ""
+
+
 @contextmanager
 def training(silent: bool) -> Iterator[Callable[[Metrics], None]]:
     """One line that follows the epochs."""
@@ -84,7 +88,7 @@ def training(silent: bool) -> Iterator[Callable[[Metrics], None]]:
         return
     with watched.status("train") as status:
         yield lambda m: status.update(
-            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}"
+            f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}{_valid(m)}"
         )
 
 
@@ -171,11 +175,20 @@ def trained(result: Trained, place: Path, as_json: bool) -> None:
         ("port", result.port),
         ("epochs", f"{metrics.epoch}, {metrics.step:,} updates"),
         ("loss", f"{metrics.loss:.4f} over the drawn rows of the last epoch"),
+        *_validation(metrics),
         ("seconds", f"{result.seconds:.2f}"),
         *_step(result),
         ("weights", f"{place}, CRC verified"),
     ]
     sheet("trained", rows)
+
+
+def _validation(m: Metrics) -> list[tuple[str, str]]:
+    if not m.valid_rows:
+        return []
+    right = f", {m.valid_correct} right" if m.correct else ""
+    told = f"{m.valid_loss:.4f} over {m.valid_rows} rows{right}; the least was in epoch {m.best}"
+    return [("validation loss", told)]
 
 
 def _step(result: Trained) -> list[tuple[str, str]]:

@@ -12,9 +12,9 @@ from tinydream.cli.options import (
     CONTEXT,
     InOrder,
     a_board,
+    a_course,
     a_file,
     a_port,
-    a_schedule,
     as_json,
     out,
 )
@@ -77,6 +77,7 @@ def verbs() -> None:
 @click.option("--no-deviation", is_flag=True, help="Rows repeat instead of being dreamt.")
 @click.option("--test", default=0.2, help="Share of rows held out when the file holds none.")
 @click.option("--seed", default=0, help="Of the held-out split.")
+@click.option("--validation", default=0.0, help="Share of training rows kept back for the device.")
 @out
 @as_json
 def compress(
@@ -88,6 +89,7 @@ def compress(
     no_deviation: bool,
     test: float,
     seed: int,
+    validation: float,
     folder: str,
     as_json: bool,
     **size: Any,
@@ -108,7 +110,7 @@ def compress(
     data = load_data(table, target=target, test=test, seed=seed, task=task, categories=categories)
     codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
-        facts = stages.compress(run, data, codec, seed)
+        facts = stages.compress(run, data, codec, seed, validation)
     show.compressed(facts, as_json)
 
 
@@ -137,30 +139,35 @@ def _bits(text: str) -> str | int:
 @click.option("--decay", default=0.0, help="Weight decay, as Keras means it.")
 @click.option("--sigmoid", is_flag=True, help="One output for two classes, instead of two.")
 @click.option("--huber", default=0.0, help="Targets: delta of a Huber loss, instead of squares.")
+@click.option("--train-last", type=int, metavar="K", help="Train the last K layers only.")
+@click.option("--bias-only", is_flag=True, help="Train biases only.")
+@click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
+@click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
 @click.option("--batch", default=20, help="Rows an update.")
 @click.option("--epochs", default=60, help="Default of train --epochs.")
 @click.option("--rate", type=float, help="Default of train --rate. [default: 0.003 adam, 0.05 sgd]")
 @click.option("--seed", default=0, help="Default of train --seed.")
-@a_schedule
+@a_course
 @out
 @as_json
 def plan(
     board: str,
     hidden: str,
-    activation: str,
     optimizer: str,
     momentum: float,
     clip: float,
     decay: float,
-    sigmoid: bool,
-    huber: float,
     batch: int,
     epochs: int,
     rate: float | None,
     seed: int,
+    schedule: str | None,
+    every: int | None,
+    factor: float | None,
+    patience: int | None,
     folder: str,
     as_json: bool,
-    **schedule: Any,
+    **shape: Any,
 ) -> None:
     """Plan every byte of RAM and flash for a board.
 
@@ -175,25 +182,21 @@ def plan(
         raise InputError(f"--hidden is a list of sizes such as 32,16, not {hidden!r}") from None
     also = {"clip": clip, "decay": decay}
     moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
+    course: dict[str, Any] = {
+        "schedule": schedule,
+        "every": every,
+        "factor": factor,
+        "patience": patience,
+    }
     knobs = Knobs(
         epochs=epochs,
         rate=moves.rate if rate is None else rate,
         seed=seed,
         weights_seed=seed,
-        **{k: v for k, v in schedule.items() if v is not None},
+        **{k: v for k, v in course.items() if v is not None},
     )
     run = Run(folder)
-    made = stages.plan(
-        run,
-        load_board(board),
-        sizes,
-        moves,
-        knobs,
-        batch,
-        activation=activation,
-        sigmoid=sigmoid,
-        huber=huber,
-    )
+    made = stages.plan(run, load_board(board), sizes, moves, knobs, batch, **shape)
     show.planned(made, load_board(board), as_json)
 
 
@@ -230,7 +233,7 @@ def build(verbose: bool, folder: str) -> None:
 @click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
-@a_schedule
+@a_course
 @out
 @as_json
 def train(port: str, seed: int | None, folder: str, as_json: bool, **knobs: Any) -> None:
