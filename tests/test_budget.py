@@ -89,7 +89,7 @@ def test_the_planner_s_plan_is_for_the_board_and_fits_it():
     plan = plan_for("classification")
     made = make_plan(Record(plan), Network.mlp([4], len(plan.classes)), board=load_board("native"))
     assert (made.board, made.slice, made.batch) == ("native", 4, 20)
-    assert made.rows is plan.rows and made.layers[0].inputs == plan.inputs.columns
+    assert made.rows is plan.rows and made.layers[0].inputs == plan.inputs.outputs
 
 
 def test_where_four_rows_do_not_fit_the_planner_takes_one_at_a_time():

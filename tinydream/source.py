@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinydream.data import Data, load_data
+from tinydream.data.table import choose_groups
 from tinydream.errors import InputError
 from tinydream.run import Run
 
@@ -34,19 +36,33 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     """The rows to be condensed, and those that are kept back for validation, in random order.
 
     Both come out of the training rows, X and y; rows held out for testing stay what they are. Of
-    each class the same share is kept back. Raises InputError unless share lies in 0..0.5.
+    each class the same share is kept back, or, where groups are told, whole groups are. Raises
+    InputError unless share lies in 0..0.5, DataError when no group can be kept back.
     """
     if not 0 <= share <= 0.5:
         raise InputError(f"the share of validation rows must lie in 0..0.5, not {share}")
-    order = np.random.default_rng([seed, 1]).permutation(len(data.X))
+    generator = np.random.default_rng([seed, 1])
+    order = generator.permutation(len(data.X))
+    if data.groups is None or not share:
+        back = _each_class(data, share, order)
+    else:
+        back = choose_groups(replace(data, share=share), generator)[order]
+    kept, valid = (_some(data, i) for i in (np.sort(order[~back]), order[back]))
+    return (kept, valid) if share else (data, valid)
+
+
+def _each_class(data: Data, share: float, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows, in this order, are the first ones of their class: a share of it."""
     kinds = data.y[order] if data.task == "classification" else np.zeros(len(order), np.int32)
     rank = np.empty(len(order), int)  # of a row among those of its class
     for kind in np.unique(kinds):
         rank[kinds == kind] = np.arange((kinds == kind).sum())
-    back = rank < (share * np.bincount(kinds))[kinds].astype(int)
-    parts = np.sort(order[~back]), order[back]
-    kept, valid = (replace(data, X=data.X[i], y=data.y[i], row=data.row[i]) for i in parts)
-    return (kept, valid) if share else (data, valid)
+    return np.asarray(rank < (share * np.bincount(kinds))[kinds].astype(int))
+
+
+def _some(data: Data, rows: NDArray[np.int64]) -> Data:
+    groups = None if data.groups is None else data.groups[rows]
+    return replace(data, X=data.X[rows], y=data.y[rows], row=data.row[rows], groups=groups)
 
 
 def describe(data: Data, seed: int, validation: float) -> dict[str, Any]:
@@ -58,6 +74,7 @@ def describe(data: Data, seed: int, validation: float) -> dict[str, Any]:
         "target": data.target,
         "task": data.task,
         "categories": data.categories,
+        "groups": data.group,
         "test": data.share,
         "seed": seed,
         "validation": validation,
@@ -84,7 +101,8 @@ def load_again(run: Run, source: dict[str, Any]) -> Data | None:
         if _fingerprint(path) != source["blake2b"]:
             return None
         options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
-        return carve(load_data(path, **options), source["validation"], source["seed"])[0]
+        data = load_data(path, groups=source.get("groups"), **options)
+        return carve(data, source["validation"], source["seed"])[0]
     except OSError:
         return None
     except (InputError, KeyError, TypeError, ValueError) as error:

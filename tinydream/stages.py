@@ -64,7 +64,7 @@ def compress(
     """
     started = time.perf_counter()
     data, valid = source.carve(data, validation, seed)
-    reps = codec.fit(data.X, data.y).representatives_
+    reps = codec.fit(data.X, data.y, groups=data.groups).representatives_
     dtype, width = raw_dtype(data.X)
     facts = {
         "source": source.describe(data, seed, validation),
@@ -73,7 +73,8 @@ def compress(
         "validation": len(valid.X),
         "features": data.X.shape[1],
         "kept": int(reps.inputs.kept.sum()),
-        "inputs": reps.inputs.columns,
+        "inputs": reps.inputs.outputs,
+        "scaled_inputs": reps.inputs.columns,
         "task": data.task,
         "notes": [*data.notes, *source.part_note(len(data.X), reps.rows.rows)],
         "columns": [asdict(column) for column in data.columns],
@@ -85,6 +86,8 @@ def compress(
         "representatives": reps.rows.count,
         "representative_bytes": reps.nbytes,
         "row_bits": reps.rows.row_bits,
+        "trials": [asdict(trial) for trial in codec.trials_],
+        "chosen": codec.chosen_,
         "options": codec.get_params(),
         "seconds": time.perf_counter() - started,
     }
