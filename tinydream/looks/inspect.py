@@ -14,7 +14,10 @@ from tinydream.stages import Names, read_representatives
 
 __all__ = ["Group", "Inspected", "Spread", "inspect"]
 
-FACTS = ("rows", "features", "kept", "raw_dtype", "raw_bytes", "representative_bytes", "row_bits")
+FACTS = (
+    "rows", "features", "kept", "scaled_inputs", "inputs", "raw_dtype", "raw_bytes",
+    "representative_bytes", "row_bits", "trials", "chosen", "options",
+)  # fmt: skip
 
 NOTES = {
     "kept": "which raw columns are kept, a bit each",
@@ -22,19 +25,14 @@ NOTES = {
     "shift": "input scales: what is taken away",
     "gain": "input scales: powers of two",
     "fill": "inputs where the raw value is missing",
-    "code_scale": "projection: factors of its outputs",
-    "codes": "projection: integers, bit-packed",
+    "code_scale": "projection: a factor of each sum",
+    "codes": "projection: what each input counts in each sum, bit-packed",
     "target_shift": "targets' scales: what is taken away",
     "target_scale": "targets' scales: factors",
     "width": "bits of each stored number",
     "low": "grids: lowest values",
     "step": "grids: steps",
     "sigma": "deviation model: a spread a column",
-    "spread": "deviation model: factors by class or row",
-    "factor_scale": "deviation model: scales of factors",
-    "factors": "deviation model: what columns have in common",
-    "axes": "deviation model: shape of the inputs, for the transform",
-    "correction": "deviation model: a factor an input, after the transform",
     "levels": "weights, and how many representatives have each",
     "bits": "representatives with their labels, bit-packed",
 }
@@ -56,10 +54,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far rows lie from their representatives in one column: in raw units, and as stored."""
+    """How far rows lie from their representatives in one column: in raw units, and as stored.
+
+    raw: None for what a projection gives, which has no raw units.
+    """
 
     name: str
-    raw: float
+    raw: float | None
     stored: float
 
 
@@ -124,9 +125,10 @@ def _groups(reps: Representatives, names: Names) -> tuple[Group, ...]:
 def _spreads(reps: Representatives, told: Columns) -> tuple[Spread, ...]:
     if not len(reps.rows.sigma):
         return ()
-    sigma = f8_decode(reps.rows.sigma).astype(np.float64)
-    spreads = zip(told.names, (sigma * told.scale).tolist(), sigma.tolist(), strict=True)
-    return tuple(Spread(*each) for each in spreads)
+    sigma = f8_decode(reps.rows.sigma)
+    projected = told.inverse is not None
+    raw = [None] * len(sigma) if projected else told.raw_spread(sigma).tolist()
+    return tuple(Spread(*each) for each in zip(told.stored, raw, sigma.tolist(), strict=True))
 
 
 def _tables(reps: Representatives) -> tuple[tuple[str, int, str], ...]:

@@ -46,6 +46,7 @@ class Group:
 class Portraits:
     """kind: 'pictures', 'curves' or 'bars'. features: names of the values of a portrait.
 
+    projected: how many numbers of a representative its portrait is a back-projection of, or 0.
     dreams: rows drawn around the first portrait; none when rows are not dreamt.
     """
 
@@ -53,6 +54,7 @@ class Portraits:
     features: tuple[str, ...]
     groups: tuple[Group, ...]
     dreams: tuple[Markup, ...]
+    projected: int = 0
 
     @property
     def shown(self) -> int:
@@ -86,7 +88,7 @@ def portraits(evidence: Evidence) -> Portraits | None:
     plan, reps = evidence.plan, evidence.representatives
     if plan is None or reps is None:
         return None
-    X = _scaled(plan, reps.X)
+    X = reps.inputs.back(reps.X)
     kind, paint = _painter(plan, X)
     groups = tuple(
         Group(
@@ -104,11 +106,10 @@ def portraits(evidence: Evidence) -> Portraits | None:
         for name, members, most in _members(evidence, reps)
     )
     first = int(_members(evidence, reps)[0][1][0])
-    dreams = [
-        paint(_scaled(plan, row[None])[0], "a row dreamt around it") for row in _around(reps, first)
-    ]
+    dreams = [paint(row, "a row dreamt around it") for row in _around(reps, first)]
     names = [name for name, kept in zip(plan.features, plan.inputs.kept, strict=True) if kept]
-    return Portraits(kind, tuple(names), groups, tuple(dreams))
+    projected = reps.inputs.outputs if reps.inputs.projection else 0
+    return Portraits(kind, tuple(names), groups, tuple(dreams), projected)
 
 
 def _members(evidence: Evidence, reps: Representatives) -> list[tuple[str, NDArray[np.intp], int]]:
@@ -141,21 +142,16 @@ def _painter(plan: Plan, X: F32) -> tuple[str, Callable[[F32, str], Markup]]:
 
 
 def _around(reps: Representatives, i: int) -> Sequence[F32]:
-    """Rows (DREAMS, r) that a device holding nothing but representative i would draw."""
+    """Scaled inputs (DREAMS, d) of rows that a device holding only representative i would draw."""
     rows = reps.rows
     if not len(rows.sigma):
         return ()
     bits = np.unpackbits(rows.bits, bitorder="little")[i * rows.row_bits : (i + 1) * rows.row_bits]
     one = replace(rows, levels=((DREAMS, 1),), bits=np.packbits(bits, bitorder="little"))
-    return list(Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0])
-
-
-def _scaled(plan: Plan, x: F32) -> F32:
-    """Network inputs (n, r) as scaled inputs: what they were, or may have been, projected from."""
-    return plan.inputs.projection.back(x) if plan.inputs.projection else x
+    return list(reps.inputs.back(Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0]))
 
 
 def _raw(plan: Plan, row: F32) -> tuple[float, ...]:
-    """Network inputs (r,) in raw units."""
+    """Scaled inputs (d,) in raw units."""
     scale = np.ldexp(1.0, -plan.inputs.gain.astype(np.int32))
     return tuple((row * scale + plan.inputs.shift).tolist())

@@ -52,6 +52,9 @@
 #ifndef TD_WITH_DESCENT // plain SGD on batches of one row
 #define TD_WITH_DESCENT 1
 #endif
+#ifndef TD_WITH_FREEZING // layers whose weights, or all of whose parameters, stay
+#define TD_WITH_FREEZING 1
+#endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif
@@ -62,7 +65,7 @@
 #define TD_WITH_TRANSFORM 1
 #endif
 
-// rows that kernels take together: 1 (small), 4 (fast), 8 (hosts with vectors); never a matter of bits
+// rows that kernels take together: 1 (small), 4 (fast), 8 (a host's own); never a matter of bits
 #ifndef TD_TILE
 #define TD_TILE 4
 #endif
