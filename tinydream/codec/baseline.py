@@ -44,7 +44,7 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     width = reps.rows.width
     rows = reps.rows
     head = reps.nbytes - rows.nbytes
-    budget = Budget(rows.columns, head, rows.label_bits, 0, reps.nbytes, levels=1)
+    budget = Budget(rows.columns, head, rows.hard_bits, 0, reps.nbytes, levels=1)
     fit = min(budget.rows(width), len(Z))
     if fit < 1:
         raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")
@@ -105,12 +105,12 @@ def _plain(
     rows = Rows(
         columns=reps.rows.columns,
         targets=reps.rows.targets,
-        label_bits=reps.rows.label_bits,
+        label_bits=reps.rows.hard_bits,
         width=width,
         low=low,
         step=step,
         sigma=np.empty(0, np.uint8),
         levels=((1, len(q)),),
-        bits=pack_rows(q, labels, width, reps.rows.label_bits),
+        bits=pack_rows(q, labels, width, reps.rows.hard_bits),
     )
     return Representatives(reps.inputs, rows, reps.classes, reps.outputs)
