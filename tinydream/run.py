@@ -224,7 +224,10 @@ class Run:
         return RunData(arrays["x"], arrays["y"])
 
     def validation(self, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The first `count` rows that compress kept back: x (count, features), y (count, ...)."""
+        """The first `count` rows that compress kept back: x (count, features), y (count, ...).
+
+        Raises InputError when there are fewer.
+        """
         arrays = self.read_arrays("validation.npz", "x", "y")
         have = len(arrays["x"])
         if count > have:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from tinydream.report import sections
 from tinydream.report.evidence import Evidence
+from tinydream.report.lives import lives
 from tinydream.report.portraits import portraits
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def make_page(evidence: Evidence) -> str:
         "entropy": sections.entropy(evidence),
         "portraits": portraits(evidence),
         "memory": sections.memory(evidence),
+        "lives": lives(evidence.plan) if evidence.plan else [],
         "learning": sections.learning(evidence),
         "heldout": sections.heldout(evidence),
         "comparison": sections.comparison(evidence),

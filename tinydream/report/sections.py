@@ -172,13 +172,15 @@ def _region(use: Use, linked: Linked | None) -> RegionMap:
     filled, parts, at = [], list[Part](), 0
     for i, buffer in enumerate(use.buffers):
         kind = "m8" if buffer.name == "stack" else f"m{i % COLOURS + 1}"
-        filled.append((buffer.name, float(buffer.bytes), kind))
+        own = buffer.bytes - buffer.shared
+        filled.append((buffer.name, float(own), kind))
         inside = buffer.region == "arena"
         symbol = "" if inside else SYMBOLS.get(buffer.name, buffer.name)
         real = linked.parts.get(symbol) if linked else None
-        at = at + buffer.bytes if inside else at
+        at = at + own if inside else at
         name = f"arena: {buffer.name}" if inside else buffer.name
-        parts.append(Part(name, kind, buffer.bytes, real, buffer.life))
+        life = f"{buffer.life}, {buffer.shared:,} more shared" if buffer.shared else buffer.life
+        parts.append(Part(name, kind, own, real, life))
         last = i + 1 == len(use.buffers) or use.buffers[i + 1].region != "arena"
         if inside and last:
             held = linked.parts.get("arena") if linked else None
