@@ -10,7 +10,7 @@ from verbs import refused
 
 from tinydream import load_board, load_data
 from tinydream.codec import EntroGeDe
-from tinydream.codec.baseline import validation_rows
+from tinydream.codec.baseline import all_rows, random_rows, validation_rows
 from tinydream.errors import InputError
 from tinydream.network import SGD, Network
 from tinydream.plan import Plan
@@ -45,6 +45,21 @@ def test_rows_kept_back_are_training_rows_that_are_not_condensed(tmp_path):
         carve(data, 0.7, 0)
 
 
+def test_whole_groups_are_kept_back_for_validation(tmp_path, verb):
+    rng = np.random.default_rng(5)
+    who, y, X = rng.integers(0, 12, 600), rng.integers(0, 3, 600), rng.normal(0, 1, (600, 4))
+    np.savez(tmp_path / "t.npz", x=X + y[:, None], y=y, person=who)
+    data = load_data(tmp_path / "t.npz", groups="person")
+    kept, valid = carve(data, 0.25, seed=1)
+    assert len(kept.groups) == len(kept.X) and len(valid.groups) == len(valid.X)
+    assert not np.isin(valid.groups, kept.groups).any()
+    assert 0.15 < len(valid.X) / len(data.X) < 0.35 and len(np.unique(kept.y)) == 3
+    assert sorted([*kept.row, *valid.row]) == sorted(data.row)
+    place, out = str(tmp_path / "t.npz"), ("-o", str(tmp_path / "run"))
+    code, _, err = verb("compress", place, "--groups", "person", "--validation", "0.2", *out)
+    assert (code, err) == (0, "")
+
+
 @pytest.mark.parametrize("targets", [0, 2])
 def test_validation_rows_are_packed_on_the_representatives_grid(targets):
     rng = np.random.default_rng(1)
@@ -61,6 +76,18 @@ def test_validation_rows_are_packed_on_the_representatives_grid(targets):
         assert np.array_equal(labels, y[:50])
     inside = np.abs(x - wanted) <= oracle_rows.f8(rows.step) / 2 + 1e-5
     assert inside.mean() > 0.95  # what lies beyond the grid is cut to it
+
+
+def test_rows_beside_soft_targets_have_their_own_labels():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 3, 600)
+    X = rng.normal(0, 1, (600, 5)) + 2 * np.eye(5)[y]
+    reps = EntroGeDe(budget_bytes=1200, soft=4).fit(X, y).representatives_
+    assert reps.rows.soft_bits == 4 and reps.rows.label_bits == 0
+    for rows in (all_rows(reps, X, y).rows, validation_rows(reps, X, y)):
+        assert np.array_equal(oracle_rows.labels_of(rows), y)
+    random = random_rows(reps, X, y, seed=0)
+    assert random.nbytes <= reps.nbytes and len(set(oracle_rows.labels_of(random.rows))) == 3
 
 
 def test_a_run_ends_with_patience_and_with_the_best_weights():

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.data import Data, load_data
+from tinydream.data.table import choose_groups
 from tinydream.errors import InputError
 from tinydream.run import Run
 
@@ -40,7 +41,18 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     """
     if not 0 <= share <= 0.5:
         raise InputError(f"the share of validation rows must lie in 0..0.5, not {share}")
-    order = np.random.default_rng([seed, 1]).permutation(len(data.X))
+    generator = np.random.default_rng([seed, 1])
+    order = generator.permutation(len(data.X))
+    if data.groups is None or not share:
+        back = _each_class(data, share, order)
+    else:
+        back = choose_groups(replace(data, share=share), generator)[order]
+    kept, valid = (_some(data, i) for i in (np.sort(order[~back]), order[back]))
+    return (kept, valid) if share else (data, valid)
+
+
+def _each_class(data: Data, share: float, order: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows, in this order, are the first ones of their class: a share of it."""
     kinds = data.y[order] if data.task == "classification" else np.zeros(len(order), np.int32)
     rank = np.empty(len(order), int)  # of a row among those of its class
     for kind in np.unique(kinds):

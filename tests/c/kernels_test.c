@@ -64,7 +64,7 @@ static int descend_differs(const td_shape_t *s)
 static int differs(uint32_t in, uint32_t out, uint32_t rows)
 {
     static const uint8_t kinds[] = {TD_RELU, TD_RELU6, TD_LEAKY_RELU, TD_TANH, TD_SIGMOID};
-    td_layer_t before = {kinds[(in + out) % 5], (uint16_t)in, (uint16_t)in, 0.25f};
+    td_layer_t before = {.kind = kinds[(in + out) % 5], .in = (uint16_t)in, .out = (uint16_t)in, .limit = 0.25f};
     uint32_t step = in + (in + rows) % 3;
     td_shape_t one = {(uint16_t)in, (uint16_t)out, 1, (uint16_t)step, (in + out + rows) % 4 ? &before : NULL};
     td_shape_t s = one;

@@ -56,7 +56,7 @@ def random_rows(
     width = reps.rows.width if bits is None else np.array([bits], np.uint8)
     units = {**reps.inputs.tables(), **reps.outputs.tables()}
     head = sum(map(len, units.values()))
-    budget = Budget(Z.shape[1], head, reps.rows.label_bits, 0, total, levels=1)
+    budget = Budget(Z.shape[1], head, reps.rows.hard_bits, 0, total, levels=1)
     fit = min(budget.rows(width), len(Z))
     if fit < 1:
         raise BudgetError(f"not one random row fits in {total} bytes; take a larger budget")
@@ -122,12 +122,12 @@ def _plain(
     rows = Rows(
         columns=q.shape[1],
         targets=reps.rows.targets,
-        label_bits=reps.rows.label_bits,
+        label_bits=reps.rows.hard_bits,
         width=width,
         low=low,
         step=step,
         sigma=np.empty(0, np.uint8),
         levels=((1, len(q)),),
-        bits=pack_rows(q, labels, width, reps.rows.label_bits),
+        bits=pack_rows(q, labels, width, reps.rows.hard_bits),
     )
     return Representatives(reps.inputs, rows, reps.classes, reps.outputs)

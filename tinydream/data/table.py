@@ -16,7 +16,7 @@ from tinydream.data.source import Source
 from tinydream.data.target import check_classes, check_numbers, choose_task
 from tinydream.errors import DataError
 
-__all__ = ["Data", "load_data", "split"]
+__all__ = ["Data", "choose_groups", "load_data", "split"]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".npz")
 
@@ -170,7 +170,7 @@ def _places(which: NDArray[np.bool_]) -> NDArray[np.int32]:
 def _choose_held(data: Data, seed: int) -> NDArray[np.bool_]:
     generator, held = np.random.default_rng(seed), np.zeros(len(data.y), bool)
     if data.groups is not None:
-        return _choose_groups(data, generator)
+        return choose_groups(data, generator)
     if data.task == "regression":
         kinds: Iterable[NDArray[np.bool_]] = [np.ones(len(data.y), bool)]
     else:
@@ -189,8 +189,11 @@ def _choose_held(data: Data, seed: int) -> NDArray[np.bool_]:
     return held
 
 
-def _choose_groups(data: Data, generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Whole groups, near the share of rows; raises DataError when none can be held out."""
+def choose_groups(data: Data, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Which training rows to hold out, (n,): whole groups, near the share of rows.
+
+    Raises DataError when none can be held out.
+    """
     groups = data.groups
     assert groups is not None
     held, want = np.zeros(len(groups), bool), data.share * len(groups)
