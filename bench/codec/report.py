@@ -135,7 +135,7 @@ def _by_set(sets: dict[str, dict[str, dict[str, Any]]]) -> str:
             time = f"{row['ours']['seconds']:.1f}" if "ours" in row else ""
             rows.append([name, _kib(budget), *cells, size, time])
     return table(["set", "", *present, "rows of ours", "seconds of ours"], rows) + (
-        "\n\nSeconds: read, compress and train, on one core. In brackets: bits of k-means."
+        "\n\nSeconds: read, compress and train, of one core's time. In brackets: bits of k-means."
     )
 
 
