@@ -110,6 +110,7 @@ def told(size, step, needed, **more):
     curve = {"curve": [0.2, 0.8, 0.9], "final": 0.9, "spread": 0.01, "setting": "Adam 0.003"}
     return {
         "bytes": size,
+        "inputs": 16,
         "step": step,
         "steps_to": steps,
         "instructions_to": need,

@@ -37,19 +37,21 @@ def main(
     parts: tuple[str, ...],
 ) -> None:
     """Instructions, RAM and flash of the training core on emulated Cortex-M."""
-    if missing := lacking():
+    parts = parts or PARTS
+    if missing := lacking(emulator=bool(profile) or parts != ("functions",)):
         sys.exit(f"{' and '.join(missing)} not on PATH; run `scripts/setup qemu`")
+    if write and quick:
+        sys.exit("--quick is for a look; what is written comes of a whole run")
     if profile:
         click.echo(page.profile(_case(profile)))
         return
-    parts = parts or PARTS
     if compare:
         sys.exit(_compare(parts))
     if "curves" in parts and not data_folder().is_dir():
         sys.exit(f"the data sets are not in {data_folder()}; set TINYDREAM_DATA")
-    found = _read() | {"command": "scripts/bench core --write"} | versions()
+    found = _read() | {"command": "scripts/bench core --write"}
     if "counts" in parts:
-        found |= counts.count_all(_tell)
+        found |= versions() | counts.count_all(_tell)
     if "functions" in parts and write:
         functions.write()
     if "host" in parts:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench.core.target import CORES, FLAGS, LIBRARY, PORT, PREFIX, ROOT, do, versions
+from bench.core.target import CORES, FLAGS, LIBRARY, PORT, PREFIX, ROOT, compiler, do
 
 __all__ = ["KEPT", "RENEW", "check", "make", "write"]
 
@@ -50,7 +50,7 @@ def make() -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(HEAD)
-    told = ("arm-none-eabi-gcc", versions()["compiler"], "compiler", "", "", "", "")
+    told = ("arm-none-eabi-gcc", compiler(), "compiler", "", "", "", "")
     rows.writerow(told)
     for title, each in sorted(symbols.items(), key=lambda item: (item[1].file, item[1].name)):
         row: list[object] = [each.file, each.name, each.kind, each.bytes]

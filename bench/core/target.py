@@ -27,6 +27,7 @@ __all__ = [
     "Program",
     "Run",
     "build",
+    "compiler",
     "do",
     "lacking",
     "run",
@@ -130,19 +131,21 @@ class Run:
         return sum(b.count * b.times for g in groups for b in self.blocks.get((region, g), []))
 
 
-def lacking() -> list[str]:
-    """The programs that this needs and that are not on PATH."""
-    needed = ("cc", f"{PREFIX}gcc", "qemu-system-arm")
+def lacking(*, emulator: bool = True) -> list[str]:
+    """The programs that are needed and not on PATH; emulator: whether programs shall run."""
+    needed = (f"{PREFIX}gcc", *(("cc", "qemu-system-arm") if emulator else ()))
     return [program for program in needed if not shutil.which(program)]
 
 
 def versions() -> dict[str, str]:
     """Of the compiler and the emulator."""
     emulator = re.search(r"version ([\d.]+)", do(["qemu-system-arm", "--version"]))
-    return {
-        "compiler": do([f"{PREFIX}gcc", "-dumpfullversion"]).strip(),
-        "qemu": emulator[1] if emulator else "unknown",
-    }
+    return {"compiler": compiler(), "qemu": emulator[1] if emulator else "unknown"}
+
+
+def compiler() -> str:
+    """GCC's version."""
+    return do([f"{PREFIX}gcc", "-dumpfullversion"]).strip()
 
 
 def build(

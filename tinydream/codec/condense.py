@@ -57,12 +57,17 @@ class Options(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Condensed:
-    """What a table has become. trials: of the projections that were tried, none if none were."""
+    """What a table has become.
+
+    trials: of the projections and models that were tried, none if none were. chosen: the place
+    in them of what was followed, or None.
+    """
 
     inputs: Inputs
     outputs: Outputs
     rows: Rows
     trials: tuple[Trial, ...]
+    chosen: int | None
 
 
 def condense(
@@ -75,7 +80,7 @@ def condense(
     """Representatives of rows X (n, d) and y: labels (n,), or targets (n, t) if classes is 0.
 
     groups: (n,), of which whole ones are held out to choose a projection. Raises BudgetError
-    when not even one row a class fits.
+    when not even one row a class fits, InputError for more components than inputs.
     """
     fixed, total = options.representatives, options.budget_bytes
     if fixed is not None and fixed < classes:
@@ -83,10 +88,9 @@ def condense(
             f"{fixed} representatives cannot stand for {classes} classes; ask for {classes} or more"
         )
     outputs = Outputs() if classes else fit_outputs(y)
-    if options.shape is not None and int(np.prod(options.shape)) != X.shape[1]:
+    if options.shape is not None and (size := int(np.prod(options.shape))) != X.shape[1]:
         raise InputError(
-            f"shape {tuple(options.shape)} is of {int(np.prod(options.shape))} numbers and a row has"
-            f" {X.shape[1]}"
+            f"shape {tuple(options.shape)} is of {size} numbers and a row has {X.shape[1]}"
         )
     shaped = options.shape is not None
     inputs = fit_inputs(X, total if fixed is None else None, options.one_hot, shaped)
@@ -98,13 +102,13 @@ def condense(
     truth = y if classes else ((y - outputs.shift) / outputs.scale).astype(np.float32)
     job = _Job(options, classes, sum(map(len, _tables(inputs, outputs).values())))
     U = apply_inputs(inputs, X)  # not projected yet
-    projection, model, trials = job.choose(U, truth, groups)
+    projection, model, trials, place = job.choose(U, truth, groups)
     if projection is None:
         rows = job.rows(U, truth, None, model, exact_units(X, inputs))
     else:
         inputs = replace(inputs, projection=projection)
         rows = job.rows(apply_inputs(inputs, X), truth, projection, model)
-    return Condensed(inputs, outputs, rows, trials)
+    return Condensed(inputs, outputs, rows, trials, place)
 
 
 def _tables(inputs: Inputs, outputs: Outputs) -> dict[str, bytes]:
@@ -131,9 +135,12 @@ class _Job:
 
     def choose(
         self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None
-    ) -> tuple[Projection | None, Model, tuple[Trial, ...]]:
-        """The projection of scaled inputs U (n, d), if any, the model, and what was tried."""
+    ) -> tuple[Projection | None, Model, tuple[Trial, ...], int | None]:
+        """The projection of scaled inputs U (n, d), if any, the model, and what was tried: all
+        trials, and the place of the one to follow."""
         kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
+        if rank is not None and rank > columns:
+            raise InputError(f"components is {rank}, but there are only {columns} inputs")
         kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
         tried, models = (
             candidates(columns, self._budget(columns), kinds, rank),
@@ -144,27 +151,34 @@ class _Job:
         if self.classes == 1:  # nothing is told apart: nothing can be judged
             return self._unjudged(U, y, tried, models[0])
         if kind == "none" and len(models) == 1:
-            return None, models[0], ()
+            return None, models[0], (), None
         best, trials = choose(U, y, self.classes, groups, tried, models, self.rows)
         if best is None and kind in KINDS:
             raise BudgetError(
                 f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
                 " bytes beside a row a class; raise budget_bytes, or set projection='none'"
             )
-        if best is None or best.candidate.kind == "none":
-            return None, best.model if best else models[0], trials
-        chosen, directions = best.candidate, Directions(U, y, self.classes)
-        return directions.projection(chosen.kind, chosen.rank, chosen.bits), best.model, trials
+        if best is None:
+            return None, models[0], trials, None
+        chosen = best.candidate
+        places = [i for i, t in enumerate(trials) if (t.candidate, t.model) == (chosen, best.model)]
+        place = places[0] if places else None
+        if chosen.kind == "none":
+            return None, best.model, trials, place
+        projection = Directions(U, y, self.classes).projection(
+            chosen.kind, chosen.rank, chosen.bits
+        )
+        return projection, best.model, trials, place
 
     def _unjudged(
         self, U: F32, y: NDArray[Any], tried: list[Candidate], model: Model
-    ) -> tuple[Projection | None, Model, tuple[Trial, ...]]:
+    ) -> tuple[Projection | None, Model, tuple[Trial, ...], int | None]:
         """Without a target: principal directions if they are asked for, else none."""
         kept = [c for c in tried if c.kind == self.options.projection == "pca"]
         if not kept:
-            return None, model, ()
+            return None, model, (), None
         chosen = kept[0]
-        return Directions(U, y, 1).projection("pca", chosen.rank, chosen.bits), model, ()
+        return Directions(U, y, 1).projection("pca", chosen.rank, chosen.bits), model, (), None
 
     def _models(self, columns: int) -> list[Model]:
         """The models of deviations to try, the usual one first."""

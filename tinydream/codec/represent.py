@@ -139,8 +139,9 @@ class EntroGeDe:
     trained on all rows tells it; 0 for labels. `trials_` tells what was tried, and how it scored.
 
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
-    classes_ (k,; empty for regression), n_features_in_, feature_names_in_ (for data frames with
-    text as names).
+    classes_ (k,; empty for regression), trials_ (what was tried on held-out rows), chosen_ (the
+    place in trials_ of what was followed, or None), n_features_in_, feature_names_in_ (for data
+    frames with text as names).
 
     Of more than 524,288 rows (or 32 for each representative that could fit, if that is more) a
     random part is condensed, of each class its share; it stands for all.
@@ -200,7 +201,7 @@ class EntroGeDe:
             names = None if names is None else names[times]
         made = condense(rows, target, classes, self, names)
         self.representatives_ = Representatives(made.inputs, made.rows, self.classes_, made.outputs)
-        self.trials_ = made.trials
+        self.trials_, self.chosen_ = made.trials, made.chosen
         return self
 
     def transform(self, X: ArrayLike) -> F32:
@@ -253,10 +254,7 @@ class EntroGeDe:
         if self.bits != "auto":
             _check_whole("bits", self.bits, 1, 16, " or 'auto'")
         for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise InputError(
-                    f"{name} is {getattr(self, name)!r}; it is {' or '.join(map(repr, known))}"
-                )
+            _check_word(name, getattr(self, name), known)
         if self.components is not None:
             _check_whole("components", self.components, 1, 65535)
         if self.rank != "auto":
@@ -269,6 +267,11 @@ class EntroGeDe:
             raise InputError(
                 f"task is {self.task!r}; it is 'auto', {' or '.join(map(repr, TASKS))}"
             )
+
+
+def _check_word(name: str, value: Any, words: Sequence[str]) -> None:
+    if value not in words:
+        raise InputError(f"{name} is {value!r}; it is {', '.join(map(repr, words))}")
 
 
 def _check_whole(name: str, value: Any, low: int, high: int, other: str = "") -> None:

@@ -49,8 +49,8 @@ def fit_inputs(
     """How rows X (n, d) become inputs with a standard deviation around 1; NaN is missing.
 
     Columns that are constant (as float32) are dropped, unless `keep_all`. One shift and gain
-    serve all columns when they look like one unit, as pixels and samples do; else each column has its own, unless
-    these 5 bytes a column are too much for `budget`. Gross outliers (10 standard
+    serve all columns when they look like one unit, as pixels and samples do; else each column has
+    its own, unless these 5 bytes a column are too much for `budget`. Gross outliers (10 standard
     deviations off the median, both told by the quartiles, and at most 1 % of a column) count as
     lying there. Columns in `one_hot` hold codes 0..k-1 and become k inputs of their own.
     A missing value becomes the mean of its column.

@@ -83,7 +83,8 @@ def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree
     grid = np.ascontiguousarray(grid, np.uint16)
     labels = np.ascontiguousarray(labels, np.int32)
     scale = np.ascontiguousarray(scale, np.float64)
-    made = _core.grow_tree(grid, labels, scale, n, d, classes, leaves, leaf, parent, error)
+    sizes = (n, d, classes, leaves, threads())
+    made = _core.grow_tree(grid, labels, scale, *sizes, leaf, parent, error)
     return Tree(classes, leaf, parent[:made].copy(), error[:made].copy())
 
 
