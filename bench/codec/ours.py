@@ -31,12 +31,12 @@ def fit_ours(unit: Unit, fold: Fold) -> Built | None:
         options["representatives"] = unit.rows
     else:
         options["budget_bytes"] = unit.budget
-    codec, start = td.EntroGeDe(**options), time.perf_counter()
+    codec, start = td.EntroGeDe(**options), time.process_time()
     try:
         codec.fit(fold.X, fold.y, groups=fold.groups)
     except td.BudgetError:
         return None
-    return Built(codec.representatives_, time.perf_counter() - start)
+    return Built(codec.representatives_, time.process_time() - start)
 
 
 def our_rows(unit: Unit, fold: Fold) -> Representatives | None:

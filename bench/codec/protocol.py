@@ -60,13 +60,13 @@ def _attempt(unit: Unit, fold: Fold, bits: int, rate: float, seed: int) -> dict[
         built = _built(unit, fold, bits, seed)
     if built is None:
         return cell | {"score": fold.chance, "nbytes": 0, "rows": 0, "compress": 0.0, "train": 0.0}
-    reps, start = built.reps, time.perf_counter()
+    reps, start = built.reps, time.process_time()
     if unit.learner == "mlp":
         device = _device(unit, fold, built, rate, seed)
         score = fold.chance if device is None else score_of(device, fold)
     else:
         score = fit_model(unit.learner, reps, fold, rate, seed)
-    spent = time.perf_counter() - start
+    spent = time.process_time() - start
     told = {"score": score, "nbytes": reps.nbytes, "rows": reps.rows.count}
     return cell | told | {"compress": built.seconds, "train": spent}
 
@@ -108,7 +108,7 @@ def _weights(fold: Fold, hidden: int, rate: float, seed: int) -> NDArray[np.floa
 
 
 def _rival(unit: Unit, fold: Fold, bits: int, rate: float, seed: int) -> dict[str, Any]:
-    start = time.perf_counter()
+    start = time.process_time()
     hidden, size = fits(fold, unit.budget, bits)
     told = {"score": fold.chance, "nbytes": size, "rows": hidden, "compress": 0.0, "train": 0.0}
     if not hidden:
@@ -118,4 +118,4 @@ def _rival(unit: Unit, fold: Fold, bits: int, rate: float, seed: int) -> dict[st
         device = simulator(all_rows(fold).reps, fold, hidden)
         device.push(round_weights(weights, device.plan.layers, bits))
         told["score"] = score_of(device, fold)
-    return told | {"train": time.perf_counter() - start}
+    return told | {"train": time.process_time() - start}
