@@ -57,7 +57,18 @@ def _asked(sets: dict[str, Any]) -> str:
         for (limit, count), what in zip(reached.items(), ("must", "aim"), strict=True)
     ]
     title = "### Representatives against AIfES on all rows"
-    return f"{title}\n\n{table(head, rows)}\n\n{' '.join(told)}"
+    return f"{title}\n\n{table(head, rows)}\n\n{' '.join([*told, _lost(sets)])}"
+
+
+def _lost(sets: dict[str, Any]) -> str:
+    """Where all rows, on this very core, come to 95 % with fewer instructions."""
+    names = []
+    for name, one in sets.items():
+        fewer = _fewer(one["rivals"][OURS], one["rivals"]["all rows"], "95")
+        if fewer is None or fewer < 1:
+            names.append(name)
+    told = ", ".join(names) or "nowhere"
+    return f"All rows on this core get to 95 % sooner than representatives: {told}."
 
 
 def _fewer(own: dict[str, Any], peer: dict[str, Any], level: str) -> float | None:
