@@ -119,6 +119,28 @@ def initial_weights(layers, seed):
     return pairs
 
 
+def pairs_of(layers, flat):
+    """All parameters in one row, as one (W, b) pair a dense layer."""
+    pairs, at = [], 0
+    for layer in layers:
+        if layer.kind == "dense":
+            n = layer.outputs * layer.inputs
+            w = flat[at : at + n].reshape(layer.outputs, layer.inputs)
+            pairs.append((w, flat[at + n : at + n + layer.outputs]))
+            at += n + layer.outputs
+    return pairs
+
+
+def moving(layers):
+    """Which of all parameters training moves, (parameters,)."""
+    flags = []
+    for layer in layers:
+        if layer.kind == "dense":
+            flags.append(np.full(layer.outputs * layer.inputs, layer.train == "all"))
+            flags.append(np.full(layer.outputs, layer.train != "none"))
+    return np.concatenate(flags)
+
+
 def forward(layers, pairs, x):
     """Inputs (n, d) -> the inputs of each dense layer, and the logits."""
     inputs, activations = [], between(layers)
@@ -279,6 +301,8 @@ class Trainer:
         self.plan = plan
         self.pairs = initial_weights(plan.layers, seed)
         self.optimizer = plan.optimizer
+        first = {"all": 0, "bias": 1, "none": 2}  # of a pair (W, b), what moves
+        self.moves = [first[layer.train] for layer in plan.layers if layer.kind == "dense"]
         self.state = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in self.pairs]
         self.power1 = self.power2 = F(1)
 
@@ -298,11 +322,23 @@ class Trainer:
             self._update(grads, self._clipped(grads, F(1) / F(n)), F(rate))
         return total / F(rows), right
 
+    def validate(self, x, y):
+        """(rows, how many are right, mean loss) of the validation rows (n, inputs), as they are."""
+        losses, right = row_losses(
+            self.plan.loss, forward(self.plan.layers, self.pairs, x)[1], y, self.plan.delta
+        )[1:]
+        total = F(0)
+        for one in losses:
+            total = total + one
+        return len(x), right, total / F(len(x))
+
     def _clipped(self, grads, scale):
         if not self.optimizer.clip:
             return scale
         total = F(0)
-        for grad in (part for pair in grads for part in pair):
+        for grad in (
+            p for pair, moves in zip(grads, self.moves, strict=True) for p in pair[moves:]
+        ):
             squares = (grad * scale) * (grad * scale)
             for one in squares.ravel():
                 total = total + one
@@ -313,12 +349,15 @@ class Trainer:
         o = self.optimizer
         if o.decay:
             share = min(rate * F(o.decay), F(1))
-            self.pairs = [[p - p * share for p in pair] for pair in self.pairs]
+            for pair, moves in zip(self.pairs, self.moves, strict=True):
+                pair[moves:] = [p - p * share for p in pair[moves:]]
         if o.kind == "adam":
             self.power1, self.power2 = self.power1 * F(o.a), self.power2 * F(o.b)
             alpha = rate * np.sqrt(F(1) - self.power2) / (F(1) - self.power1)
-        for pair, grad, states in zip(self.pairs, grads, self.state, strict=True):
-            for i in range(2):
+        for pair, grad, states, moves in zip(
+            self.pairs, grads, self.state, self.moves, strict=True
+        ):
+            for i in range(moves, 2):
                 g, s = grad[i] * scale, states[i]
                 if o.kind == "adam":
                     s[0] = s[0] + (g - s[0]) * (F(1) - F(o.a))
@@ -329,3 +368,22 @@ class Trainer:
                     pair[i] = pair[i] + s[0]
                 else:
                     pair[i] = pair[i] - rate * g
+
+
+def train(plan, knobs, draw, validation=None):
+    """A whole run: what each epoch tells, as in Metrics up to `best`; and the weights it ends with.
+
+    validation: (x, y) of the plan's validation rows.
+    """
+    trainer, told = Trainer(plan, knobs.weights_seed), []
+    rows, best, least, kept = knobs.epoch_rows or plan.rows.rows, 0, None, None
+    for epoch, rate in enumerate(rates(knobs), 1):
+        loss, right = trainer.epoch(draw, rows, rate)
+        seen = trainer.validate(*validation) if validation else (0, 0, 0.0)
+        if validation and (not best or seen[2] < least):
+            best, least, kept = epoch, seen[2], trainer.weights
+        step = epoch * -(-rows // plan.batch)
+        told.append((epoch, step, rows, right, loss, *seen, best))
+        if knobs.patience and epoch - best >= knobs.patience:
+            break
+    return told, kept if plan.keep_best else trainer.weights

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinydream.network import ACTIVATIONS, SGD, Adam, LeakyRelu, Network, Relu
+from tinydream.network import ACTIVATIONS, SGD, Adam, Dense, LeakyRelu, Network, Relu
 from tinydream.plan import Inputs, Outputs, Plan, Projection, Rows
 
 
@@ -127,9 +127,37 @@ def with_activations(network, rng):
     return replace(network, layers=layers)
 
 
+def partly_trained(network, rng):
+    """The same network; sometimes only the last layers, or biases, or any choice of them move."""
+    count = sum(isinstance(layer, Dense) for layer in network.layers)
+    choice = rng.random()
+    if choice < 0.4:
+        return network
+    if choice < 0.7:
+        last = int(rng.integers(1, count + 1))
+        return network.trained(last, bias_only=bool(rng.random() < 0.4))
+    words = rng.choice(["all", "bias", "none"], count).tolist()
+    words[rng.integers(count)] = "all"
+    layers = [replace(x, train=words.pop()) if isinstance(x, Dense) else x for x in network.layers]
+    return replace(network, layers=layers)
+
+
 def gentle(plan):
-    """A factor for the rate: random targets are large, and squared errors larger; one row is noisy."""
+    """A factor for the rate: random targets are large, squared errors larger; one row is noisy."""
     return (1e-5 if plan.task == "regression" else 1.0) * (0.1 if plan.batch == 1 else 1.0)
+
+
+def with_validation(plan, rng):
+    """The same plan; often with validation rows, and then often with the best weights kept."""
+    if rng.random() < 0.5:
+        return plan
+    rows, count = plan.rows, int(rng.integers(1, 30))
+    width = np.repeat(rows.width, rows.columns) if len(rows.width) == 1 else rows.width
+    behind = rng.integers(0, max(len(plan.classes), 1), (count, 1))
+    flat = [rng.integers(0, 2, (count, int(width.sum()))), bits_of(behind, rows.hard_bits)]
+    bits = np.packbits(np.hstack(flat).astype(np.uint8).ravel(), bitorder="little")
+    validation = rows.plain(bits, count)
+    return replace(plan, validation=validation, keep_best=bool(rng.random() < 0.6))
 
 
 def random_plan(seed, *, board="native", most_rows=40):
@@ -152,7 +180,8 @@ def random_plan(seed, *, board="native", most_rows=40):
     if seed % 7 == 3:
         batch = 1
     network = with_activations(network, np.random.default_rng([seed, 1]))
-    return Plan(
+    network = partly_trained(network, np.random.default_rng([seed, 3]))
+    plan = Plan(
         board=board,
         features=tuple(f"f{j}" for j in range(raw)),
         classes=() if targets else tuple(f"class {k}" for k in range(classes)),
@@ -166,3 +195,4 @@ def random_plan(seed, *, board="native", most_rows=40):
         slice=int(rng.integers(1, min(batch, 6) + 1)),
         delta=huber,
     )
+    return with_validation(plan, np.random.default_rng([seed, 2]))

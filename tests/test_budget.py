@@ -8,7 +8,7 @@ from plans import random_plan
 from tinydream.board import load_board
 from tinydream.budget import budget, check_budget
 from tinydream.errors import BudgetError, InputError
-from tinydream.network import SGD, Adam, Dense, Network, Relu, Softmax
+from tinydream.network import SGD, Adam, Dense, LeakyRelu, Network, Relu, Softmax, Tanh
 from tinydream.planner import make_plan
 
 
@@ -89,4 +89,34 @@ def test_the_planner_s_plan_is_for_the_board_and_fits_it():
     plan = plan_for("classification")
     made = make_plan(Record(plan), Network.mlp([4], len(plan.classes)), board=load_board("native"))
     assert (made.board, made.slice, made.batch) == ("native", 4, 20)
-    assert made.rows is plan.rows and made.layers[0].inputs == plan.inputs.columns
+    assert made.rows is plan.rows and made.layers[0].inputs == plan.inputs.outputs
+
+
+def test_where_four_rows_do_not_fit_the_planner_takes_one_at_a_time():
+    plan, board = plan_for("classification"), load_board("qemu_netduinoplus2")
+    network = Network.mlp([4], len(plan.classes))
+    four = make_plan(Record(plan), network, board=board)
+    need = {use.region: use.need for use in budget(four, board)}["ram"]
+    one = make_plan(Record(plan), network, board=small(board, "ram", need - 1))
+    assert (four.tile, one.tile, one.slice) == (4, 1, 1)
+    assert four.arena_bytes - one.arena_bytes == 3 * 4 * (
+        2 + plan.rows.columns + 4 + network.outputs
+    )
+    assert dataclasses.replace(one, slice=4) == four
+
+
+def test_plain_sgd_on_single_rows_keeps_no_gradients():
+    plan, board = plan_for("classification"), load_board("native")
+    made = make_plan(Record(plan), Network.mlp([4], len(plan.classes), SGD()), board=board, batch=1)
+    names = [buffer.name for use in budget(made, board) for buffer in use.buffers]
+    assert "gradients" not in names and "weights" in names
+
+
+def test_an_activation_is_one_of_those_there_are():
+    with pytest.raises(InputError, match="an activation is relu, .*, sigmoid, not 'elu'"):
+        Network.mlp([4], 2, activation="elu")
+    with pytest.raises(InputError, match="slope of LeakyRelu must lie in 0..1, not 2"):
+        LeakyRelu(2)
+    network = Network([Dense(3), LeakyRelu(0.25), Dense(3), Tanh(), Dense(2), Softmax()])
+    kinds = [(layer.kind, layer.limit) for layer in network.records(5)[1::2]]
+    assert kinds == [("leaky_relu", 0.25), ("tanh", 0.0), ("softmax", 0.0)]

@@ -39,6 +39,15 @@ def drawer(plan, seed):
     return draw
 
 
+def validation_of(plan):
+    """Inputs and labels or targets of the plan's validation rows, or None."""
+    if plan.validation is None:
+        return None
+    x, y = oracle_rows.decode(plan.validation)
+    targets = plan.rows.targets
+    return (x[:, :-targets], x[:, -targets:]) if targets else (x, y)
+
+
 @pytest.mark.parametrize("name, first, last", [("exp", 0, 2**32), ("log", 0x800000, 0x7F800000)])
 def test_exp_and_log_equal_the_oracle_and_stay_within_two_ulp(name, first, last):
     """Every 1009th float there is; for log, every 499th normal positive one."""
@@ -88,7 +97,7 @@ def test_training_equals_the_oracle_bit_for_bit(seed):
     plan = random_plan(seed)
     rng = np.random.default_rng(seed)
     knobs = Knobs(
-        epochs=3,
+        epochs=int(rng.integers(2, 6)),
         rate=float(F(rng.uniform(0.001, 0.05) * gentle(plan))),
         seed=int(rng.integers(2**32)),
         weights_seed=int(rng.integers(2**32)),
@@ -96,16 +105,13 @@ def test_training_equals_the_oracle_bit_for_bit(seed):
         schedule=str(rng.choice(list(SCHEDULES))),
         every=int(rng.integers(1, 3)),
         factor=float(F(rng.uniform())),
+        patience=int(rng.integers(0, 3)) if plan.validation else 0,
     )
     simulator = Simulator(plan)
     history = simulator.train(**knobs.as_dict())
-    trainer = oracle.Trainer(plan, knobs.weights_seed)
-    draw = drawer(plan, knobs.seed)
-    rows = knobs.epoch_rows or plan.rows.rows
-    for metrics, rate in zip(history, oracle.rates(knobs), strict=True):
-        loss, right = trainer.epoch(draw, rows, rate)
-        assert (metrics.loss, metrics.correct, metrics.rows) == (loss, right, rows)
-    assert simulator.weights.tobytes() == trainer.weights.tobytes()
+    told, weights = oracle.train(plan, knobs, drawer(plan, knobs.seed), validation_of(plan))
+    assert [dataclasses.astuple(metrics)[:-1] for metrics in history] == told
+    assert simulator.weights.tobytes() == weights.tobytes()
 
 
 def test_initial_weights_equal_the_oracle_and_their_bounds():
@@ -176,19 +182,15 @@ def test_gradients_agree_with_finite_differences(seed):
     rate = 2.0**-6
     simulator.train(epochs=1, rate=rate, seed=0, fresh=False)
     gradient = (before - simulator.weights.astype(float)) / rate
-    dense = [layer for layer in plan.layers if layer.kind == "dense"]
 
     def loss_at(flat):
-        pairs, at = [], 0
-        for layer in dense:
-            n = layer.outputs * layer.inputs
-            w = flat[at : at + n].reshape(layer.outputs, layer.inputs)
-            pairs.append((w, flat[at + n : at + n + layer.outputs]))
-            at += n + layer.outputs
+        pairs = oracle.pairs_of(plan.layers, flat)
         return loss64(plan, pairs, x.astype(float), y)
 
-    scale = max(1.0, np.abs(gradient).max())
-    for i in np.random.default_rng(seed).choice(len(before), min(60, len(before)), False):
+    scale, moves = max(1.0, np.abs(gradient).max()), oracle.moving(plan.layers)
+    assert not gradient[~moves].any()
+    moves = np.flatnonzero(moves)
+    for i in np.random.default_rng(seed).choice(moves, min(60, len(moves)), False):
         step = np.zeros_like(before)
         step[i] = 1e-6
         slope = (loss_at(before + step) - loss_at(before - step)) / 2e-6
@@ -203,12 +205,8 @@ def test_inputs_and_predictions_equal_the_oracle_s(seed):
     x = oracle.apply_inputs(plan.inputs, raw)
     assert plan.inputs.apply(raw).tobytes() == x.tobytes()
     simulator = Simulator(plan)
-    simulator.train(epochs=2, rate=0.01 * gentle(plan), weights_seed=seed)
-    trainer = oracle.Trainer(plan, seed)
-    draw = drawer(plan, 0)
-    for _ in range(2):
-        trainer.epoch(draw, plan.rows.rows, 0.01 * gentle(plan))
-    z = oracle.forward(plan.layers, trainer.pairs, x)[1]
+    simulator.push(rng.normal(0, 0.3, plan.parameters))
+    z = oracle.forward(plan.layers, oracle.pairs_of(plan.layers, simulator.weights), x)[1]
     if plan.loss == "bce":
         assert np.array_equal(simulator.predict(raw), z[:, 0] > 0)
         p = 1 / (1 + np.exp(-z.astype(float)))
@@ -253,7 +251,7 @@ def test_a_damaged_plan_is_refused_or_harmless_never_a_crash(seed):
         bad[at] ^= 1 << rng.integers(8)
         device = _core.sim_new(bytes(bad), 0)
         if not isinstance(device, int):
-            _core.sim_start(device, 0, 1, 5, 0.01, 0, 1, 0.0)
+            _core.sim_start(device, 0, 1, 5, 0.01, 0, 1, 0.0, 0)
             _core.sim_steps(device, 3)
     for size in range(len(good)):
         assert _core.sim_new(good[:size], 0) < 0

@@ -7,9 +7,12 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import oracle_rows
 import pytest
+from plans import random_rows
 
 from tinydream import looks
+from tinydream.codegen import representatives_header
 from tinydream.run import Run
 from tinydream.stages import read_representatives
 
@@ -101,7 +104,7 @@ def test_export_of_a_regression_has_targets_in_raw_units(regression, verb, tmp_p
         header, *rows = csv.reader(file)
     values = np.array(rows, float)
     file = np.load("reps.npz")
-    inputs = plan.inputs.columns
+    inputs = plan.inputs.outputs
     assert tuple(header[inputs:]) == (*plan.targets, "weight")
     assert np.allclose(values[:, :inputs], file["X"], rtol=1e-6)
     assert np.allclose(values[:, inputs:-1], file["y"], rtol=1e-6)
@@ -123,3 +126,39 @@ def test_inputs_of_a_category_are_named_by_its_words(verb, tmp_path):
     assert header == ["size", *words, "kind", "weight"]
     spreads = json.loads(verb("inspect", "--json")[1])["deviation"]
     assert [spread["name"] for spread in spreads] == ["size", *words]
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.parametrize("seed", range(4))
+def test_a_header_of_rows_with_shares_and_spreads_tells_columns_and_classes(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    drawn = (random_rows(rng, 7, 5, targets=0, rich=True) for _ in range(1000))
+    rows = next(r for r in drawn if r.soft_bits and r.spread_bits)
+    classes = [f"class {k}" for k in range(5)]
+    text = representatives_header(rows, np.zeros(7), np.ones(7), list("abcdefg"), classes)
+    (tmp_path / "reps.h").write_text(text)
+    (tmp_path / "reader.c").write_text(READER)
+    command = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "reader.c", "-o", "reader"]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    out = subprocess.run([tmp_path / "reader"], capture_output=True, text=True).stdout
+    got = list(csv.reader(io.StringIO(out)))
+    points, labels = oracle_rows.decode(rows)
+    assert np.allclose(np.array([row[:7] for row in got], float), points, rtol=1e-5, atol=1e-5)
+    assert [row[7] for row in got] == [classes[k] for k in labels]
+
+
+def test_export_of_projected_rows_carries_the_projection(verb, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6)) @ rng.normal(size=(6, 40))
+    y = (X[:, 0] > 0).astype(int)
+    np.savez("table.npz", x_train=X, y_train=y, x_test=X[:50], y_test=y[:50])
+    assert verb("compress", "table.npz", "--budget-bytes", 600)[0] == 0
+    reps, _ = read_representatives(Run("run"))
+    assert reps.inputs.projection is not None, "a short budget for 40 columns of rank 6"
+    assert verb("export", "reps.npz")[0] == verb("inspect")[0] == 0
+    file = np.load("reps.npz")
+    size = reps.inputs.outputs
+    assert file["features"].tolist() == [f"z{k}" for k in range(size)]
+    assert file["X"].shape == (reps.rows.count, size) and file["projection"].shape == (40, size)
+    scaled = (X - file["shift"]) * np.ldexp(1.0, file["gain"].astype(int)) @ file["projection"]
+    assert np.allclose(np.clip(scaled, -16, 16), reps.inputs.apply(X), atol=1e-3)

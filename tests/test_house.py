@@ -18,7 +18,7 @@ ROWS = (
     ("errors",),
     ("_core", "reader", "resources"),
     ("inputs",),
-    ("rows",),
+    ("arena", "rows"),
     ("board", "data", "plan", "training"),
     ("codec", "network"),
     ("budget",),

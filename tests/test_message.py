@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 EXAMPLES = [
     message.Hello(),
-    message.Train(1, 2, 3, 4, 0.5, 1, 5, 0.25, False),
+    message.Train(1, 2, 3, 4, 0.5, 1, 5, 0.25, 9, False),
     message.Stop(),
     message.Pull(7, 59),
     message.Status(),
@@ -24,7 +24,7 @@ EXAMPLES = [
     message.Stopped(),
     message.State(True, 3, 15, 0xFFFFFFFF, -6),
     message.Restarting(),
-    message.Metrics(1, 5, 50, 49, 0.25, 1 << 40),
+    message.Metrics(1, 5, 50, 49, 0.25, 30, 29, 0.5, 1, 1 << 40),
     message.Done(2, 10, 0xFFFFFFFF, -6),
     message.Failure(-10, 2),
 ]

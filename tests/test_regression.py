@@ -28,7 +28,7 @@ def fitted(X, y, **parameters):
 @pytest.mark.parametrize("bits", ["auto", 5])
 def test_targets_are_the_last_columns_of_a_row(targets, bits):
     X, y = table(targets=targets)
-    reps = fitted(X, y, bits=bits)
+    reps = fitted(X, y, bits=bits, projection="none")
     assert (reps.rows.targets, reps.rows.columns, reps.rows.label_bits) == (targets, 4 + targets, 0)
     points, _ = oracle_rows.decode(reps.rows)
     assert reps.X.tobytes() == points[:, :4].tobytes()
@@ -81,7 +81,7 @@ def test_rows_of_the_stream_are_those_of_the_oracle():
 
 def test_dreamt_rows_keep_means_spreads_and_the_slope():
     X, y = table(n=6000)
-    reps = fitted(X, y, budget_bytes=8192)
+    reps = fitted(X, y, budget_bytes=8192, projection="none", noise=1.0)
     x, t = reps.sample(4 * reps.rows.rows)
     Z = reps.inputs.apply(X)
     real = np.column_stack([Z, (y - reps.outputs.shift) / reps.outputs.scale])
@@ -94,7 +94,7 @@ def test_dreamt_rows_keep_means_spreads_and_the_slope():
 
 def test_one_leaf_has_the_spread_of_all():
     X, y = table()
-    reps = fitted(X, y, representatives=1, bits=16)
+    reps = fitted(X, y, representatives=1, bits=16, projection="none", noise=1.0)
     assert reps.rows.count == 1 and np.allclose(reps.y, 0, atol=1e-3)
     assert np.allclose(reps.target_sigma, 1, rtol=0.07)
 
@@ -138,8 +138,8 @@ def test_a_network_learns_from_them_what_all_rows_tell():
 
 
 def test_of_a_long_table_a_part_of_each_class_is_condensed(monkeypatch):
-    monkeypatch.setattr("tinydream.codec.represent.MOST_ROWS", 1000)
-    monkeypatch.setattr("tinydream.codec.represent.ROWS_EACH", 0)
+    monkeypatch.setattr("tinydream.codec.condense.MOST_ROWS", 1000)
+    monkeypatch.setattr("tinydream.codec.condense.ROWS_EACH", 0)
     X, y = table(n=8000)
     labels = (np.arange(8000) % 40 == 0).astype(int)
     reps = fitted(X, labels, budget_bytes=800)
@@ -150,15 +150,19 @@ def test_of_a_long_table_a_part_of_each_class_is_condensed(monkeypatch):
 
 
 def test_the_verb_takes_task_and_categories_and_tells_what_was_decided(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinydream.codec.represent.MOST_ROWS", 200)
-    monkeypatch.setattr("tinydream.codec.represent.ROWS_EACH", 0)
+    monkeypatch.setattr("tinydream.codec.condense.MOST_ROWS", 200)
+    monkeypatch.setattr("tinydream.codec.condense.ROWS_EACH", 0)
     lines = [f"{i},{'pqr'[i % 3]},{i % 4},{i % 5}" for i in range(400)]
     (tmp_path / "t.csv").write_text("\n".join(["a,kind,u,v", *lines]) + "\n", encoding="utf-8")
     run = str(tmp_path / "run")
     words = ["compress", str(tmp_path / "t.csv"), "--target", "u,v", "--categories", "codes"]
     assert cli._run([*words, "-o", run]) == 0
     facts = Run(run).read_json("compress.json")
-    assert (facts["task"], facts["targets"], facts["inputs"]) == ("regression", ["u", "v"], 2)
+    assert (facts["task"], facts["targets"], facts["scaled_inputs"]) == (
+        "regression",
+        ["u", "v"],
+        2,
+    )
     assert facts["columns"][1] == {
         "name": "kind",
         "kind": "category",
@@ -169,4 +173,4 @@ def test_the_verb_takes_task_and_categories_and_tells_what_was_decided(tmp_path,
     assert cli._run([*words[:3], "u", "--task", "regression", "-o", run]) == 0
     facts = Run(run).read_json("compress.json")
     assert (facts["task"], facts["source"]["task"]) == ("regression", "regression")
-    assert facts["options"]["task"] == "regression" and facts["inputs"] == 5
+    assert facts["options"]["task"] == "regression" and facts["scaled_inputs"] == 5

@@ -103,6 +103,7 @@ def test_a_projection_is_the_device_s_bit_for_bit_and_close_to_its_matrix(output
     assert z.tobytes() == oracle.project(projection, x).tobytes()
     assert np.allclose(z, np.clip(x @ projection.matrix, -16, 16), atol=1e-4)
     assert projection.apply(x[:0]).shape == (0, outputs)
+    assert np.allclose(projection.back(z) @ projection.matrix, z, atol=1e-3)
 
 
 WRONG = {

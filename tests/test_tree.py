@@ -214,11 +214,11 @@ def test_the_kernels_refuse_what_would_leave_their_buffers():
     grid, labels, scale = table(*CASES[1])
     out = np.zeros(200, np.int32), np.zeros(9, np.int32), np.zeros(9)
     with pytest.raises(ValueError, match=r"labels\[0\] is 5; it must be in 0..2"):
-        _core.grow_tree(grid, labels * 0 + 5, scale, 200, 5, 3, 9, *out)
+        _core.grow_tree(grid, labels * 0 + 5, scale, 200, 5, 3, 9, 1, *out)
     with pytest.raises(ValueError, match="wanted is 2; it must be at least classes, 3"):
-        _core.grow_tree(grid, labels, scale, 200, 5, 3, 2, *out)
+        _core.grow_tree(grid, labels, scale, 200, 5, 3, 2, 1, *out)
     with pytest.raises(ValueError, match="scale has 40 bytes; 6 items of 8"):
-        _core.grow_tree(np.zeros((200, 6), np.uint16), labels, scale, 200, 6, 3, 9, *out)
+        _core.grow_tree(np.zeros((200, 6), np.uint16), labels, scale, 200, 6, 3, 9, 1, *out)
     rows, leaf = np.zeros((200, 5), np.float32), np.full(200, 4, np.int32)
     with pytest.raises(ValueError, match=r"leaf\[0\] is 4; it must be in 0..3"):
         _core.move_rows(rows, labels, np.ones(5, np.float32), 200, 5, 3, 4, 1, 1, leaf)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "td_internal.h"
+
 typedef struct {
     const uint8_t *at, *end;
     int bad;
@@ -176,6 +178,13 @@ static void parse_rows(plan_bytes_t *out, reader_t *r)
     rows->bits = take(r, ((uint64_t)rows->count * rows->row_bits + 7) / 8);
 }
 
+// after the rows, whose widths they share
+static void parse_validation(plan_bytes_t *out, reader_t *r)
+{
+    out->plan.valid_count = take_u32(r);
+    out->plan.valid = take(r, ((uint64_t)out->plan.valid_count * td_valid_row_bits(&out->plan) + 7) / 8);
+}
+
 static void parse_network(plan_bytes_t *out, reader_t *r)
 {
     uint32_t i;
@@ -186,8 +195,10 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
     for (i = 0; out->layers && i < out->plan.layers_count; i++) {
         td_layer_t *layer = &out->layers[i];
         layer->kind = take_u8(r);
+        layer->train = take_u8(r);
         layer->in = take_u16(r);
         layer->out = take_u16(r);
+        layer->place = take_u32(r);
         layer->limit = take_f32(r);
         if (layer->kind == TD_DENSE)
             out->plan.parameters += (uint32_t)layer->out * (layer->in + 1u);
@@ -211,6 +222,7 @@ static void parse_training(plan_bytes_t *out, reader_t *r)
     }
     out->plan.clip = take_f32(r);
     out->plan.decay = take_f32(r);
+    out->plan.keep_best = take_u8(r);
     out->plan.batch = take_u16(r);
     out->plan.slice = take_u16(r);
 }
@@ -235,8 +247,8 @@ static int parse_sections(plan_bytes_t *out, reader_t *r)
         char tag[5];
         void (*parse)(plan_bytes_t *, reader_t *);
     } sections[] = {{"BORD", parse_nothing}, {"NAME", parse_nothing}, {"INPT", parse_inputs},
-                    {"OUTP", parse_outputs}, {"ROWS", parse_rows},    {"NETW", parse_network},
-                    {"TRAN", parse_training}};
+                    {"OUTP", parse_outputs}, {"ROWS", parse_rows},    {"HOLD", parse_validation},
+                    {"NETW", parse_network}, {"TRAN", parse_training}};
     size_t i, count = sizeof sections / sizeof *sections;
     if (memcmp(take(r, 4), "TDPL", 4) != 0)
         return TD_EPLAN;

@@ -10,8 +10,6 @@
 #include "_planbytes.h"
 #include "td_internal.h"
 
-float td_sqrt_portable(float x);
-
 typedef struct {
     plan_bytes_t plan;
     td_train_t train;
@@ -88,32 +86,33 @@ static PyObject *sim_init(PyObject *self, PyObject *args)
                                          td_train_arena_bytes(&d->plan.plan), seed));
 }
 
-// sim_start(device, seed, epochs, epoch_rows, rate, schedule, every, factor) -> int
+// sim_start(device, seed, epochs, epoch_rows, rate, schedule, every, factor, patience) -> int
 static PyObject *sim_start(PyObject *self, PyObject *args)
 {
     PyObject *capsule;
-    unsigned int seed, epochs, epoch_rows, every;
+    unsigned int seed, epochs, epoch_rows, every, patience;
     td_knobs_t knobs;
     device_t *d;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OIIIfbIf", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate,
-                          &knobs.schedule, &every, &knobs.factor) ||
+    if (!PyArg_ParseTuple(args, "OIIIfbIfI", &capsule, &seed, &epochs, &epoch_rows, &knobs.rate,
+                          &knobs.schedule, &every, &knobs.factor, &patience) ||
         !(d = device_of(capsule)))
         return NULL;
     knobs.seed = seed;
     knobs.epochs = epochs;
     knobs.epoch_rows = epoch_rows;
     knobs.every = every;
+    knobs.patience = patience;
     return PyLong_FromLong(td_train_start(&d->train, &knobs));
 }
 
-// sim_steps(device, most: int) -> (code, epoch, step, rows, correct, loss, running)
+// sim_steps(device, most: int) -> (code, the fields of td_metrics_t, running)
 // At most that many steps, fewer when an epoch ends; metrics are valid when code is 1.
 static PyObject *sim_steps(PyObject *self, PyObject *args)
 {
     PyObject *capsule;
     unsigned int most;
-    td_metrics_t m = {0, 0, 0, 0, 0.0f};
+    td_metrics_t m = {0};
     device_t *d;
     int code = 0;
     (void)self;
@@ -123,8 +122,8 @@ static PyObject *sim_steps(PyObject *self, PyObject *args)
     while (code == 0 && most-- > 0)
         code = td_train_step(&d->train, &m);
     Py_END_ALLOW_THREADS
-    return Py_BuildValue("iIIIIfi", code, m.epoch, m.step, m.rows, m.correct, m.loss,
-                         (int)d->train.running);
+    return Py_BuildValue("iIIIIfIIfIi", code, m.epoch, m.step, m.rows, m.correct, m.loss, m.valid_rows,
+                         m.valid_correct, m.valid_loss, m.best, (int)d->train.running);
 }
 
 // sim_weights(device) -> bytes of float32 (parameters,)

@@ -13,13 +13,13 @@ __all__ = ["Use", "budget", "check_budget", "plan_struct_bytes"]
 Field = int | str | tuple[int, int]
 
 # td_node_t (link buffers, training state) by bytes of a pointer; main.c asserts that it fits
-NODE_BYTES = {4: 704, 8: 744}
+NODE_BYTES = {4: 744, 8: 792}
 
 # the structs of td.h; td_plan.c asserts what comes of them
 INPUTS: list[Field] = [2, 2, 2, 1, 1, *["p"] * 7]
 OUTPUTS: list[Field] = [2, "p", "p"]
 ROWS: list[Field] = [4, 4, 4, 2, 2, *[1] * 9, *["p"] * 11]
-LAYER_BYTES = 12
+LAYER_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Use:
 
     @property
     def need(self) -> int:
-        return sum(buffer.bytes for buffer in self.buffers)
+        return sum(buffer.bytes - buffer.shared for buffer in self.buffers)
 
     @property
     def over(self) -> int:
@@ -74,7 +74,7 @@ def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, outputs, rows = ((_struct(x, pointer), pointer) for x in (INPUTS, OUTPUTS, ROWS))
     head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", 1, 1, 1, 2, 2]
-    return _struct([*head, *[4] * 7, 4, "p", "p"], pointer)
+    return _struct([*head, *[4] * 7, 4, "p", 4, 1, "p", "p"], pointer)
 
 
 def _struct(fields: Sequence[Field], pointer: int) -> int:

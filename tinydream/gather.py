@@ -106,6 +106,9 @@ def _commands(facts: Mapping[str, Any], plan: Plan, trained: Mapping[str, Any]) 
     compress += [f"--{size.replace('_', '-')}", options.get(size, "")]
     compress += ["--bits", options["bits"]] if options.get("bits", "auto") != "auto" else []
     compress += [] if options.get("deviation", True) else ["--no-deviation"]
+    for name in ("projection", "components"):
+        compress += [f"--{name}", options[name]] if options.get(name, "auto") != "auto" else []
+    compress += ["--groups", source["groups"]] if source.get("groups") else []
     compress += ["--test", f"{source['test']:.6g}", "--seed", source["seed"]]
     hidden = [layer.outputs for layer in plan.layers if layer.kind == "dense"][:-1]
     move = plan.optimizer

@@ -75,12 +75,22 @@ class Projection:
         """(inputs, r) float32: codes times scales, rounded once. `apply` sums codes instead."""
         return self.codes * f8_decode(self.scale)
 
+    @cached_property
+    def inverse(self) -> NDArray[np.float64]:
+        """(r, inputs): the least-squares way back, the pseudo-inverse of `matrix`."""
+        return np.asarray(np.linalg.pinv(self.matrix.astype(np.float64)))
+
     def apply(self, x: F32) -> F32:
         """Scaled inputs (n, inputs) to (n, r), as the device does it, bit for bit."""
         codes, scale = np.ascontiguousarray(self.codes, np.float32), f8_decode(self.scale)
         x = np.ascontiguousarray(x, np.float32)
         z = np.frombuffer(_core.project(x, codes, scale), np.float32)
         return np.clip(z.reshape(len(x), self.outputs), -INPUT_LIMIT, INPUT_LIMIT)
+
+    def back(self, z: F32) -> F32:
+        """Of all scaled inputs (n, inputs) that project to z (n, r) the shortest ones, float32."""
+        matrix = self.matrix.astype(np.float64)
+        return np.asarray(z @ np.linalg.pinv(matrix), np.float32)
 
     def tables(self) -> dict[str, bytes]:
         """Each constant table as the device holds it: bytes by name."""
@@ -179,6 +189,17 @@ class Inputs:
             fill = self.fill if len(self.fill) else np.zeros(1, np.float32)
             np.copyto(values, fill, where=missing)
         return values
+
+    def back(self, z: ArrayLike) -> F32:
+        """Network inputs (n, outputs) as scaled inputs (n, columns).
+
+        Through a projection there is no way back to the row itself: of all scaled inputs that it
+        takes to z, or nearest to z, these are the smallest.
+        """
+        values = np.asarray(z, np.float32)
+        if self.projection is None:
+            return values
+        return np.asarray(values.astype(np.float64) @ self.projection.inverse, np.float32)
 
     def tables(self) -> dict[str, bytes]:
         """Each constant table as the device holds it: bytes by name."""

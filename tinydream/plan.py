@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from tinydream.arena import Buffer, activations, line_up, phases
 from tinydream.errors import PlanError
 from tinydream.reader import Reader, pack_text, pack_texts
 from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
@@ -18,6 +21,7 @@ __all__ = [
     "FORMAT",
     "KINDS",
     "LOSSES",
+    "TRAIN",
     "Buffer",
     "Inputs",
     "Layer",
@@ -41,21 +45,33 @@ KINDS = {
     "sigmoid": 7,
 }
 OPTIMIZERS = {"sgd": 1, "adam": 2}
+TRAIN = {"all": 0, "bias": 1, "none": 2}
 LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope."""
+    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope.
+
+    train: which of a dense layer's parameters training moves: 'all', 'bias' or 'none'.
+    """
 
     kind: str
     inputs: int
     outputs: int
     limit: float = 0.0
+    train: str = "all"
 
     @property
     def parameters(self) -> int:
         return self.outputs * (self.inputs + 1) if self.kind == "dense" else 0
+
+    @property
+    def moving(self) -> int:
+        """Parameters that training moves."""
+        if self.kind != "dense" or self.train == "none":
+            return 0
+        return self.parameters if self.train == "all" else self.outputs
 
 
 @dataclass(frozen=True)
@@ -78,23 +94,13 @@ class Optimizer:
         return 2 if self.kind == "adam" else int(self.a != 0)
 
 
-@dataclass(frozen=True)
-class Buffer:
-    """One piece of memory. region: 'arena' (inside the arena), 'ram' or 'flash'; life: when."""
-
-    name: str
-    region: str
-    bytes: int
-    align: int
-    life: str
-    offset: int = 0
-
-
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Every fact the device is built from. Two plans are equal when their bytes are.
 
-    delta: of the Huber loss; 0 for any other.
+    delta: of the Huber loss; 0 for any other. validation: rows that the device looks at after each
+    epoch, on the grid of `rows` and with hard labels. keep_best: a run ends with the weights of the
+    epoch whose validation loss was the least.
     """
 
     board: str
@@ -109,10 +115,17 @@ class Plan:
     batch: int
     slice: int
     delta: float = 0.0
+    validation: Rows | None = None
+    keep_best: bool = False
 
     @property
     def parameters(self) -> int:
         return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def moving(self) -> int:
+        """Parameters that training moves."""
+        return sum(layer.moving for layer in self.layers)
 
     @property
     def task(self) -> str:
@@ -145,8 +158,9 @@ class Plan:
             b"INPT": self.inputs.to_bytes(),
             b"OUTP": self.outputs.to_bytes(),
             b"ROWS": self.rows.to_bytes(),
-            b"NETW": _pack_network(self.layers, self.loss, self.delta),
-            b"TRAN": _pack_training(self.optimizer, self.batch, self.slice),
+            b"HOLD": _pack_validation(self.validation),
+            b"NETW": _pack_network(self),
+            b"TRAN": _pack_training(self),
         }
         head = MAGIC + struct.pack("<HH", FORMAT, len(sections))
         return head + b"".join(
@@ -175,6 +189,8 @@ class Plan:
         try:
             name = Reader(sections[b"NAME"], "names")
             layers, delta = _unpack_network(sections[b"NETW"])
+            rows = Rows.from_bytes(sections[b"ROWS"])
+            optimizer, batch, slice_, keep_best = _unpack_training(sections[b"TRAN"])
             plan = cls(
                 Reader(sections[b"BORD"], "board").text(),
                 name.texts(),
@@ -182,10 +198,14 @@ class Plan:
                 name.texts(),
                 Inputs.from_bytes(sections[b"INPT"]),
                 Outputs.from_bytes(sections[b"OUTP"]),
-                Rows.from_bytes(sections[b"ROWS"]),
+                rows,
                 layers,
-                *_unpack_training(sections[b"TRAN"]),
+                optimizer,
+                batch,
+                slice_,
                 delta,
+                _unpack_validation(sections[b"HOLD"], rows),
+                keep_best,
             )
         except KeyError as missing:
             raise PlanError(f"the plan has no section {missing}; make it again") from None
@@ -195,40 +215,59 @@ class Plan:
             )
         return plan
 
+    @property
+    def dense(self) -> tuple[Layer, ...]:
+        """The layers that have parameters."""
+        return tuple(layer for layer in self.layers if layer.kind == "dense")
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """What happens to a slice of a batch, and then the update."""
+        return phases(self.dense)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where the outputs of each dense layer lie, in numbers for each row of a slice."""
+        return tuple(place for _, _, place, _, _ in self._activations[1:])
+
+    @cached_property
+    def _activations(self) -> list[tuple[str, int, int, int, int]]:
+        return activations(self.dense, self.rows.columns, self.rows.targets)
+
     @cached_property
     def arena(self) -> tuple[Buffer, ...]:
         """The pieces of the arena in their order, with offsets; td_train.c lays out the same."""
-        dense = [layer for layer in self.layers if layer.kind == "dense"]
-        pieces = [("weights", self.parameters, "always")]
+        always, loss = (0, len(self.phases) - 1), 1 + len(self.dense)
+        pieces = [("weights", self.parameters, "always", *always)]
         if self.gradients:
-            pieces.append(("gradients", self.parameters, "training"))
+            pieces.append(("gradients", self.moving, "training", *always))
         if self.optimizer.state:
-            pieces.append(("optimizer", self.optimizer.state * self.parameters, "training"))
+            pieces.append(("optimizer", self.optimizer.state * self.moving, "training", *always))
+        if self.keep_best:
+            pieces.append(("best weights", self.moving, "training", *always))
         if self.rows.soft_bits:
-            pieces.append(("target", self.rows.classes, "batch"))
-        pieces += [
-            ("draws", 2 * self.slice, "batch"),
-            ("rows", self.slice * self.rows.columns, "batch"),
-        ]
-        pieces += [
-            (f"outputs {i}", self.slice * layer.outputs, "batch")
-            for i, layer in enumerate(dense, 1)
-        ]
-        buffers, offset = [], 0
-        for name, words, life in pieces:
-            buffers.append(Buffer(name, "arena", 4 * words, 4, life, offset))
-            offset += 4 * words
-        return tuple(buffers)
+            pieces.append(("target", self.rows.classes, "batch", loss, loss))
+        pieces.append(("draws", 2 * self.slice, "batch", 0, loss))
+        placed, end = [], 0
+        for name, words, life, first, last in pieces:
+            placed.append((name, words, life, end, first, last))
+            end += words
+        for name, words, place, first, last in self._activations:
+            at = end + self.slice * place
+            placed.append((name, self.slice * words, "batch", at, first, last))
+        return line_up(placed)
 
     @property
     def arena_bytes(self) -> int:
         """Bytes of the one RAM block that training uses."""
-        return sum(buffer.bytes for buffer in self.arena)
+        return max(buffer.offset + buffer.bytes for buffer in self.arena)
 
     @cached_property
     def constants(self) -> dict[str, bytes]:
         """Every constant table in flash, by name, as the device holds it."""
         tables = self.inputs.tables() | self.outputs.tables() | self.rows.tables()
+        if self.validation:
+            tables["validation"] = self.validation.bits.tobytes()
         return {name: data for name, data in tables.items() if data}
 
     @property
@@ -240,12 +279,13 @@ class Plan:
 # ---- bytes ----
 
 
-def _pack_network(layers: tuple[Layer, ...], loss: str, delta: float) -> bytes:
-    body = b"".join(
-        struct.pack("<BHHf", KINDS[layer.kind], layer.inputs, layer.outputs, layer.limit)
-        for layer in layers
-    )
-    return struct.pack("<BBf", len(layers), LOSSES[loss], delta) + body
+def _pack_network(plan: Plan) -> bytes:
+    places, body = iter(plan.places), b""
+    for x in plan.layers:
+        place = next(places) if x.kind == "dense" else 0
+        sizes = (x.inputs, x.outputs, place)
+        body += struct.pack("<BBHHIf", KINDS[x.kind], TRAIN[x.train], *sizes, x.limit)
+    return struct.pack("<BBf", len(plan.layers), LOSSES[plan.loss], plan.delta) + body
 
 
 def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
@@ -254,25 +294,39 @@ def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
     count, loss, delta = read.unpack("<BBf")
     layers = []
     for _ in range(count):
-        kind, inputs, outputs, limit = read.unpack("<BHHf")
+        kind, train, inputs, outputs, _, limit = read.unpack("<BBHHIf")
         read.check(kind in names, f"layer kind {kind} is unknown")
-        layers.append(Layer(names[kind], inputs, outputs, limit))
+        read.check(train in TRAIN.values(), f"training {train} of a layer is unknown")
+        layers.append(Layer(names[kind], inputs, outputs, limit, list(TRAIN)[train]))
     read.end(loss in LOSSES.values(), f"loss {loss} is unknown")
     return tuple(layers), delta
 
 
-def _pack_training(optimizer: Optimizer, batch: int, slice_: int) -> bytes:
-    kind = OPTIMIZERS[optimizer.kind]
-    o = optimizer
-    return struct.pack("<BfffffHH", kind, o.a, o.b, o.c, o.clip, o.decay, batch, slice_)
+def _pack_validation(rows: Rows | None) -> bytes:
+    return struct.pack("<I", rows.count) + rows.bits.tobytes() if rows else struct.pack("<I", 0)
 
 
-def _unpack_training(data: bytes) -> tuple[Optimizer, int, int]:
+def _unpack_validation(data: bytes, rows: Rows) -> Rows | None:
+    read = Reader(data, "validation rows")
+    (count,) = read.unpack("<I")
+    held = rows.plain(read.array(np.uint8, len(data) - 4), count) if count else None
+    read.end(True, "")
+    return held
+
+
+def _pack_training(plan: Plan) -> bytes:
+    o = plan.optimizer
+    numbers = (o.a, o.b, o.c, o.clip, o.decay)
+    sizes = (plan.keep_best, plan.batch, plan.slice)
+    return struct.pack("<BfffffBHH", OPTIMIZERS[o.kind], *numbers, *sizes)
+
+
+def _unpack_training(data: bytes) -> tuple[Optimizer, int, int, bool]:
     read = Reader(data, "training")
     names = {number: kind for kind, number in OPTIMIZERS.items()}
-    kind, *numbers, batch, slice_ = read.unpack("<BfffffHH")
+    kind, *numbers, keep_best, batch, slice_ = read.unpack("<BfffffBHH")
     read.end(kind in names, f"optimizer {kind} is unknown")
-    return Optimizer(names[kind], *numbers), batch, slice_
+    return Optimizer(names[kind], *numbers), batch, slice_, bool(keep_best)
 
 
 def _sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -1,19 +1,20 @@
 """From representatives, a network and a board to a plan that fits."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol, cast
 
 import numpy as np
 
 from tinydream.board import Board
-from tinydream.budget import check_budget
+from tinydream.budget import budget, check_budget
 from tinydream.errors import InputError
 from tinydream.network import Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 
 __all__ = ["make_plan"]
 
-SLICE = 4  # rows in the arena at once: more buy nothing that a kernel could use
+SLICE = 4  # rows in the arena at once, as many as fast kernels take together; 1 where RAM is short
 
 
 class Record(Protocol):
@@ -41,7 +42,8 @@ def make_plan(
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
-    features, classes, targets: their names, by default the codec's own.
+    features, classes, targets: their names, by default the codec's own. Rows are trained four at a
+    time (`plan.tile`), one at a time on a board that has no RAM for four.
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
@@ -70,6 +72,8 @@ def make_plan(
         slice=min(batch, SLICE),
         delta=float(np.float32(network.huber)),
     )
+    if any(use.over for use in budget(plan, board)):
+        plan = replace(plan, slice=1)
     check_budget(plan, board)
     return plan
 

@@ -150,6 +150,17 @@ class Rows:
         own = int(width.sum() if len(width) > 1 else width[0] * self.columns)
         return own + sum(self.tail)
 
+    @property
+    def hard_bits(self) -> int:
+        """Bits of a label, for rows of these classes that have one instead of shares."""
+        return (self.classes - 1).bit_length() if self.soft_bits else self.label_bits
+
+    def plain(self, bits: U8, count: int) -> "Rows":
+        """`count` packed rows on the same grid, with hard labels and without deviations."""
+        grid = (self.width, self.low, self.step, frozen((), np.uint8))
+        levels = ((1, count),)
+        return Rows(self.columns, self.hard_bits, *grid, levels, bits, self.targets)
+
     def tables(self) -> dict[str, bytes]:
         """Each constant table as the device holds it: bytes by name."""
         width = np.append(self.width - 1, np.uint8(0))

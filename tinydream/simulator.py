@@ -43,21 +43,25 @@ class Simulator:
         schedule: str = "constant",
         every: int = 10,
         factor: float = 0.1,
+        patience: int = 0,
         on_metrics: Callable[[Metrics], object] | None = None,
     ) -> list[Metrics]:
         """Train as `Device.train` does and return the metrics of each epoch.
 
-        Raises FirmwareError when a loss or a gradient is not finite; weights then stay as they
-        were.
+        Raises FirmwareError when a loss or a gradient is not finite (weights then stay as they
+        were), and InputError for patience with a plan that has no validation rows.
         """
-        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor)
+        knobs = Knobs(
+            epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience
+        )
+        knobs.check(self.plan.validation is not None)
         if fresh:
             _check(_core.sim_init(self._device, knobs.weights_seed))
         _check(
             _core.sim_start(
                 self._device,
                 *(knobs.seed, knobs.epochs, knobs.epoch_rows, knobs.rate),
-                *(SCHEDULES[knobs.schedule], knobs.every, knobs.factor),
+                *(SCHEDULES[knobs.schedule], knobs.every, knobs.factor, knobs.patience),
             )
         )
         history: list[Metrics] = []

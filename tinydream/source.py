@@ -38,6 +38,7 @@ def describe(data: Data, seed: int) -> dict[str, Any]:
         "target": data.target,
         "task": data.task,
         "categories": data.categories,
+        "groups": data.group,
         "test": data.share,
         "seed": seed,
     }
@@ -63,7 +64,7 @@ def load_again(run: Run, source: dict[str, Any]) -> Data | None:
         if _fingerprint(path) != source["blake2b"]:
             return None
         options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
-        return load_data(path, **options)
+        return load_data(path, groups=source.get("groups"), **options)
     except OSError:
         return None
     except (InputError, KeyError, TypeError, ValueError) as error:

@@ -60,7 +60,7 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
     seed: of the split that `data` came with, noted for those who want to repeat it.
     """
     started = time.perf_counter()
-    reps = codec.fit(data.X, data.y).representatives_
+    reps = codec.fit(data.X, data.y, groups=data.groups).representatives_
     dtype, width = raw_dtype(data.X)
     facts = {
         "source": source.describe(data, seed),
@@ -68,7 +68,8 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "heldout": len(data.X_test),
         "features": data.X.shape[1],
         "kept": int(reps.inputs.kept.sum()),
-        "inputs": reps.inputs.columns,
+        "inputs": reps.inputs.outputs,
+        "scaled_inputs": reps.inputs.columns,
         "task": data.task,
         "notes": [*data.notes, *source.part_note(len(data.X), reps.rows.rows)],
         "columns": [asdict(column) for column in data.columns],
@@ -80,6 +81,8 @@ def compress(run: Run, data: Data, codec: EntroGeDe, seed: int = 0) -> dict[str,
         "representatives": reps.rows.count,
         "representative_bytes": reps.nbytes,
         "row_bits": reps.rows.row_bits,
+        "trials": [asdict(trial) for trial in codec.trials_],
+        "chosen": codec.chosen_,
         "options": codec.get_params(),
         "seconds": time.perf_counter() - started,
     }
@@ -162,6 +165,7 @@ def plan(
     facts = {
         "digest": made.digest.hex(),
         "board": board.id,
+        "tile": made.tile,
         "knobs": knobs.as_dict(),
         "memory": uses,
     }
@@ -242,6 +246,7 @@ def train(
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)
+    knobs.check(made.validation is not None)
     epochs: list[Metrics] = []
     started = time.perf_counter()
 

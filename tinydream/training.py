@@ -17,7 +17,8 @@ class Knobs:
     epochs: 1 or more. rate: learning rate of the first epoch. seed: order and deviations of drawn
     rows. weights_seed: initial weights. epoch_rows: rows an epoch, 0 for as many as the
     representatives stand for. schedule: 'constant'; 'step': the rate is multiplied by `factor`
-    after each `every` epochs; 'cosine': it falls to rate * factor in half a wave.
+    after each `every` epochs; 'cosine': it falls to rate * factor in half a wave. patience: epochs
+    without a lower validation loss that end a run, 0 for none; the plan needs validation rows.
     Raises InputError for a value out of range.
     """
 
@@ -29,10 +30,11 @@ class Knobs:
     schedule: str = "constant"
     every: int = 10
     factor: float = 0.1
+    patience: int = 0
 
     def __post_init__(self) -> None:
         least = {"epochs": 1, "every": 1}
-        for name in ("epochs", "seed", "weights_seed", "epoch_rows", "every"):
+        for name in ("epochs", "seed", "weights_seed", "epoch_rows", "every", "patience"):
             value, low = getattr(self, name), least.get(name, 0)
             if not low <= value < 2**32:
                 raise InputError(f"{name} must lie in {low}..4294967295, not {value}")
@@ -45,6 +47,14 @@ class Knobs:
         if not 0 <= self.factor <= 1:
             raise InputError(f"a schedule's factor must lie in 0..1, not {self.factor}")
 
+    def check(self, validation: bool) -> None:
+        """Raises InputError when these knobs need validation rows and the plan has none."""
+        if self.patience and not validation:
+            raise InputError(
+                "patience needs validation rows on the device, and the plan has none; plan with"
+                " --validation"
+            )
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -55,6 +65,8 @@ class Metrics:
 
     step: updates so far. rows: drawn in this epoch, `correct` of them predicted right before
     the update they took part in. loss: their mean. ticks: spent training, in the port's unit.
+    valid_rows: the device's validation rows, 0 for none, as they are seen after the epoch. best:
+    the epoch with the least valid_loss so far, 0 for none.
     """
 
     epoch: int
@@ -62,6 +74,10 @@ class Metrics:
     rows: int
     correct: int
     loss: float
+    valid_rows: int = 0
+    valid_correct: int = 0
+    valid_loss: float = 0.0
+    best: int = 0
     ticks: int = 0
 
     @property

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -10,52 +10,61 @@ from typing import Any
 
 import numpy as np
 
-from bench.codec.learn import simulator, train
-from bench.codec.methods import METHODS, Unit
-from bench.codec.pack import every_row
+from bench.codec.learn import score_of, simulator, train
+from bench.codec.pack import Space, every_row, pack
+from bench.codec.peers import random_rows
 from bench.codec.sets import ROOT, Facts, Fold, facts_of
+from bench.codec.units import METHODS, Unit
 
 __all__ = ["Cells", "core_stamp", "stamp"]
 
-# sources that decide a peer's figures; ours depend on all of the codec
-PEERS = [
-    "tinydream/rows.py",
-    "tinydream/codec/quantise.py",
-    "tinydream/codec/scale.py",
-    "bench/codec/learn.py",
-    "bench/codec/pack.py",
-    "bench/codec/peers.py",
-    "bench/codec/rival.py",
-]
+# sources that decide a peer's figures; ours depend on all of the codec as well
+PEERS = ("learn", "methods", "pack", "peers", "protocol", "rival")
 
 
 @cache
 def core_stamp() -> str:
-    """What the C core computes, told by the weights of two short trainings.
+    """What the C core and the packing of rows compute, told by what becomes of two small tables.
 
-    Its numbers are exact: a faster core that computes the same keeps its cells.
+    Their numbers are exact: a faster core that computes the same keeps its cells.
     """
-    generator, digest = np.random.default_rng(0), hashlib.blake2b(digest_size=8)
-    X = generator.normal(size=(200, 37)).astype(np.float32)
-    for facts, y in (
-        (Facts("classification", "table", 64), X[:, :5].argmax(axis=1).astype(np.int32)),
-        (Facts("regression", "table", 64), X[:, 0] * X[:, 1]),
-    ):
-        fold = Fold("probe", facts, X, y, X, y, None, 0.0)
-        device = simulator(every_row(fold), fold)
-        train(device, facts.steps, 3e-3, seed=1)
-        digest.update(device.weights.tobytes())
+    digest = hashlib.blake2b(digest_size=8)
+    for fold in _probes():
+        everything = every_row(fold)
+        device = simulator(everything, fold)
+        train(device, fold.facts.steps, 3e-3, seed=1)
+        digest.update(device.weights.tobytes() + f"{score_of(device, fold)}".encode())
+        space = Space.of(fold, 1000)
+        for bits in (3, 8):
+            width = space.width(bits, 1000)
+            reps = pack(space, random_rows(space, space.room(width, 1000, 1, False), 1), width)
+            digest.update(reps.X.tobytes() + reps.y.tobytes() + f"{reps.nbytes}".encode())
     return digest.hexdigest()
+
+
+def _probes() -> Iterator[Fold]:
+    """A table of mixed units with gaps and outliers, and one of a single unit."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(200, 37)).astype(np.float32)
+    pixels = generator.integers(0, 256, (200, 64)).astype(np.uint8)
+    y = X[:, :5].argmax(axis=1).astype(np.int32)
+    X *= 10.0 ** np.arange(-18, 19, dtype=np.float32) / 100
+    X[::9, 3], X[7, 11], X[:, 20] = np.nan, 1e9, 5
+    yield Fold("probe", Facts("classification", "table", 64), X, y, X, y, None, 0.0)
+    brightness = pixels[:, :20].mean(axis=1)
+    yield Fold(
+        "p", Facts("regression", "image", 64), pixels, brightness, pixels, brightness, None, 0
+    )
 
 
 @cache
 def stamp(ours: bool) -> str:
     """Names the code that makes a figure: a peer's, or one of the codec's."""
-    files = [ROOT / name for name in PEERS]
+    files = [ROOT / f"bench/codec/{name}.py" for name in PEERS]
     if ours:
         codec = ROOT / "tinydream" / "codec"
         files += sorted(f for f in codec.iterdir() if f.suffix in (".py", ".c", ".h"))
-        files += [ROOT / "bench/codec/methods.py", ROOT / "bench/codec/unseen.py"]
+        files += [ROOT / f"bench/codec/{name}.py" for name in ("ours", "unseen")]
     digest = hashlib.blake2b(core_stamp().encode(), digest_size=8)
     for file in files:
         digest.update(file.read_bytes())

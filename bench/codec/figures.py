@@ -7,7 +7,6 @@ import numpy as np
 
 from bench.codec.cells import Cells
 from bench.codec.fit_time import FIT_SETS, fit_unit
-from bench.codec.methods import METHODS, Unit
 from bench.codec.sets import SETS, facts_of, load
 from bench.codec.statistics import Difference, paired, spread
 from bench.codec.suite import (
@@ -26,6 +25,7 @@ from bench.codec.suite import (
     ablations,
     projections,
 )
+from bench.codec.units import METHODS, Unit
 from tinydream.data import raw_dtype
 
 __all__ = ["Figures"]
@@ -188,9 +188,9 @@ class Figures:
     def _ablation(self, budget: int) -> dict[str, dict[str, float]]:
         """Points lost (below 0) or won against the defaults, by option and set."""
         told: dict[str, dict[str, float]] = {}
-        for options in ablations():
-            label = ", ".join(f"{name}={value}" for name, value in options)
-            for name in [n for n in ABLATION_SETS if n in self.names]:
+        for name in [n for n in ABLATION_SETS if n in self.names]:
+            for options in ablations(name):
+                label = ", ".join(f"{key}={value}" for key, value in options)
                 base = self.scores(Unit(name, "ours", budget), FEWER)
                 other = self.scores(Unit(name, "ours", budget, options=options), FEWER)
                 if base and other:

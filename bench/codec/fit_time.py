@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from bench.codec.cells import Cells
-from bench.codec.methods import Unit, fit_ours
+from bench.codec.ours import fit_ours
 from bench.codec.pack import Space
 from bench.codec.peers import allocate
 from bench.codec.sets import load
+from bench.codec.units import Unit
 
 __all__ = ["FIT_SETS", "fit_unit", "measure_fits"]
 

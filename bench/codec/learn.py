@@ -13,12 +13,21 @@ from tinydream.board import Board
 from tinydream.codec import Representatives
 from tinydream.errors import FirmwareError
 
-__all__ = ["HIDDEN", "LEARNERS", "RATES", "score_of", "score_outputs", "simulator", "train"]
+__all__ = [
+    "HIDDEN",
+    "LEARNERS",
+    "RATES",
+    "fit_model",
+    "score_of",
+    "score_outputs",
+    "simulator",
+    "train",
+]
 
 BATCH, HIDDEN = 32, 32
 RATES = (1e-3, 3e-3, 1e-2)  # of Adam
 LAST, SLOWER = 4, 0.1  # the last quarter of the updates is made at a tenth of the rate
-DRAWN = 50_000  # rows that models without a stream learn from
+DRAWN = 20_000  # rows that models without a stream learn from
 
 
 @cache

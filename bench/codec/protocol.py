@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 import tinydream as td
 from bench.codec.learn import HIDDEN, LEARNERS, RATES, fit_model, score_of, simulator, train
-from bench.codec.methods import METHODS, Built, Unit, all_rows, build
+from bench.codec.methods import all_rows, build
 from bench.codec.rival import fits, round_weights
 from bench.codec.sets import Fold, held_out, load, noisy
+from bench.codec.units import METHODS, Built, Unit
 from bench.codec.unseen import scene, with_rows
 
 __all__ = ["measure"]

@@ -6,10 +6,10 @@ from typing import Any
 
 from bench.codec.cells import Cells, core_stamp, stamp
 from bench.codec.figures import Figures
-from bench.codec.methods import METHODS
 from bench.codec.pictures import draw
 from bench.codec.sets import SETS
 from bench.codec.suite import BUDGETS, FEWER, PAPER_ROWS, SEEDS
+from bench.codec.units import METHODS
 from bench.codec.verdicts import verdicts
 
 __all__ = ["figures", "markdown", "write_results"]

@@ -3,19 +3,22 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.queues import Queue
+from queue import Empty
 from typing import Any
 
 from bench.codec.cells import Cells
-from bench.codec.methods import METHODS, Unit
 from bench.codec.sets import facts_of
 from bench.codec.suite import Job
+from bench.codec.units import METHODS, Unit
 
 __all__ = ["estimate", "missing", "run"]
 
 Task = list[tuple[Unit, list[int], dict[str, Any] | None]]
+Found = tuple[Unit, list[dict[str, Any]]]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TINYDREAM_THREADS")
 
 
@@ -38,32 +41,49 @@ def run(tasks: list[Task], cells: Cells, workers: int) -> None:
     if not tasks:
         return
     trainings = sum(len(seeds) for task in tasks for _, seeds, _ in task)
+    context = get_context("spawn")
     with _one_thread(), _progress(trainings) as advance:
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        told: Queue[Found] = context.Queue()
+        pool = ProcessPoolExecutor(workers, context, initializer=_attach, initargs=(told,))
         try:
-            _drain(pool, tasks, cells, advance)
+            running = {pool.submit(measure_all, task) for task in tasks}
+            for unit, found in _heard(told, running):
+                cells.add(unit, found)
+                advance(sum(cell["seed"] >= 0 for cell in found), unit.set)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _drain(
-    pool: ProcessPoolExecutor, tasks: list[Task], cells: Cells, advance: Callable[[int, str], None]
-) -> None:
-    waiting: set[Future[list[tuple[Unit, list[dict[str, Any]]]]]]
-    waiting = {pool.submit(measure_all, task) for task in tasks}
-    while waiting:
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+def _heard(told: "Queue[Found]", running: set[Future[None]]) -> Iterator[Found]:
+    """What workers tell until all are done and nothing more comes; raises what they raise."""
+    waiting = True
+    while waiting or running:
+        try:
+            yield told.get(timeout=1)
+            continue
+        except Empty:
+            waiting = bool(running)
+        done = {future for future in running if future.done()}
+        running -= done
         for future in done:
-            for unit, found in future.result():
-                cells.add(unit, found)
-                advance(sum(cell["seed"] >= 0 for cell in found), unit.set)
+            future.result()
 
 
-def measure_all(task: Task) -> list[tuple[Unit, list[dict[str, Any]]]]:
-    """Of each unit its cells; runs in a process of its own."""
+_told: "Queue[Found] | None" = None  # of this worker
+
+
+def _attach(told: "Queue[Found]") -> None:
+    global _told
+    _told = told
+
+
+def measure_all(task: Task) -> None:
+    """Measures one unit after the other in a worker, and tells each as soon as it is done."""
     from bench.codec.protocol import measure
 
-    return [(unit, list(measure(unit, seeds, choice))) for unit, seeds, choice in task]
+    assert _told is not None
+    for unit, seeds, choice in task:
+        _told.put((unit, list(measure(unit, seeds, choice))))
 
 
 @contextmanager

@@ -11,7 +11,18 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SETS", "Facts", "Fold", "data_folder", "facts_of", "held_out", "load", "noisy"]
+__all__ = [
+    "SETS",
+    "SHAPED",
+    "SHAPES",
+    "Facts",
+    "Fold",
+    "data_folder",
+    "facts_of",
+    "held_out",
+    "load",
+    "noisy",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_TEST = 20_000  # test rows scored, the same ones for every method
@@ -32,31 +43,41 @@ class Facts:
     groups: str = ""
 
 
+# Updates: twice as many gained all rows less than a point on held-out training rows.
 CLASSES, NUMBERS = "classification", "regression"
 SETS = {
-    "adult": Facts(CLASSES, "table", 4000),
-    "appliances_energy": Facts(NUMBERS, "sensor", 6000),
-    "beijing_air": Facts(NUMBERS, "sensor", 8000),
-    "california_housing": Facts(NUMBERS, "table", 8000),
-    "ccpp": Facts(NUMBERS, "sensor", 6000),
+    "adult": Facts(CLASSES, "table", 6000),
+    "appliances_energy": Facts(NUMBERS, "sensor", 16000),
+    "beijing_air": Facts(NUMBERS, "sensor", 12000),
+    "california_housing": Facts(NUMBERS, "table", 16000),
+    "ccpp": Facts(NUMBERS, "sensor", 12000),
     "cmapss_fd001": Facts(NUMBERS, "sensor", 4000, "unit_train"),
-    "cwru_bearing48k": Facts(CLASSES, "sensor", 3000),
-    "eeg_eye": Facts(CLASSES, "sensor", 8000),
-    "fashion_mnist_mini": Facts(CLASSES, "image", 2000),
-    "fsdd_mfcc": Facts(CLASSES, "sensor", 2000, "speaker_train"),
-    "geotec_har_watch": Facts(CLASSES, "sensor", 3000, "subject_train"),
+    "cwru_bearing48k": Facts(CLASSES, "sensor", 2000),
+    "eeg_eye": Facts(CLASSES, "sensor", 16000),
+    "fashion_mnist_mini": Facts(CLASSES, "image", 1000),
+    "fsdd_mfcc": Facts(CLASSES, "sensor", 1000, "speaker_train"),
+    "geotec_har_watch": Facts(CLASSES, "sensor", 2000, "subject_train"),
     "kddcup99_10pct": Facts(CLASSES, "table", 6000),
-    "letter": Facts(CLASSES, "table", 12000),
+    "letter": Facts(CLASSES, "table", 16000),
     "magic_gamma": Facts(CLASSES, "sensor", 6000),
-    "magic_wand_digits": Facts(CLASSES, "sensor", 2000),
-    "mnist": Facts(CLASSES, "image", 4000),
-    "naval": Facts(NUMBERS, "sensor", 8000),
+    "magic_wand_digits": Facts(CLASSES, "sensor", 1000),
+    "mnist": Facts(CLASSES, "image", 3000),
+    "naval": Facts(NUMBERS, "sensor", 12000),
     "occupancy": Facts(CLASSES, "sensor", 4000),
     "optdigits": Facts(CLASSES, "image", 4000),
-    "protein_casp": Facts(NUMBERS, "table", 8000),
+    "protein_casp": Facts(NUMBERS, "table", 16000),
     "room_occupancy": Facts(CLASSES, "sensor", 4000),
     "skin_segmentation": Facts(CLASSES, "table", 8000),
-    "wisdm_features": Facts(CLASSES, "sensor", 4000),
+    "wisdm_features": Facts(CLASSES, "sensor", 6000),
+}
+SHAPED = "known"  # stands for the shape of a set's inputs
+SHAPES = {
+    "fashion_mnist_mini": (28, 28),
+    "fsdd_mfcc": (49, 10),
+    "geotec_har_watch": (50, 6),
+    "magic_wand_digits": (40, 2),
+    "mnist": (28, 28),
+    "optdigits": (8, 8),
 }
 # no test split of its own: its last batch is scored on
 STREAMS = {"gas_sensor_drift": Facts(CLASSES, "sensor", 3000, "batch")}

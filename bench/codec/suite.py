@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import tinydream as td
 from bench.codec.learn import LEARNERS
-from bench.codec.methods import METHODS, Unit
-from bench.codec.sets import SETS
+from bench.codec.sets import SETS, SHAPED, SHAPES
+from bench.codec.units import METHODS, Unit
 
 __all__ = [
     "ABLATION",
@@ -23,6 +23,7 @@ __all__ = [
     "UNSEEN",
     "UNSEEN_SETS",
     "Job",
+    "Options",
     "ablations",
     "jobs",
     "projections",
@@ -38,12 +39,11 @@ SIDE = ("herding", "one mask", "means", "random, dreamt", "k-means, dreamt")
 PEERS = ("all", "ours", "random 8", "k-means")  # in the smaller questions
 
 NOISE_SETS, NOISES = ("letter", "optdigits"), (0.1, 0.3)
-LEARNER_SETS = ("adult", "california_housing", "letter", "optdigits", "wisdm_features")
+LEARNER_SETS = ("adult", "california_housing", "magic_gamma", "optdigits", "wisdm_features")
 UNSEEN_SETS = ("letter", "optdigits", "wisdm_features", "geotec_har_watch", "gas_sensor_drift")
 UNSEEN = ("none", "auto")  # projections
 PAPER_SET, PAPER_ROWS = "california_housing", 92
 ABLATION_SETS = (
-    "adult",
     "california_housing",
     "geotec_har_watch",
     "letter",
@@ -51,36 +51,40 @@ ABLATION_SETS = (
     "protein_casp",
     "wisdm_features",
 )
-ABLATION: tuple[tuple[tuple[str, object], ...], ...] = (
+Options = tuple[tuple[str, object], ...]
+ABLATION: tuple[Options, ...] = (
     (("projection", "none"),),
     (("projection", "pca"),),
     (("projection", "lda"),),
     (("projection", "trained"),),
+    (("projection", "none"), ("rank", 0)),
+    (("projection", "none"), ("shape", SHAPED)),
+    (("noise", 1.0),),
+    (("spread", "none"),),
     (("tree", "global"),),
     (("lloyd", 0),),
     (("lloyd", 10),),
-    (("bits", 3),),
     (("bits", 4),),
     (("bits", 8),),
-    (("rank", 0),),
-    (("soft", True),),
+    (("soft", 4),),
 )
 
 Job = list[tuple[Unit, int]]  # units of one set that share work, each with its number of seeds
 
 
-def _known(options: tuple[tuple[str, object], ...]) -> bool:
+def _known(options: Options) -> bool:
     return {name for name, _ in options} <= {field.name for field in fields(td.EntroGeDe)}
 
 
-def ablations() -> list[tuple[tuple[str, object], ...]]:
-    """Those options that this codec has."""
-    return [options for options in ABLATION if _known(options)]
+def ablations(name: str) -> list[Options]:
+    """Those options that this codec has, and that a set can have."""
+    possible = [o for o in ABLATION if name in SHAPES or dict(o).get("shape") != SHAPED]
+    return [options for options in possible if _known(options)]
 
 
-def projections() -> list[tuple[tuple[str, object], ...]]:
+def projections() -> list[Options]:
     """The options of EntroGeDe that are compared on what it has not seen."""
-    all_of_them = [(("projection", name),) for name in UNSEEN]
+    all_of_them: list[Options] = [(("projection", name),) for name in UNSEEN]
     return [each for each in all_of_them if _known(each)] or [()]
 
 
@@ -130,7 +134,7 @@ def _beside(name: str) -> list[Job]:
         made.append([(Unit(name, m, rows=PAPER_ROWS), SEEDS) for m in PEERS if m != "all"])
     if name in ABLATION_SETS:
         made += [
-            [(Unit(name, "ours", budget, options=each), FEWER) for each in ablations()]
+            [(Unit(name, "ours", budget, options=each), FEWER) for each in ablations(name)]
             for budget in BUDGETS[:2]
         ]
     if name in UNSEEN_SETS:

@@ -65,6 +65,10 @@ def with_rows(
     packed = replace(
         rows,
         label_bits=bits,
+        classes=0,  # labels in place of shares, and no spread of their own
+        soft_bits=0,
+        spread=np.empty(0, np.uint8),
+        spread_bits=0,
         levels=tuple(zip(weight.tolist(), np.bincount(level).tolist(), strict=True)),
         bits=pack_rows(np.concatenate([q, q_new])[order], label[order], rows.width, bits),
     )

@@ -83,7 +83,11 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
     if (train->step % FAKE_BATCHES != 0)
         return 0;
     train->epoch++;
-    td_metrics_t filled = {train->epoch, train->step, FAKE_ROWS, train->epoch % FAKE_ROWS, 1.0f / (float)train->epoch};
+    td_metrics_t filled = {.epoch = train->epoch,
+                           .step = train->step,
+                           .rows = FAKE_ROWS,
+                           .correct = train->epoch % FAKE_ROWS,
+                           .loss = 1.0f / (float)train->epoch};
     *metrics = filled;
     train->running = train->epoch < train->knobs.epochs;
     return 1;

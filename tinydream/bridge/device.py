@@ -189,6 +189,7 @@ class Device:
         schedule: str = "constant",
         every: int = 10,
         factor: float = 0.1,
+        patience: int = 0,
         on_metrics: Callable[[Metrics], object] | None = None,
     ) -> Done:
         """Run `epochs` epochs and wait for the end; `on_metrics` gets each epoch that arrives.
@@ -200,7 +201,9 @@ class Device:
         value out of range, FirmwareError when a run ends early or a loss is not finite, LinkError
         when the device is gone.
         """
-        knobs = Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor)
+        knobs = Knobs(
+            epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience
+        )
         self._ask(message.Train.of(knobs, fresh), message.Started)
         self._events.clear()  # what came before the answer belongs to an earlier run
         self._stopped = False

@@ -94,7 +94,7 @@ class Train(Message):
     """Begin a run; with `fresh`, from new initial weights."""
 
     TYPE: ClassVar[int] = 0x02
-    FORM: ClassVar[str] = "<IIIIfBIf?"
+    FORM: ClassVar[str] = "<IIIIfBIfI?"
     weights_seed: int
     seed: int
     epochs: int
@@ -103,6 +103,7 @@ class Train(Message):
     schedule: int = 0
     every: int = 1
     factor: float = 0.0
+    patience: int = 0
     fresh: bool = True
 
     @classmethod
@@ -237,7 +238,7 @@ class Metrics(training.Metrics, Message):
     """An epoch ended; ticks: spent training in it, in the port's tick unit."""
 
     TYPE: ClassVar[int] = 0xC1
-    FORM: ClassVar[str] = "<IIIIfQ"
+    FORM: ClassVar[str] = "<IIIIfIIfIQ"
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> No
         return click.echo(json.dumps(seen.as_dict(), indent=2))
     _picture(seen, len(seen.names) if everything else MOST_ROWS)
     _groups(seen)
+    _projection(seen)
     _deviations(seen)
     _tables(seen)
     if svg:
@@ -107,6 +108,19 @@ def _groups(seen: looks.Inspected) -> None:
     show.line("")
 
 
+def _projection(seen: looks.Inspected) -> None:
+    show.line(show.projection(seen.facts))
+    if seen.facts["trials"]:
+        table = _columns("", "tried", "numbers a row", "bits", "noise", "score", "uncertain by", "")
+        for i, trial in enumerate(seen.facts["trials"]):
+            what, model = trial["candidate"], trial["model"]
+            cells = what["kind"], f"{what['rank']}", f"{what['bits'] or ''}", f"{model['noise']:g}"
+            mark = "chosen" if i == seen.facts["chosen"] else ""
+            table.add_row(*cells, f"{trial['score']:.3f}", f"{trial['margin']:.3f}", mark)
+        show.console.print(table)
+    show.line("")
+
+
 def _deviations(seen: looks.Inspected) -> None:
     if not seen.spreads:
         return show.line("deviations: none; rows repeat instead of being dreamt\n")
@@ -114,7 +128,11 @@ def _deviations(seen: looks.Inspected) -> None:
     title = f"deviations: spread around representatives, largest of {len(seen.spreads)} columns"
     table = _columns(title, "feature", "in raw units", "as stored")
     for spread in most:
-        table.add_row(escape(spread.name), f"{spread.raw:.4g}", f"{spread.stored:.4g}")
+        table.add_row(
+            escape(spread.name),
+            "" if spread.raw is None else f"{spread.raw:.4g}",
+            f"{spread.stored:.4g}",
+        )
     show.console.print(table)
     show.line("")
 

@@ -25,6 +25,7 @@ __all__ = [
     "console",
     "line",
     "planned",
+    "projection",
     "report",
     "sheet",
     "stages",
@@ -128,8 +129,35 @@ def compressed(facts: dict[str, Any], as_json: bool) -> None:
         ("bytes", f"{_bytes(size)}, all counted: 1/{raw / size:.1f} of raw"),
     ]
     sheet("compressed", rows)
+    line(projection(facts))
     for note in facts["notes"]:
         line(f"note: {note}")
+
+
+def projection(facts: dict[str, Any]) -> str:
+    """What `compress` chose to store of the inputs, and why, in a line."""
+    inputs, of = facts["inputs"], facts["scaled_inputs"]
+    if not facts["trials"]:
+        asked = facts["options"]["projection"] == "none"
+        why = "as asked" if asked else "too few rows, or bytes, to try one"
+        return f"projection: none, {why}; all {of} inputs"
+    chosen, trials = facts["trials"][facts["chosen"]]["candidate"], facts["trials"]
+    tried = {tuple(t["candidate"].values()): t for t in reversed(trials)}  # the first model's
+    best, rows = tried.pop(tuple(chosen.values())), trials[0]["rows"]
+    score = f"{best['score']:.3f}"
+    on = f"on {rows:,} held-out rows"
+    if chosen["kind"] != "none":
+        plain = [t["score"] for t in tried.values() if t["candidate"]["kind"] == "none"]
+        against = f" against {plain[0]:.3f} without" if plain else ""
+        text = f"{chosen['kind']}, {inputs} of {of} inputs, {chosen['bits']} bits"
+        return f"projection: {text}: {score}{against}, {on}"
+    if not tried:
+        return f"projection: none; all {of} inputs: {score}, {on}"
+    rival = max(tried.values(), key=lambda t: t["score"])
+    other = (
+        f"{rival['score']:.3f} with {rival['candidate']['kind']} of {rival['candidate']['rank']}"
+    )
+    return f"projection: none; all {of} inputs: {score} against {other}, {on}"
 
 
 def planned(plan: Plan, board: Board, as_json: bool) -> None:
@@ -143,7 +171,8 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
             }
             for use in uses
         }
-        return _json({"digest": plan.digest.hex(), "board": board.id, "memory": regions})
+        facts = {"digest": plan.digest.hex(), "board": board.id, "tile": plan.tile}
+        return _json(facts | {"memory": regions})
     for use in uses:
         table = Table(
             title=f"{board.id}: {use.region}", title_justify="left", title_style="bold", box=None
@@ -156,7 +185,9 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
         share = f"{use.need / use.have:.1%} of {use.have:,}"
         table.add_row("[bold]in all", f"[bold]{use.need:,}", share)
         console.print(table)
-    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {_bytes(plan.arena_bytes)}")
+    rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
+    arena = _bytes(plan.arena_bytes)
+    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {arena}, {rows}")
 
 
 def trained(result: Trained, place: Path, as_json: bool) -> None:

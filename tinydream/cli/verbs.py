@@ -19,7 +19,7 @@ from tinydream.cli.options import (
     out,
 )
 from tinydream.cli.tools import boards, doctor, ports
-from tinydream.codec import EntroGeDe
+from tinydream.codec import KINDS, EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
@@ -74,6 +74,18 @@ def verbs() -> None:
     "--representatives", type=click.IntRange(1), help="Their number, instead of a budget."
 )
 @click.option("--bits", default="auto", metavar="auto|1..16", help="Bits a feature.")
+@click.option(
+    "--projection",
+    type=click.Choice(["auto", "none", *KINDS]),
+    default="auto",
+    help="Fewer numbers a row than inputs: auto tries, and takes one that is clearly better.",
+)
+@click.option("--components", type=click.IntRange(1), help="How many. [default: as tries tell]")
+@click.option(
+    "--groups",
+    metavar="COLUMN",
+    help="Whose row it is (person, day, machine): no feature; groups are held out as a whole.",
+)
 @click.option("--no-deviation", is_flag=True, help="Rows repeat instead of being dreamt.")
 @click.option("--test", default=0.2, help="Share of rows held out when the file holds none.")
 @click.option("--seed", default=0, help="Of the held-out split.")
@@ -85,6 +97,8 @@ def compress(
     task: str | None,
     categories: str,
     bits: str,
+    projection: str,
+    groups: str | None,
     no_deviation: bool,
     test: float,
     seed: int,
@@ -97,15 +111,32 @@ def compress(
     DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files.
 
     \b
+    A projection stores a few sums of a row's inputs instead of all of them: pca keeps what varies
+    most, lda what tells classes apart, trained what a small network found useful. The board
+    projects each new row itself. Its bytes count in the budget, too.
+
+    \b
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
+    Example: tinydream compress gait.csv --target activity --groups person --projection trained
     """
     if size["budget_bytes"] and size["representatives"]:
         raise InputError("give --budget-bytes or --representatives, not both")
     codec = EntroGeDe(
-        bits=_bits(bits), deviation=not no_deviation, **{k: v for k, v in size.items() if v}
+        bits=_bits(bits),
+        deviation=not no_deviation,
+        projection=projection,
+        **{k: v for k, v in size.items() if v},
     )
     run = Run(folder)
-    data = load_data(table, target=target, test=test, seed=seed, task=task, categories=categories)
+    data = load_data(
+        table,
+        target=target,
+        test=test,
+        seed=seed,
+        task=task,
+        categories=categories,
+        groups=groups,
+    )
     codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed)

@@ -11,7 +11,7 @@ from tinydream.data import check_table
 from tinydream.errors import BudgetError, DataError
 from tinydream.rows import Rows
 
-__all__ = ["all_rows", "random_rows"]
+__all__ = ["all_rows", "random_rows", "validation_rows"]
 
 BLOCK = 1024  # rows brought to float64 at a time
 
@@ -52,6 +52,19 @@ def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) ->
     values = Z[chosen].astype(np.float64)
     grid = fit_tables(values, np.ones(fit, np.int64), width)
     return _plain(reps, grid.store(values), labels[chosen], width, grid.low, grid.step)
+
+
+def validation_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Rows:
+    """Rows of X, y as the device may hold them beside `reps`: on its grid, and not dreamt.
+
+    X, y: as for `all_rows`, at least one row.
+    """
+    Z, labels = _space(reps, X, y)
+    rows, columns = reps.rows, np.zeros(Z.shape[1], int)  # tables may have one entry for all
+    picked = columns if len(rows.width) == 1 else np.arange(len(columns))
+    low, step, width = rows.low[picked], rows.step[picked], rows.width[picked]
+    q = quantise(Z.astype(np.float64), low, step, width)
+    return rows.plain(pack_rows(q, labels, rows.width, rows.hard_bits), len(q))
 
 
 def _space(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tinydream import _core
 from tinydream.codec.deviation import Model
 from tinydream.codec.project import TRIAL_STEPS, Directions
+from tinydream.codec.threads import each_block
 from tinydream.codec.trainer import train_net
 from tinydream.errors import BudgetError
 from tinydream.inputs import Projection
@@ -49,13 +50,14 @@ class Trial:
 
     model: of the deviations. score: accuracy, or R2 (mean over targets). margin: standard error
     of the difference to what it is compared with: the first candidate, or the same candidate with
-    the first model.
+    the first model. rows: how many were held out.
     """
 
     candidate: Candidate
     model: Model
     score: float
     margin: float
+    rows: int
 
 
 def candidates(
@@ -105,7 +107,7 @@ def choose(
     """
     fit, held = _split(y, classes, groups, len(U))
     if len(held) < LEAST_HELD_OUT:  # too few to judge by
-        return Trial(tried[0], models[0], float("nan"), 0.0) if tried else None, ()
+        return Trial(tried[0], models[0], float("nan"), 0.0, 0) if tried else None, ()
     directions = Directions(U[fit], y[fit], classes)
 
     @cache
@@ -127,7 +129,7 @@ def choose(
     if best is None or len(models) == 1:
         return best, trials
     chosen, plain = best.candidate, best.candidate.kind == "none"
-    kept = ((chosen, model) for model in models if plain or not model.axes)
+    kept = ((chosen, m) for m in models if plain or m.axes == () and m.rank <= models[0].rank)
     best, more = _compare(kept, right)
     return best, trials + more[1:]
 
@@ -142,7 +144,7 @@ def _compare(
             now = right(candidate, model)
             apart = now - (right(trials[0].candidate, trials[0].model) if trials else now)
             margin = float(apart.std() / np.sqrt(len(apart)))
-            trials.append(Trial(candidate, model, float(now.mean()), margin))
+            trials.append(Trial(candidate, model, float(now.mean()), margin, len(now)))
     if not trials:
         return None, ()
     best = max(trials, key=lambda trial: trial.score)
@@ -168,18 +170,17 @@ def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
     if len(start) > HIDDEN:
         start = start @ np.random.default_rng(0).standard_normal((len(start), HIDDEN))
         start /= np.sqrt(len(start))
-    right = np.zeros(len(held))
-    for seed in range(SEEDS):
-        net = train_net(
-            Z - mean, y, classes, start.astype(np.float32), HIDDEN, STEPS, BATCH, RATE, seed
-        )
+    rows, start = Z - mean, start.astype(np.float32)
+
+    def score(seeds: slice) -> F64:
+        net = train_net(rows, y, classes, start, HIDDEN, STEPS, BATCH, RATE, seeds.start)
         found = net.outputs(held - mean)
         if classes:
-            right += found.argmax(axis=1) == truth
-        else:
-            spread = np.maximum(truth.var(axis=0), 1e-12)
-            right += 1 - ((found - truth) ** 2 / spread).mean(axis=1)
-    return right / SEEDS
+            return np.asarray(found.argmax(axis=1) == truth, np.float64)
+        spread = np.maximum(truth.var(axis=0), 1e-12)
+        return np.asarray(1 - ((found - truth) ** 2 / spread).mean(axis=1))
+
+    return np.asarray(sum(each_block(score, SEEDS, 1)) / SEEDS)
 
 
 def _split(

@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 
 SPREADS = ("none", "class", "row")
 SPREAD_BITS = 2  # of a row's own spread
-CHANNELS = 12  # a second axis no longer than this is one of channels
+CHANNELS = 12  # a second axis no longer than this, and far shorter than the first, is one of them
 PRIOR = 4  # rows of usual spread that each leaf or class is taken to have besides its own
 NORMAL_UNIT = 0.0227652453  # the device's normal table has a spread of 1 / this
 BLOCK = 1 << 20  # numbers transformed at a time
@@ -59,7 +59,8 @@ NONE = Model(noise=0.0)
 def haar_axes(shape: Sequence[int]) -> tuple[tuple[int, bool], ...]:
     """The axes of inputs of this shape: a signal (times, channels) is transformed along time, an
     image (height, width) or (height, width, colours) along height and width."""
-    along = (True,) if len(shape) == 1 else (True, shape[1] > CHANNELS, False)
+    channels = len(shape) == 2 and shape[1] <= CHANNELS and 2 * shape[1] <= shape[0]
+    along = (True, not channels, False)
     return tuple(zip(map(int, shape), along, strict=False))
 
 
@@ -106,9 +107,9 @@ def _factors(space: Space, mean: F64, count: NDArray[np.int64], model: Model) ->
     covariance = gram / max(len(space.Z) - len(count), 1)
     own = np.sqrt(np.maximum(np.diag(covariance), 1e-18))
     value, vector = np.linalg.eigh(covariance / np.outer(own, own))
-    strength = np.sqrt(np.maximum(value[::-1][: model.rank] - 1, 0))
+    strength = np.sqrt(np.maximum(value[::-1][: model.rank] - 1, 1e-6))  # of some strength, all
     F = (own[:, None] * vector[:, ::-1][:, : model.rank] * strength).T
-    scale = f8_decode(f8_encode(np.maximum(np.abs(F).max(axis=1) / 127, 1e-9))).astype(np.float64)
+    scale = f8_decode(f8_encode(np.maximum(np.abs(F).max(axis=1) / 127, 1e-7))).astype(np.float64)
     codes = np.rint(F / scale[:, None]).clip(-127, 127)
     rest = own**2 - ((codes * scale[:, None]) ** 2).sum(axis=0)
     return {

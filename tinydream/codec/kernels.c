@@ -91,20 +91,20 @@ static PyObject *bit_counts(PyObject *self, PyObject *args)
 }
 
 PyDoc_STRVAR(grow_tree_doc,
-             "grow_tree(grid, labels, scale, n, d, classes, wanted, leaf, parent, error) -> leaves\n\n"
+             "grow_tree(grid, labels, scale, n, d, classes, wanted, threads, leaf, parent, error) -> leaves\n\n"
              "grid (n, d) uint16, labels (n) int32, scale (d) float64; fills leaf (n) int32,\n"
              "parent (wanted) int32 and error (wanted) float64. See kernels.h, tree_grow.");
 
 static PyObject *grow_tree(PyObject *self, PyObject *args)
 {
     PyObject *grid, *labels, *scale, *leaf, *parent, *error, *result = NULL;
-    Py_ssize_t n, d, classes, wanted;
+    Py_ssize_t n, d, classes, wanted, threads;
     ptrdiff_t leaves = 0;
     Py_buffer v[6];
     (void)self;
-    if (!PyArg_ParseTuple(args, "OOOnnnnOOO", &grid, &labels, &scale, &n, &d, &classes, &wanted, &leaf, &parent,
-                          &error) ||
-        !sizes_good(n, d, classes, wanted))
+    if (!PyArg_ParseTuple(args, "OOOnnnnnOOO", &grid, &labels, &scale, &n, &d, &classes, &wanted, &threads, &leaf,
+                          &parent, &error) ||
+        !sizes_good(n, d, classes, wanted) || !sizes_good(threads, 1, 1, 1))
         return NULL;
     if (wanted < classes)
         return PyErr_Format(PyExc_ValueError, "wanted is %zd; it must be at least classes, %zd", wanted, classes);
@@ -117,9 +117,10 @@ static PyObject *grow_tree(PyObject *self, PyObject *args)
     if (take_all(want, v, 6) < 0)
         return NULL;
     if (in_range(v[1].buf, n, classes, "labels") == 0) {
+        tree_job_t job = {.grid = v[0].buf, .labels = v[1].buf, .scale = v[2].buf, .n = (size_t)n, .d = (size_t)d,
+                          .classes = (size_t)classes, .wanted = (size_t)wanted, .threads = (size_t)threads};
         Py_BEGIN_ALLOW_THREADS
-        leaves = tree_grow(v[0].buf, v[1].buf, v[2].buf, (size_t)n, (size_t)d, (size_t)classes, (size_t)wanted,
-                           v[3].buf, v[4].buf, v[5].buf);
+        leaves = tree_grow(&job, v[3].buf, v[4].buf, v[5].buf);
         Py_END_ALLOW_THREADS
         result = number_or_memory(leaves);
     }

@@ -39,13 +39,19 @@ void to_lattice(const float *rows, const double *low, const double *factor, size
 // O(n * row_bytes / 32) vector operations; counts needs 8 * row_bytes entries. -1 without memory.
 int bits_count(const uint8_t *rows, size_t n, size_t row_bytes, size_t threads, int64_t *counts);
 
-// Grows the base tree to at most `wanted` leaves and returns how many there are.
 // grid (n, d), labels (n) in 0..classes-1 with every class present, scale (d): squared size of one grid step.
+typedef struct {
+    const uint16_t *grid;
+    const int32_t *labels;
+    const double *scale;
+    size_t n, d, classes, wanted, threads;
+} tree_job_t;
+
+// Grows the base tree to at most `wanted` leaves and returns how many there are; -1 without memory.
 // leaf (n) out; parent and error (wanted) out: leaf t was split off parent[t], and with t + 1 leaves the
 // within-leaf squared error is error[t]; leaves 0..classes-1 are the classes (parent -1).
-// O(n * d * depth) time; n * 12 + wanted * 40 bytes of working memory.
-ptrdiff_t tree_grow(const uint16_t *grid, const int32_t *labels, const double *scale, size_t n, size_t d,
-                    size_t classes, size_t wanted, int32_t *leaf, int32_t *parent, double *error);
+// O(n * d * depth) time; n * 40 + wanted * 44 bytes of working memory, and n * d * 4 where columns are few.
+ptrdiff_t tree_grow(const tree_job_t *job, int32_t *leaf, int32_t *parent, double *error);
 
 // rows (n, d); labels (n) in 0..classes-1, one for all rows of a leaf; stress (d) factors of the columns.
 typedef struct {

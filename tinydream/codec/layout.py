@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinydream.codec.quantise import dequantise, fit_grid, quantise
 from tinydream.codec.scale import lattice
-from tinydream.codec.tree import Tree, grow, leaf_sums, lloyd
+from tinydream.codec.tree import Tree, grow, grow_global, leaf_sums, lloyd
 from tinydream.errors import BudgetError
 
 __all__ = ["LEVELS", "Budget", "Grid8", "Layout", "Space", "choose_layout", "fit_tables"]
@@ -38,7 +38,7 @@ class Space:
     kinds: of rows that no representative mixes: the classes, or 1. grid: (n, r + t) uint16, the
     same rows as integers that the tree splits, and scale: (r + t,) the squared size of their
     steps. square: (r + t,) sums of Z**2. stress: (r + t,) how much an error in each column
-    counts, as a factor of it.
+    counts, as a factor of it. rule: of the tree.
     """
 
     Z: F32
@@ -49,13 +49,21 @@ class Space:
     scale: F64
     square: F64
     stress: F64
+    rule: str = "adaptive"
     _summed: dict[Tree, tuple[F64, NDArray[np.int64]]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, Z: F32, y: NDArray[Any], classes: int, exact: F64 | None = None) -> "Space":
+    def of(
+        cls,
+        Z: F32,
+        y: NDArray[Any],
+        classes: int,
+        exact: F64 | None = None,
+        rule: str = "adaptive",
+    ) -> "Space":
         """The space of inputs Z (n, r) and y: labels (n,), or targets (n, t) if classes is 0.
 
-        exact: as for `lattice`.
+        exact: as for `lattice`. rule: of the tree, "adaptive" or "global".
         """
         targets = 0 if classes else y.shape[1]
         label = y if classes else np.zeros(len(y), np.int32)
@@ -68,13 +76,15 @@ class Space:
         if targets:
             variance = square / len(Z) - Z.mean(axis=0, dtype=np.float64) ** 2
             stress[-targets:] = STRESS * np.sqrt(variance[:-targets].sum() / targets)
-        return cls(Z, label, targets, max(classes, 1), grid, scale, square, stress)
+        return cls(Z, label, targets, max(classes, 1), grid, scale, square, stress, rule)
 
     @property
     def label_bits(self) -> int:
         return (self.kinds - 1).bit_length()
 
     def tree(self, leaves: int) -> Tree:
+        if self.rule == "global":
+            return grow_global(self.grid, self.label, leaves)
         return grow(self.grid, self.label, self.scale * self.stress**2, leaves)
 
     def lloyd(self, leaf: I32, leaves: int, passes: int) -> I32:

@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tinydream import _core
 from tinydream.codec.condense import condense
+from tinydream.codec.deviation import SPREADS
+from tinydream.codec.project import KINDS
 from tinydream.codec.quantise import dequantise, unpack_rows
 from tinydream.codec.scale import apply_inputs
+from tinydream.codec.weights import repeats
 from tinydream.data import TASKS, check_rows, check_table
 from tinydream.errors import DataError, InputError
 from tinydream.inputs import Inputs, Outputs, f8_decode
@@ -106,6 +109,13 @@ class Representatives:
         return x, np.frombuffer(labels, np.int32)
 
 
+CHOICES = {
+    "projection": ("auto", "none", *KINDS),
+    "spread": ("auto", *SPREADS),
+    "tree": ("adaptive", "global"),
+}
+
+
 @dataclass(kw_only=True, eq=False)
 class EntroGeDe:
     """Condenses a table and its target into representatives that fit a byte budget.
@@ -117,9 +127,21 @@ class EntroGeDe:
     or "auto": regression for numbers with fractions and for two-dimensional floats. one_hot:
     columns of X whose codes 0..k-1 become k inputs each.
 
+    projection: of the inputs to few columns: "none", "pca", "lda", "trained" with a small network
+    behind it, or "auto": whichever serves rows held out from the training rows best, none unless
+    one does. components: columns of the projection; by default chosen likewise. noise: share of
+    the measured spread that is drawn; "auto" tries 0.6, 1 and 1.5. spread: deviations of all rows
+    alike ("none"), with a factor a "class" or a "row", or "auto". rank: factors that correlate the
+    deviations of columns, or "auto": 4 or none, without a projection. shape: of the inputs, for
+    signals (times, channels) and images (height, width[, colours]): deviations may then be drawn
+    in a Haar transform. tree: "adaptive", or "global", one mask of bits for all rows, as in the
+    paper (a reconstruction). soft: bits of each class's share in a row's target, as a teacher
+    trained on all rows tells it; 0 for labels. `trials_` tells what was tried, and how it scored.
+
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
-    classes_ (k,; empty for regression), n_features_in_, feature_names_in_ (for data frames with
-    text as names).
+    classes_ (k,; empty for regression), trials_ (what was tried on held-out rows), chosen_ (the
+    place in trials_ of what was followed, or None), n_features_in_, feature_names_in_ (for data
+    frames with text as names).
 
     Of more than 524,288 rows (or 32 for each representative that could fit, if that is more) a
     random part is condensed, of each class its share; it stands for all.
@@ -138,26 +160,48 @@ class EntroGeDe:
     projection: str = "auto"
     components: int | None = None
     noise: float | str = "auto"
-    spread: str = "none"
-    rank: int = 0
+    spread: str = "auto"
+    rank: int | str = "auto"
     shape: tuple[int, ...] | None = None
+    tree: str = "adaptive"
+    soft: int = 0
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, groups: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> "EntroGeDe":
-        """Learn from rows X (n, d), numbers or NaN, and y: labels (n,) of any kind, or numbers
-        (n,) or (n, t) for regression.
+        """Learn from rows X (n, d), numbers or NaN, and y: labels (n,) of any kind, numbers (n,)
+        or (n, t) for regression, or None: rows without a target.
+
+        groups: (n,) persons, days or machines, of which whole ones are held out wherever
+        something is chosen on held-out rows. sample_weight: (n,), how many rows each one is;
+        whole numbers are taken exactly, others to a part in four rows.
 
         Raises DataError for a table that cannot be learned from, BudgetError when not even one
         row a class fits, InputError for a parameter out of range.
         """
         self._check_parameters()
         _remember_names(self, X)
-        rows, self.classes_, labels = check_table(X, y, task=self.task)
+        if y is None:
+            rows = check_rows(X)
+            self.classes_ = np.empty(0, np.int64)
+            target: NDArray[Any] = np.zeros(len(rows), np.int32)
+        else:
+            rows, self.classes_, target = check_table(X, y, task=self.task)
         self.n_features_in_ = rows.shape[1]
-        made = condense(rows, labels, len(self.classes_), self, _groups(groups, len(rows)))
+        classes = 1 if y is None else len(self.classes_)
+        names = _groups(groups, len(rows))
+        if sample_weight is not None:
+            times = repeats(sample_weight, len(rows))
+            rows, target = rows[times], target[times]
+            names = None if names is None else names[times]
+        made = condense(rows, target, classes, self, names)
         self.representatives_ = Representatives(made.inputs, made.rows, self.classes_, made.outputs)
-        self.trials_ = made.trials
+        self.trials_, self.chosen_ = made.trials, made.chosen
         return self
 
     def transform(self, X: ArrayLike) -> F32:
@@ -197,7 +241,7 @@ class EntroGeDe:
 
         return Tags(
             estimator_type=None,
-            target_tags=TargetTags(required=True),
+            target_tags=TargetTags(required=False),
             input_tags=InputTags(allow_nan=True),
             transformer_tags=TransformerTags(preserves_dtype=[]),
         )
@@ -209,10 +253,25 @@ class EntroGeDe:
             _check_whole("representatives", self.representatives, 1, 2**31)
         if self.bits != "auto":
             _check_whole("bits", self.bits, 1, 16, " or 'auto'")
+        for name, known in CHOICES.items():
+            _check_word(name, getattr(self, name), known)
+        if self.components is not None:
+            _check_whole("components", self.components, 1, 65535)
+        if self.rank != "auto":
+            _check_whole("rank", self.rank, 0, 32, " or 'auto'")
+        _check_whole("soft", self.soft, 0, 8)
+        number = isinstance(self.noise, int | float) and 0 < self.noise <= 100
+        if self.noise != "auto" and not number:
+            raise InputError(f"noise is {self.noise!r}; it is above 0, at most 100, or 'auto'")
         if self.task not in ("auto", *TASKS):
             raise InputError(
                 f"task is {self.task!r}; it is 'auto', {' or '.join(map(repr, TASKS))}"
             )
+
+
+def _check_word(name: str, value: Any, words: Sequence[str]) -> None:
+    if value not in words:
+        raise InputError(f"{name} is {value!r}; it is {', '.join(map(repr, words))}")
 
 
 def _check_whole(name: str, value: Any, low: int, high: int, other: str = "") -> None:

@@ -40,12 +40,17 @@ class _Columns:
     missing: NDArray[np.int64]
 
 
-def fit_inputs(X: NDArray[Any], budget: int | None = None, one_hot: Sequence[int] = ()) -> Inputs:
+def fit_inputs(
+    X: NDArray[Any],
+    budget: int | None = None,
+    one_hot: Sequence[int] = (),
+    keep_all: bool = False,
+) -> Inputs:
     """How rows X (n, d) become inputs with a standard deviation around 1; NaN is missing.
 
-    Columns that are constant (as float32) are dropped. One shift and gain serve all columns
-    when they look like one unit, as pixels and samples do; else each column has its own, unless
-    these 5 bytes a column are too much for `budget`. Gross outliers (10 standard
+    Columns that are constant (as float32) are dropped, unless `keep_all`. One shift and gain
+    serve all columns when they look like one unit, as pixels and samples do; else each column has
+    its own, unless these 5 bytes a column are too much for `budget`. Gross outliers (10 standard
     deviations off the median, both told by the quartiles, and at most 1 % of a column) count as
     lying there. Columns in `one_hot` hold codes 0..k-1 and become k inputs of their own.
     A missing value becomes the mean of its column.
@@ -59,6 +64,9 @@ def fit_inputs(X: NDArray[Any], budget: int | None = None, one_hot: Sequence[int
     kept = columns.low < columns.high
     if not kept.any():
         raise DataError(f"all {len(kept)} columns are constant; nothing can be learned from them")
+    if keep_all:
+        columns.std[~kept] = np.median(columns.std[kept])
+        kept = np.ones(len(kept), bool)
     expand = _expansions(X, columns, one_hot)
     count = int(np.maximum(expand, 1)[kept].sum(dtype=np.int64))
     if max(count, len(kept)) > MOST_COLUMNS:

@@ -1,5 +1,6 @@
 """The base tree: which rows share a base."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from tinydream import _core
 from tinydream.codec.threads import threads
 from tinydream.errors import BudgetError
 
-__all__ = ["Tree", "grow", "leaf_sums", "lloyd"]
+__all__ = ["Tree", "grow", "grow_global", "leaf_sums", "lloyd"]
 
 I32 = NDArray[np.int32]
 F32 = NDArray[np.float32]
@@ -82,8 +83,45 @@ def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree
     grid = np.ascontiguousarray(grid, np.uint16)
     labels = np.ascontiguousarray(labels, np.int32)
     scale = np.ascontiguousarray(scale, np.float64)
-    made = _core.grow_tree(grid, labels, scale, n, d, classes, leaves, leaf, parent, error)
+    sizes = (n, d, classes, leaves, threads())
+    made = _core.grow_tree(grid, labels, scale, *sizes, leaf, parent, error)
     return Tree(classes, leaf, parent[:made].copy(), error[:made].copy())
+
+
+def grow_global(grid: NDArray[np.unsignedinteger[Any]], labels: I32, leaves: int) -> Tree:
+    """A base tree whose every leaf is split on the same bits, as EntroGeDe condenses.
+
+    A reconstruction of stage A (arXiv 2506.22190; no code was published): in rounds, the next
+    left-most bit that varies of each column in turn splits all groups; the last bit splits only
+    the largest, as many as there is room for. grid, labels, leaves: as for `grow`; errors are
+    not told (NaN).
+    """
+    group, classes = labels.astype(np.int32), int(labels.max()) + 1
+    parent, most = [-1] * classes, min(leaves, len(grid))
+    for column, mask in _rounds(grid):
+        one = grid[:, column] & mask != 0
+        size = np.bincount(group, minlength=len(parent))
+        ones = np.bincount(group[one], minlength=len(parent))
+        split = np.flatnonzero((ones > 0) & (ones < size))
+        split = split[np.argsort(-size[split], kind="stable")][: most - len(parent)]
+        fresh = np.full(len(parent), -1, np.int32)
+        fresh[split] = len(parent) + np.arange(len(split))
+        moved = one & (fresh[group] >= 0)
+        group[moved] = fresh[group[moved]]
+        parent += split.tolist()
+        if len(parent) == most:
+            break
+    return Tree(classes, group, np.array(parent, np.int32), np.full(len(parent), np.nan))
+
+
+def _rounds(grid: NDArray[np.unsignedinteger[Any]]) -> Iterator[tuple[int, int]]:
+    """(column, mask) of the bits that vary: of each column its first from the left, and so on."""
+    vary = np.bitwise_or.reduce(grid) ^ np.bitwise_and.reduce(grid)
+    places = [[b for b in range(15, -1, -1) if int(v) >> b & 1] for v in vary]
+    for turn in range(16):
+        for column, bits in enumerate(places):
+            if turn < len(bits):
+                yield column, 1 << bits[turn]
 
 
 def lloyd(

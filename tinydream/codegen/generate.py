@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinydream.board import Board, load_board
-from tinydream.budget import NODE_BYTES, plan_struct_bytes
+from tinydream.budget import LAYER_BYTES, NODE_BYTES, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT, LOSSES, Plan
@@ -117,6 +117,7 @@ NOTES = {
     "factors": ("int8_t", "what deviations have in common, factor by factor"),
     "correction": ("uint8_t", "8-bit floats: a factor of each input's deviation"),
     "bits": ("uint8_t", "packed representatives"),
+    "validation": ("uint8_t", "packed validation rows"),
 }
 
 
@@ -148,12 +149,14 @@ def _levels(plan: Plan) -> Table:
 
 
 def _layers(plan: Plan) -> Table:
-    items = [
-        f"{{TD_{layer.kind.upper()}, {layer.inputs}, {layer.outputs}, {f32(layer.limit)}}}"
-        for layer in plan.layers
-    ]
-    note = "kind, in, out, limit of initial weights"
-    return Table("layers", "td_layer_t", note, len(items), 12 * len(items), wrapped(items))
+    items, places = [], iter(plan.places)
+    for x in plan.layers:
+        place = next(places) if x.kind == "dense" else 0
+        kinds = f"TD_{x.kind.upper()}, TD_TRAIN_{x.train.upper()}"
+        items.append(f"{{{kinds}, {x.inputs}, {x.outputs}, {place}, {f32(x.limit)}}}")
+    note = "kind, what of it is trained, in, out, place of its outputs, limit of initial weights"
+    size = LAYER_BYTES * len(items)
+    return Table("layers", "td_layer_t", note, len(items), size, wrapped(items))
 
 
 def _names(plan: Plan, pointer: int) -> Table:
@@ -174,6 +177,7 @@ def _kernels(plan: Plan) -> dict[str, int]:
         "TD_WITH_GRADIENTS": int(plan.gradients),
         "TD_WITH_DESCENT": int(not plan.gradients),
         **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
+        "TD_WITH_FREEZING": int(any(layer.train != "all" for layer in plan.layers)),
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),
         "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),

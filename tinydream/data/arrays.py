@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.data.columns import Column
-from tinydream.data.source import Source, near, target_names
+from tinydream.data.source import Source, near, number_groups, target_names
 from tinydream.errors import DataError
 
 __all__ = ["read_folder", "read_npz"]
@@ -18,18 +18,18 @@ Load = Callable[[str], NDArray[Any]]
 TOLD = ("feature_names", "class_names", "is_categorical", "categories_json")
 
 
-def read_npz(path: Path, target: str | None) -> Source:
+def read_npz(path: Path, target: str | None, group: str | None = None) -> Source:
     """Read arrays of an NPZ file; raises DataError."""
     try:
         with path.open("rb") as source, np.load(source, allow_pickle=False) as file:
-            return _read(path.name, file.files, file.__getitem__, target)
+            return _read(path.name, file.files, file.__getitem__, target, group)
     except DataError:
         raise
     except Exception as error:  # whatever damage makes zipfile, zlib and NumPy raise
         raise DataError(f"{path.name} cannot be read ({error}); save it with np.savez") from None
 
 
-def read_folder(path: Path, target: str | None) -> Source:
+def read_folder(path: Path, target: str | None, group: str | None = None) -> Source:
     """Read arrays of a folder, each in a .npy file of its name; raises DataError."""
 
     def load(name: str) -> NDArray[Any]:
@@ -39,10 +39,12 @@ def read_folder(path: Path, target: str | None) -> Source:
             raise DataError(f"{name}.npy cannot be read ({error}); save it with np.save") from None
 
     names = sorted(file.stem for file in path.glob("*.npy"))
-    return _read(path.resolve().name, names, load, target)
+    return _read(path.resolve().name, names, load, target, group)
 
 
-def _read(file: str, names: Sequence[str], load: Load, target: str | None) -> Source:
+def _read(
+    file: str, names: Sequence[str], load: Load, target: str | None, group: str | None
+) -> Source:
     ends = ("",) if "x" in names else ("_train", "_test")
     known = [name.removesuffix(ends[0]) for name in names if name.endswith(ends[0])]
     targets = target_names(target or "y", known)
@@ -75,7 +77,26 @@ def _read(file: str, names: Sequence[str], load: Load, target: str | None) -> So
         tuple(flat.values()),
         tuple(flat),
         class_names=_texts(told, "class_names") if targets == ("y",) else (),
+        groups=_groups(file, names, load, group, [len(part) for part in parts]),
     )
+
+
+def _groups(
+    file: str, names: Sequence[str], load: Load, group: str | None, rows: Sequence[int]
+) -> NDArray[np.int32] | None:
+    """The array of groups; with test rows of their own in the file, NAME_train tells."""
+    if group is None:
+        return None
+    name = group if len(rows) == 1 else f"{group}_train"
+    if name not in names:
+        raise DataError(f"{file} has no array {name!r} of groups; {near(name, names)}")
+    groups = load(name)
+    if groups.shape != (rows[0],):
+        raise DataError(
+            f"{file}: {name!r} has shape {groups.shape}; one group a row is needed, ({rows[0]},)"
+        )
+    test = np.full(sum(rows[1:]), -1, np.int32)  # what is held out anyway
+    return np.concatenate([number_groups(groups), test])
 
 
 def _rows(file: str, name: str, load: Load) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.data.columns import Column
-from tinydream.data.source import Source, near, target_names
+from tinydream.data.source import Source, near, number_groups, target_names
 from tinydream.errors import DataError
 
 __all__ = ["read_frame"]
@@ -20,8 +20,8 @@ FIRST_ROWS = 10_000  # of a CSV, that usually tell what its columns hold
 MOST_TEXTS = 1000  # categories of a column
 
 
-def read_frame(path: Path, target: str | None) -> Source:
-    """Read a CSV or Parquet table; raises DataError."""
+def read_frame(path: Path, target: str | None, group: str | None = None) -> Source:
+    """Read a CSV or Parquet table; raises DataError. group: a column that is no feature."""
     frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
     if frame.height == 0:
         raise DataError(f"{path.name} has column names but no rows; add rows")
@@ -33,6 +33,9 @@ def read_frame(path: Path, target: str | None) -> Source:
     for name in names:
         if name not in frame.columns:
             raise DataError(f"{path.name} has no column {name!r}; {near(name, frame.columns)}")
+    groups = None
+    if group is not None:
+        frame, groups = _without_groups(path.name, frame, names, group)
     if frame.width == len(names):
         raise DataError(f"{path.name} has only {_the(names)}; nothing to predict it from")
     where = _Where(path.name, 1 if path.suffix.lower() == ".parquet" else 2)
@@ -40,7 +43,17 @@ def read_frame(path: Path, target: str | None) -> Source:
     features = frame.drop(names).get_columns()
     del frame  # its columns are let go of one after the other
     X, columns = _features(features, where)
-    return Source((X,), columns, targets, names, notes, texts, recode=True)
+    return Source((X,), columns, targets, names, notes, texts, recode=True, groups=groups)
+
+
+def _without_groups(
+    file: str, frame: Any, targets: Sequence[str], group: str
+) -> tuple[Any, NDArray[np.int32]]:
+    if group not in frame.columns:
+        raise DataError(f"{file} has no column {group!r} of groups; {near(group, frame.columns)}")
+    if group in targets:
+        raise DataError(f"{group!r} is the target and cannot tell groups; name another column")
+    return frame.drop(group), number_groups(frame[group].cast(str).to_numpy())
 
 
 def _the(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinydream.data.columns import Column
 
-__all__ = ["Source", "near", "target_names"]
+__all__ = ["Source", "near", "number_groups", "target_names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +20,8 @@ class Source:
     parts: training rows (n, d) as numbers, and test rows if the file has them. targets: a
     column (n + test,) for each of `names`, with as many `test` rows last. texts: of a target,
     sorted, when its column holds their places. class_names: what the numbers of a target are
-    called. recode: whether codes of categories may be counted anew.
+    called. recode: whether codes of categories may be counted anew. groups: (n + test,) whose row
+    each is, as numbers of groups, when a column was named that tells.
     """
 
     parts: tuple[NDArray[Any], ...]
@@ -31,6 +32,7 @@ class Source:
     texts: tuple[tuple[str, ...], ...] = ()
     class_names: tuple[str, ...] = ()
     recode: bool = False
+    groups: NDArray[np.int32] | None = None
 
     @property
     def values(self) -> tuple[NDArray[Any], ...]:
@@ -49,6 +51,11 @@ def target_names(target: str, known: Sequence[str]) -> tuple[str, ...]:
         return (target,)
     names = [name.strip() for name in target.split(",") if name.strip()]
     return tuple(dict.fromkeys(names)) or (target,)
+
+
+def number_groups(names: NDArray[Any]) -> NDArray[np.int32]:
+    """Whatever groups are called, (n,), as their numbers 0, 1, ... in order of their names."""
+    return np.asarray(np.unique(names.astype(str), return_inverse=True)[1], np.int32).reshape(-1)
 
 
 def near(name: str, names: Sequence[str]) -> str:

@@ -30,7 +30,8 @@ class Data:
     float64, a column for each of `targets`, and no classes. columns: what each column of X is.
     X_test, y_test: held-out rows. row, row_test: where each row lay in the file (training rows
     first, where it has test rows of its own). share: of rows held out. categories: how they were
-    asked to be coded. notes: what was decided for the user, a sentence each.
+    asked to be coded. notes: what was decided for the user, a sentence each. groups, groups_test:
+    whose row each is, as numbers of groups, and `group` the column that told; or None.
     """
 
     X: NDArray[Any]
@@ -46,6 +47,9 @@ class Data:
     share: float
     categories: str = "auto"
     notes: tuple[str, ...] = ()
+    groups: NDArray[np.int32] | None = None
+    groups_test: NDArray[np.int32] | None = None
+    group: str | None = None
 
     @property
     def task(self) -> str:
@@ -76,6 +80,7 @@ def load_data(
     seed: int = 0,
     task: str | None = None,
     categories: str = "auto",
+    groups: str | None = None,
 ) -> Data:
     """Read a table from .csv, .csv.gz, .parquet, .npz or a folder of .npy.
 
@@ -93,12 +98,17 @@ def load_data(
     permuted by np.random.default_rng(seed), class after class, and the first ones held out; for
     regression all rows are permuted together.
 
+    groups: a column that names groups of rows, such as a person, a day or a machine (of an NPZ
+    or a folder, an array (n,)). It is no feature. Whole groups are held out, in an order that
+    the seed tells, until they have the share `test` of rows or more would take them further
+    from it; a group without which a class would have no training row stays.
+
     Raises DataError, one sentence that names the file, the column and the next step.
     """
     path = Path(path)
     if not 0 < test < 1:
         raise DataError(f"test is {test}; the share of held-out rows lies between 0 and 1")
-    source = _reader(path)(path, target)
+    source = _reader(path)(path, target, groups)
     columns = choose_codings(source.columns, categories)
     if len(source.targets[0]) < 2:
         raise DataError(f"{path.name} has only 1 row; two or more are needed, one of them to test")
@@ -109,7 +119,9 @@ def load_data(
     data = _held_out(path, source, columns, names, y, test, seed)
     X_test, columns, unseen = drop_unseen(data.X, data.X_test, columns, source.recode)
     notes = (*source.notes, *why, *notes_on(data.X, columns), *unseen)
-    return replace(data, X_test=X_test, columns=columns, categories=categories, notes=notes)
+    return replace(
+        data, X_test=X_test, columns=columns, categories=categories, notes=notes, group=groups
+    )
 
 
 def split(data: Data, seed: int) -> Data:
@@ -121,17 +133,23 @@ def split(data: Data, seed: int) -> Data:
     """
     X, y = np.concatenate([data.X, data.X_test]), np.concatenate([data.y, data.y_test])
     order = np.argsort(np.concatenate([data.row, data.row_test]))
-    return _split(replace(data, X=X[order], y=y[order]), seed)
+    groups = None
+    if data.groups is not None and data.groups_test is not None:
+        groups = np.concatenate([data.groups, data.groups_test])[order]
+    return _split(replace(data, X=X[order], y=y[order], groups=groups), seed)
 
 
 def _split(data: Data, seed: int) -> Data:
     """Hold out rows of data.X and data.y, which are all of them; data.X is used up."""
     held = _choose_held(data, seed)
     X_test = data.X[held]
-    row, row_test = _places(~held), _places(held)
+    row, row_test, groups = _places(~held), _places(held), data.groups
     X = _without(data.X, held)
-    return replace(
+    apart = replace(
         data, X=X, y=data.y[~held], X_test=X_test, y_test=data.y[held], row=row, row_test=row_test
+    )
+    return (
+        apart if groups is None else replace(apart, groups=groups[~held], groups_test=groups[held])
     )
 
 
@@ -151,6 +169,8 @@ def _places(which: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 def _choose_held(data: Data, seed: int) -> NDArray[np.bool_]:
     generator, held = np.random.default_rng(seed), np.zeros(len(data.y), bool)
+    if data.groups is not None:
+        return _choose_groups(data, generator)
     if data.task == "regression":
         kinds: Iterable[NDArray[np.bool_]] = [np.ones(len(data.y), bool)]
     else:
@@ -166,6 +186,27 @@ def _choose_held(data: Data, seed: int) -> NDArray[np.bool_]:
         rows = _places(kind)
         take = min(max(round(data.share * len(rows)), 1), len(rows) - 1)
         held[generator.permutation(rows)[:take]] = True
+    return held
+
+
+def _choose_groups(data: Data, generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Whole groups, near the share of rows; raises DataError when none can be held out."""
+    groups = data.groups
+    assert groups is not None
+    held, want = np.zeros(len(groups), bool), data.share * len(groups)
+    sizes = np.bincount(groups)
+    for k in generator.permutation(len(sizes)).tolist():
+        if abs(held.sum() + sizes[k] - want) >= abs(held.sum() - want) and held.any():
+            continue
+        taken = held | (groups == k)
+        left = data.y[~taken]
+        if len(left) and (not data.classes or len(np.unique(left)) == len(data.classes)):
+            held = taken
+    if not held.any():
+        raise DataError(
+            f"{data.group!r} tells {len(sizes)} groups, and none can be held out that leaves every"
+            " class rows to train on; name another column of groups"
+        )
     return held
 
 
@@ -214,8 +255,10 @@ def _held_out(
     n = len(y) - source.test
     row = np.arange(len(y) if source.test else 0, dtype=np.int32)
     share = source.test / len(y) or test
+    given = source.groups
+    groups = (None, None) if given is None else (given[:n], given[n:])
     data = Data(
         source.parts[0], y[:n], source.parts[-1], y[n:], columns, classes, source.names,
-        path, row[:n], row[n:], share,
+        path, row[:n], row[n:], share, groups=groups[0], groups_test=groups[1],
     )  # fmt: skip
     return data if source.test else _split(data, seed)

@@ -1,4 +1,4 @@
-"""Stored columns and what they are called: network inputs, then targets, in raw units."""
+"""What representatives are called and worth in raw units: inputs, then targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,24 +14,37 @@ from tinydream.stages import Names
 __all__ = ["Columns", "categories", "columns"]
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns (r,) of packed rows. raw units = shift + scale * what is stored.
+    """The columns (d,) of a row in raw units = shift + scale * scaled.
 
-    names: of inputs, which are the kept features, `NAME=WORD` for a category that became several
-    inputs, and then of `targets` targets.
+    names: of scaled inputs, which are the kept features, `NAME=WORD` for a category that became
+    several inputs, and then of `targets` targets. stored: of the (r,) columns of packed rows: the
+    same, or z1, z2, ... for what a projection gives. inverse: (r, d), targets included, what is
+    stored to what is scaled; None without a projection.
     """
 
     names: tuple[str, ...]
+    stored: tuple[str, ...]
     targets: int
-    shift: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    shift: F64
+    scale: F64
+    inverse: F64 | None
 
     def raw(self, stored: F32) -> F32:
-        """Rows (m, r) in raw units."""
-        return np.asarray(stored.astype(np.float64) * self.scale + self.shift, np.float32)
+        """Rows (m, r) in raw units (m, d); through a projection, their back-projection."""
+        scaled = stored.astype(np.float64)
+        scaled = scaled if self.inverse is None else scaled @ self.inverse
+        return np.asarray(scaled * self.scale + self.shift, np.float32)
+
+    def raw_spread(self, sigma: F32) -> F64:
+        """Spreads (r,) of independent stored columns as spreads (d,) in raw units."""
+        square = sigma.astype(np.float64) ** 2
+        square = square if self.inverse is None else square @ self.inverse**2
+        return np.asarray(np.sqrt(square) * self.scale)
 
 
 def columns(run: Run, reps: Representatives, names: Names) -> tuple[Columns, F32]:
@@ -45,8 +58,14 @@ def columns(run: Run, reps: Representatives, names: Names) -> tuple[Columns, F32
     scale = np.concatenate([np.ldexp(each, -inputs.gain.astype(np.int32)), outputs.scale])
     targets = names.targets if rows.targets else ()
     stored = dequantise(unpack_rows(rows)[0], rows.low, rows.step, rows.width)
-    told = Columns((*_input_names(run, reps, names.features), *targets), rows.targets, shift, scale)
-    return told, stored
+    made = (*_input_names(run, reps, names.features), *targets)
+    own, inverse = made, None
+    if inputs.projection is not None:
+        own = (*(f"z{k + 1}" for k in range(inputs.outputs)), *targets)
+        inverse = np.eye(len(own), len(made), inputs.columns - inputs.outputs)
+        inverse[: inputs.outputs, : inputs.columns] = inputs.projection.inverse
+        inverse[: inputs.outputs, inputs.columns :] = 0
+    return Columns(made, own, rows.targets, shift, scale, inverse), stored
 
 
 def _input_names(run: Run, reps: Representatives, features: Sequence[str]) -> list[str]:

@@ -14,7 +14,10 @@ from tinydream.stages import Names, read_representatives
 
 __all__ = ["Group", "Inspected", "Spread", "inspect"]
 
-FACTS = ("rows", "features", "kept", "raw_dtype", "raw_bytes", "representative_bytes", "row_bits")
+FACTS = (
+    "rows", "features", "kept", "scaled_inputs", "inputs", "raw_dtype", "raw_bytes",
+    "representative_bytes", "row_bits", "trials", "chosen", "options",
+)  # fmt: skip
 
 NOTES = {
     "kept": "which raw columns are kept, a bit each",
@@ -22,6 +25,8 @@ NOTES = {
     "shift": "input scales: what is taken away",
     "gain": "input scales: powers of two",
     "fill": "inputs where the raw value is missing",
+    "code_scale": "projection: a factor of each sum",
+    "codes": "projection: what each input counts in each sum, bit-packed",
     "target_shift": "targets' scales: what is taken away",
     "target_scale": "targets' scales: factors",
     "width": "bits of each stored number",
@@ -49,10 +54,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Spread:
-    """How far rows lie from their representatives in one column: in raw units, and as stored."""
+    """How far rows lie from their representatives in one column: in raw units, and as stored.
+
+    raw: None for what a projection gives, which has no raw units.
+    """
 
     name: str
-    raw: float
+    raw: float | None
     stored: float
 
 
@@ -117,9 +125,10 @@ def _groups(reps: Representatives, names: Names) -> tuple[Group, ...]:
 def _spreads(reps: Representatives, told: Columns) -> tuple[Spread, ...]:
     if not len(reps.rows.sigma):
         return ()
-    sigma = f8_decode(reps.rows.sigma).astype(np.float64)
-    spreads = zip(told.names, (sigma * told.scale).tolist(), sigma.tolist(), strict=True)
-    return tuple(Spread(*each) for each in spreads)
+    sigma = f8_decode(reps.rows.sigma)
+    projected = told.inverse is not None
+    raw = [None] * len(sigma) if projected else told.raw_spread(sigma).tolist()
+    return tuple(Spread(*each) for each in zip(told.stored, raw, sigma.tolist(), strict=True))
 
 
 def _tables(reps: Representatives) -> tuple[tuple[str, int, str], ...]:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinydream.errors import InputError
-from tinydream.plan import Layer, Optimizer
+from tinydream.plan import TRAIN, Layer, Optimizer
 
 __all__ = [
     "ACTIVATIONS",
@@ -28,12 +28,17 @@ __all__ = [
 class Dense:
     """Weighted sums of all inputs plus a bias, `units` of them.
 
-    Raises InputError unless units lies in 1..65535.
+    train: which parameters training moves: 'all', 'bias' or 'none'; the others stay as they were
+    drawn or set, and need no memory but their own. Raises InputError unless units lies in
+    1..65535, and for any other word.
     """
 
     units: int
+    train: str = "all"
 
     def __post_init__(self) -> None:
+        if self.train not in TRAIN:
+            raise InputError(f"train is one of {', '.join(TRAIN)}, not {self.train!r}")
         if not 1 <= self.units <= 65535:
             raise InputError(f"Dense needs 1..65535 units, not {self.units}")
 
@@ -182,6 +187,24 @@ class Network:
                 f" classes, not {names or 'empty'}"
             )
         self._check_loss(isinstance(self.layers[-1], Sigmoid))
+        if all(layer.train == "none" for layer in self.layers if isinstance(layer, Dense)):
+            raise InputError("nothing of this network is to be trained; let one Dense train")
+
+    def trained(self, last: int | None = None, *, bias_only: bool = False) -> "Network":
+        """The same network, of which training moves the `last` Dense layers, or only their biases.
+
+        Raises InputError unless there are as many layers, and at least one.
+        """
+        count = sum(isinstance(layer, Dense) for layer in self.layers)
+        last = count if last is None else last
+        if not 1 <= last <= count:
+            raise InputError(f"1..{count} layers of this network can be trained, not {last}")
+        words = iter(["none"] * (count - last) + ["bias" if bias_only else "all"] * last)
+        layers = [
+            replace(layer, train=next(words)) if isinstance(layer, Dense) else layer
+            for layer in self.layers
+        ]
+        return replace(self, layers=layers)
 
     def _check_loss(self, sigmoid: bool) -> None:
         if not 0 <= self.huber < math.inf:
@@ -243,7 +266,7 @@ class Network:
         for layer in self.layers:
             if isinstance(layer, Dense):
                 limit = _f32(math.sqrt(6 / (width + layer.units)))
-                records.append(Layer("dense", width, layer.units, limit))
+                records.append(Layer("dense", width, layer.units, limit, layer.train))
                 width = layer.units
             elif isinstance(layer, Softmax):
                 records.append(Layer("softmax", width, width))

@@ -46,6 +46,7 @@ class Group:
 class Portraits:
     """kind: 'pictures', 'curves' or 'bars'. features: names of the values of a portrait.
 
+    projected: how many numbers of a representative its portrait is a back-projection of, or 0.
     dreams: rows drawn around the first portrait; none when rows are not dreamt.
     """
 
@@ -53,6 +54,7 @@ class Portraits:
     features: tuple[str, ...]
     groups: tuple[Group, ...]
     dreams: tuple[Markup, ...]
+    projected: int = 0
 
     @property
     def shown(self) -> int:
@@ -86,16 +88,17 @@ def portraits(evidence: Evidence) -> Portraits | None:
     plan, reps = evidence.plan, evidence.representatives
     if plan is None or reps is None:
         return None
-    kind, paint = _painter(plan, reps.X)
+    X = reps.inputs.back(reps.X)
+    kind, paint = _painter(plan, X)
     groups = tuple(
         Group(
             name,
             len(members),
             tuple(
                 Portrait(
-                    paint(reps.X[i], f"representative of {int(reps.weight[i])} rows, {name}"),
+                    paint(X[i], f"representative of {int(reps.weight[i])} rows, {name}"),
                     int(reps.weight[i]),
-                    _raw(plan, reps.X[i]),
+                    _raw(plan, X[i]),
                 )
                 for i in members[:most].tolist()
             ),
@@ -105,7 +108,8 @@ def portraits(evidence: Evidence) -> Portraits | None:
     first = int(_members(evidence, reps)[0][1][0])
     dreams = [paint(row, "a row dreamt around it") for row in _around(reps, first)]
     names = [name for name, kept in zip(plan.features, plan.inputs.kept, strict=True) if kept]
-    return Portraits(kind, tuple(names), groups, tuple(dreams))
+    projected = reps.inputs.outputs if reps.inputs.projection else 0
+    return Portraits(kind, tuple(names), groups, tuple(dreams), projected)
 
 
 def _members(evidence: Evidence, reps: Representatives) -> list[tuple[str, NDArray[np.intp], int]]:
@@ -138,16 +142,16 @@ def _painter(plan: Plan, X: F32) -> tuple[str, Callable[[F32, str], Markup]]:
 
 
 def _around(reps: Representatives, i: int) -> Sequence[F32]:
-    """Rows (DREAMS, r) that a device holding nothing but representative i would draw."""
+    """Scaled inputs (DREAMS, d) of rows that a device holding only representative i would draw."""
     rows = reps.rows
     if not len(rows.sigma):
         return ()
     bits = np.unpackbits(rows.bits, bitorder="little")[i * rows.row_bits : (i + 1) * rows.row_bits]
     one = replace(rows, levels=((DREAMS, 1),), bits=np.packbits(bits, bitorder="little"))
-    return list(Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0])
+    return list(reps.inputs.back(Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0]))
 
 
 def _raw(plan: Plan, row: F32) -> tuple[float, ...]:
-    """Network inputs (r,) in raw units."""
+    """Scaled inputs (d,) in raw units."""
     scale = np.ldexp(1.0, -plan.inputs.gain.astype(np.int32))
     return tuple((row * scale + plan.inputs.shift).tolist())

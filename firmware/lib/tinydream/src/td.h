@@ -117,9 +117,13 @@ enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2, TD_BCE = 3, TD_HUBER = 4 };
 enum { TD_SGD = 1, TD_ADAM = 2 };
 enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
 
+enum { TD_TRAIN_ALL = 0, TD_TRAIN_BIAS = 1, TD_TRAIN_NONE = 2 };
+
 typedef struct {
     uint8_t kind;           // TD_DENSE, ...
+    uint8_t train;          // dense: TD_TRAIN_ALL, ..._BIAS or ..._NONE of its parameters; others need no state
     uint16_t in, out;       // the same for layers without weights
+    uint32_t place;         // dense: where its outputs lie in the activations, in numbers for each row of a slice
     float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0;
                             // leaky ReLU: the slope below 0, 0..1
 } td_layer_t;
@@ -142,6 +146,9 @@ typedef struct {
     float clip;             // longest gradient of a step (Euclidean norm of all of it); 0: any
     float decay;            // a step takes rate * decay of each parameter away; 0: nothing
     uint32_t parameters;    // weights and biases in all
+    const uint8_t *valid;   // validation rows, packed like rows.bits, with a label and without a spread's code
+    uint32_t valid_count;   // 0: none
+    uint8_t keep_best;      // a run ends with the weights of the epoch whose validation loss was the least
     const char *board;      // the board it was made for
     const char *const *class_names;
 } td_plan_t;
@@ -157,6 +164,7 @@ typedef struct {
     uint8_t schedule;       // TD_CONSTANT; TD_STEP: times `factor` every `every` epochs; TD_COSINE: falls towards
     uint32_t every;         //   rate * factor, which it would reach after the last epoch. every: 1 or more
     float factor;           // 0..1
+    uint32_t patience;      // epochs without a lower validation loss that end the run; 0: none do
 } td_knobs_t;
 
 // What an epoch came to.
@@ -166,6 +174,10 @@ typedef struct {
     uint32_t rows;          // rows drawn in this epoch
     uint32_t correct;       // of them predicted right, before the update they took part in; targets: 0
     float loss;             // mean over these rows
+    uint32_t valid_rows;    // validation rows, after the epoch; 0: the plan has none, and what follows is 0
+    uint32_t valid_correct;
+    float valid_loss;       // mean over them
+    uint32_t best;          // epoch whose validation loss was the least so far; 0: none was a number
 } td_metrics_t;
 
 // The life of a training run. Its fields are td's; a caller only keeps the memory.
@@ -174,9 +186,10 @@ typedef struct {
     float *weights;         // layer by layer: W (out, in) row-major, then b (out)
     float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
+    float *best;            // what moves, as it was after the best epoch; keep_best only
     float *target;          // (classes), of one row; soft targets only
     uint32_t *draws;        // per row of a slice: index, key
-    float *activations;     // inputs, then each dense layer's outputs: (slice, width) each
+    float *activations;     // drawn rows, and each dense layer's outputs: (slice, width) each, at their places
     uint32_t order[8];      // keys of the current pass's permutation
     uint32_t pass, position;// the next row of the endless stream of draws
     td_knobs_t knobs;
@@ -185,6 +198,10 @@ typedef struct {
     float loss;
     float rate;             // of this epoch
     float power1, power2;   // beta1^step, beta2^step
+    uint32_t valid_row, valid_correct; // validation rows done after this epoch
+    float valid_loss;
+    uint32_t best_epoch;
+    float best_loss;
     uint8_t running;
 } td_train_t;
 
@@ -199,12 +216,13 @@ TD_MUST_CHECK int td_train_init(td_train_t *train, const td_plan_t *plan, void *
 // Begins a run over the present weights: optimiser state and counters are cleared.
 TD_MUST_CHECK int td_train_start(td_train_t *train, const td_knobs_t *knobs);
 
-// Trains one batch and returns: 0 go on, 1 an epoch ended and `metrics` is filled, negative an error.
+// Trains one batch, or looks at as many validation rows after an epoch's last one, and returns: 0 go on, 1 an epoch
+// ended and `metrics` is filled, negative an error.
 // TD_ESTATE when no run is under way; train->running tells. TD_ENUMERIC ends the run: weights are those before
 // the step, and finite. Cost: one forward and backward of `batch` rows.
 TD_MUST_CHECK int td_train_step(td_train_t *train, td_metrics_t *metrics);
 
-// Ends a run early; weights stay as the last update left them.
+// Ends a run early; weights stay as the last update left them, or with keep_best become the best again.
 void td_train_stop(td_train_t *train);
 
 // ---- 4. prediction ----

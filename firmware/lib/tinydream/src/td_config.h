@@ -52,6 +52,9 @@
 #ifndef TD_WITH_DESCENT // plain SGD on batches of one row
 #define TD_WITH_DESCENT 1
 #endif
+#ifndef TD_WITH_FREEZING // layers whose weights, or all of whose parameters, stay
+#define TD_WITH_FREEZING 1
+#endif
 #ifndef TD_WITH_DEVIATION
 #define TD_WITH_DEVIATION 1
 #endif
@@ -62,7 +65,7 @@
 #define TD_WITH_TRANSFORM 1
 #endif
 
-// rows that kernels take together: 1 (small), 4 (fast), 8 (hosts with vectors); never a matter of bits
+// rows that kernels take together: 1 (small), 4 (fast), 8 (a host's own); never a matter of bits
 #ifndef TD_TILE
 #define TD_TILE 4
 #endif
@@ -80,8 +83,10 @@
 
 #if defined(__GNUC__)
 #define TD_MUST_CHECK __attribute__((warn_unused_result))
+#define TD_INLINE inline __attribute__((always_inline))
 #else
 #define TD_MUST_CHECK
+#define TD_INLINE inline
 #endif
 
 // C99 has no static assertion; a negative array size is one

@@ -1,39 +1,33 @@
 // SPDX-License-Identifier: MIT
 // td_dream.c - the row that is dreamt around a representative (SPEC.md, "Dreaming").
 //
-// A few rows at once, four columns at a time: so a column's scale is decoded once for all of these rows, and
-// a row hashes once for four columns and reads their integers out of one 32-bit window of its bits.
+// A tile of rows at once, four columns at a time: a column's scale is decoded once for all of these rows, and a
+// row hashes once for four columns and reads their integers out of one or two 32-bit windows of its bits.
 #include "td_internal.h"
 
-#define TD_INLINE inline __attribute__((always_inline))
-enum { AT_ONCE = 4, MOST_FACTORS = 32, MOST_AXES = 3 };
-
-// where the deviations of the rows at hand come from
-enum { NOTHING, DRAWN, PREPARED };
+enum { MOST_FACTORS = 32, MOST_AXES = 3 };
 
 typedef struct {
-    uint32_t width;
+    uint32_t width, mask;       // bits of an integer, as many ones
     float low, step;
-} column_t;
+} grid_t;
 
 typedef struct {
     uint32_t start;             // its first bit
     uint32_t key;
-    float *x;
+    float *x;                   // (columns)
     float spread;
 } row_t;
 
 typedef struct {
     const td_rows_t *rows;
-    float *x;                   // (n, columns)
+    const uint8_t *sigma;       // NULL: x holds the deviations by now
     uint32_t n;
-    uint32_t source;            // NOTHING, DRAWN, or PREPARED: x holds them by now
     uint32_t windows;           // whether 32 bits can be read wherever an integer of these rows begins
-    column_t shared;            // the grid of all columns, if they share one
-    row_t row[AT_ONCE];
+    row_t row[TD_TILE];
 } dream_t;
 
-// ---- one column's numbers ----
+// ---- drawn numbers ----
 
 #if TD_WITH_DEVIATION
 // 256 normal quantiles, round(44 * quantile((i + 0.5) / 256)); symmetric, so their mean is exactly 0
@@ -62,136 +56,141 @@ static float drawn(uint32_t byte)
     return (float)normal[byte & 255u];
 }
 
-static float drawn_number(uint32_t key, uint32_t j)
+// deviation of the normal number that is drawn with an 8-bit float
+static float scale_of(uint8_t sigma)
 {
-    return drawn(td_hash(key + j / 4) >> 8 * (j & 3u));
+    return td_f8_inline(sigma) * NORMAL_UNIT;
 }
 #endif
 
-static inline column_t decode_grid(const td_rows_t *rows, uint32_t i)
+// ---- columns ----
+
+static grid_t grid_of(const td_rows_t *rows, uint32_t j)
 {
-    column_t c;
+    uint32_t i = j * rows->grid_stride;
     int32_t low = rows->low[i];
-    c.width = ((rows->width[i / 2] >> 4 * (i & 1u)) & 15u) + 1u;
-    if (c.width > 7)
-        low *= 1 << (c.width - 7);
-    c.step = td_f8_inline(rows->step[i]);
-    c.low = (float)low * c.step;
-    return c;
+    grid_t g;
+    g.width = td_rows_width(rows, j);
+    g.mask = (1u << g.width) - 1u;
+    if (g.width > 7)
+        low *= 1 << (g.width - 7);
+    g.step = td_f8_inline(rows->step[i]);
+    g.low = (float)low * g.step;
+    return g;
 }
 
-static inline float decode_deviation(const dream_t *dream, uint32_t j)
-{
-#if TD_WITH_DEVIATION
-    if (dream->source == DRAWN)
-        return td_f8_inline(dream->rows->sigma[j]) * NORMAL_UNIT;
-#endif
-    return 0.0f;
-}
-
-// ---- columns: each returns how many bits their integers have, which begin `at` bits into a row ----
-
-// any column, for all rows at hand
+// any column, whose integers begin `at` bits into a row; returns how many bits they have
 static uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
 {
     const td_rows_t *rows = dream->rows;
     const row_t *row = dream->row, *end = row + dream->n;
-    column_t c = decode_grid(rows, j * rows->grid_stride);
-    float deviation = decode_deviation(dream, j), *x = dream->x + j;
-    for (; row < end; row++, x += rows->columns) {
-        float value = c.low + (float)td_bits(rows->bits, row->start + at, c.width) * c.step;
-        if (dream->source == PREPARED)
-            value = value + row->spread * *x;
+    grid_t g = grid_of(rows, j);
 #if TD_WITH_DEVIATION
-        if (dream->source == DRAWN)
-            value = value + row->spread * (deviation * drawn_number(row->key, j));
+    float deviation = dream->sigma ? scale_of(dream->sigma[j]) : 0.0f;
 #endif
-        *x = value;
+    for (; row < end; row++) {
+        float *x = row->x + j, d = *x;
+#if TD_WITH_DEVIATION
+        if (dream->sigma)
+            d = deviation * drawn(td_hash_inline(row->key + j / 4) >> 8 * (j & 3u));
+#endif
+        *x = (g.low + (float)(int32_t)td_bits(rows->bits, row->start + at, g.width) * g.step) + row->spread * d;
     }
-    return c.width;
+    return g.width;
 }
 
 #if TD_WITH_DEVIATION
-// Four columns from 4 * k on, drawn, whose integers are no longer than a window together.
-static TD_INLINE void four_columns(const dream_t *dream, uint32_t k, uint32_t at, column_t c0, column_t c1,
-                                   column_t c2, column_t c3)
+// the grid of a column whose integers have no more than 7 bits
+static TD_INLINE grid_t small_grid(uint32_t width, int8_t low, uint8_t step)
+{
+    grid_t g;
+    g.width = width;
+    g.mask = (1u << width) - 1u;
+    g.step = td_f8_inline(step);
+    g.low = (float)low * g.step;
+    return g;
+}
+
+static TD_INLINE float on_grid(grid_t g, uint32_t q)
+{
+    return g.low + (float)(int32_t)(q & g.mask) * g.step;
+}
+
+// widths less one of four columns from 4 * k on, 4 bits each
+static TD_INLINE uint32_t widths_of(const td_rows_t *rows, uint32_t k)
+{
+    if (rows->grid_stride == 0)
+        return (rows->width[0] & 15u) * 0x1111u;
+    return rows->width[2 * k] | (uint32_t)rows->width[2 * k + 1] << 8;
+}
+
+// Columns four by four; a grid that all share is decoded once. Stops before four with an integer of more than
+// 7 bits, or of more than 25 together, which is a window's. Returns how many it did, and in *bit where they end.
+static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
 {
     const td_rows_t *rows = dream->rows;
-    const row_t *row = dream->row, *end = row + dream->n;
-    const uint8_t *sigma = rows->sigma + 4 * k, *bits = rows->bits;
-    float v0 = td_f8_inline(sigma[0]) * NORMAL_UNIT, v1 = td_f8_inline(sigma[1]) * NORMAL_UNIT;
-    float v2 = td_f8_inline(sigma[2]) * NORMAL_UNIT, v3 = td_f8_inline(sigma[3]) * NORMAL_UNIT;
-    uint32_t k1=0x7feb352du, k2=0x846ca68bu;
-#ifdef BAR
-    __asm__("" : "+r"(k1)); __asm__("" : "+r"(k2));
-#endif
-    do {
-        uint32_t first = row->start + at, hash = row->key + k;
-        const uint8_t *p = bits + first / 8;
-        uint32_t q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
-        float *x = row->x + 4 * k, d0, d1, d2, d3;
-        hash ^= hash >> 16; hash *= k1; hash ^= hash >> 15; hash *= k2; hash ^= hash >> 16;
-        d0 = v0 * drawn(hash);
-        d1 = v1 * drawn(hash >> 8);
-        d2 = v2 * drawn(hash >> 16);
-        d3 = v3 * drawn(hash >> 24);
-        if (rows->spread != TD_SPREAD_NONE) {
-            d0 = row->spread * d0;
-            d1 = row->spread * d1;
-            d2 = row->spread * d2;
-            d3 = row->spread * d3;
+    const uint8_t *bits = rows->bits, *sigma = dream->sigma, *steps = rows->step;
+    const int8_t *lows = rows->low;
+    uint32_t k, at = 0, stride = rows->grid_stride, total = 0, special = !sigma || rows->spread;
+    grid_t g0, g1, g2, g3;
+    for (k = 0; 4 * k + 4 <= rows->columns; k++, at += total) {
+        const row_t *row = dream->row, *end = row + dream->n;
+        float v0 = 0.0f, v1 = 0.0f, v2 = 0.0f, v3 = 0.0f;
+        if (sigma) {
+            v0 = scale_of(sigma[4 * k]);
+            v1 = scale_of(sigma[4 * k + 1]);
+            v2 = scale_of(sigma[4 * k + 2]);
+            v3 = scale_of(sigma[4 * k + 3]);
         }
-        x[0] = (c0.low + (float)(int32_t)(q & ((1u << c0.width) - 1)) * c0.step) + d0;
-        q >>= c0.width;
-        x[1] = (c1.low + (float)(int32_t)(q & ((1u << c1.width) - 1)) * c1.step) + d1;
-        q >>= c1.width;
-        x[2] = (c2.low + (float)(int32_t)(q & ((1u << c2.width) - 1)) * c2.step) + d2;
-        q >>= c2.width;
-        x[3] = (c3.low + (float)(int32_t)(q & ((1u << c3.width) - 1)) * c3.step) + d3;
-    } while (++row != end);
-}
-
-static uint32_t shared_grid(const dream_t *dream)
-{
-    uint32_t j;
-    column_t c = dream->shared;
-    for (j = 0; c.width <= 6 && j + 4 <= dream->rows->columns; j += 4)
-        four_columns(dream, j / 4, j * c.width, c, c, c, c);
-    return j;
-}
-
-static uint32_t own_grids(const dream_t *dream, uint32_t *at)
-{
-    const td_rows_t *rows = dream->rows;
-    uint32_t j, k;
-    for (j = 0; j + 4 <= rows->columns; j += 4) {
-        column_t c0 = decode_grid(rows, j), c1 = decode_grid(rows, j + 1);
-        column_t c2 = decode_grid(rows, j + 2), c3 = decode_grid(rows, j + 3);
-        uint32_t width = c0.width + c1.width + c2.width + c3.width;
-        if (width <= 25) {
-            four_columns(dream, j / 4, *at, c0, c1, c2, c3);
-            *at += width;
-        } else {
-            for (k = 0; k < 4; k++)
-                *at += one_column(dream, j + k, *at);
+        if (k == 0 || stride != 0) {
+            uint32_t widths = widths_of(rows, k);
+            if (((widths | (widths + 0x1111u)) & 0x8888u) != 0)
+                break;
+            g0 = small_grid((widths & 15u) + 1, lows[0], steps[0]);
+            g1 = small_grid((widths >> 4 & 15u) + 1, lows[stride], steps[stride]);
+            g2 = small_grid((widths >> 8 & 15u) + 1, lows[2 * stride], steps[2 * stride]);
+            g3 = small_grid((widths >> 12) + 1, lows[3 * stride], steps[3 * stride]);
+            total = g0.width + g1.width + g2.width + g3.width;
+            if (total > 25)
+                break;
+            lows += 4 * stride;
+            steps += 4 * stride;
         }
+        do {
+            uint32_t first = row->start + at, hash = td_hash_inline(row->key + k), q;
+            const uint8_t *p = bits + first / 8;
+            float *x = row->x + 4 * k, d0 = v0 * drawn(hash), d1 = v1 * drawn(hash >> 8);
+            float d2 = v2 * drawn(hash >> 16), d3 = v3 * drawn(hash >> 24);
+            if (special) {
+                d0 = row->spread * (sigma ? d0 : x[0]);
+                d1 = row->spread * (sigma ? d1 : x[1]);
+                d2 = row->spread * (sigma ? d2 : x[2]);
+                d3 = row->spread * (sigma ? d3 : x[3]);
+            }
+            q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
+            x[0] = on_grid(g0, q) + d0;
+            q >>= g0.width;
+            x[1] = on_grid(g1, q) + d1;
+            q >>= g1.width;
+            x[2] = on_grid(g2, q) + d2;
+            q >>= g2.width;
+            x[3] = on_grid(g3, q) + d3;
+        } while (++row != end);
     }
-    return j;
+    *bit = at;
+    return 4 * k;
 }
 #endif
 
 static void all_columns(const dream_t *dream)
 {
-    uint32_t j = 0, at = 0, columns = dream->rows->columns;
+    const td_rows_t *rows = dream->rows;
+    uint32_t j = 0, at = 0;
 #if TD_WITH_DEVIATION
-    if (dream->source == DRAWN && dream->windows) {
-        if (dream->rows->grid_stride == 0)
-            at = (j = shared_grid(dream)) * dream->shared.width;
-        else
-            j = own_grids(dream, &at);
-    }
+    if (dream->windows)
+        j = four_by_four(dream, &at);
 #endif
-    for (; j < columns; j++)
+    for (; j < rows->columns; j++)
         at += one_column(dream, j, at);
 }
 
@@ -236,8 +235,10 @@ static void add_factors(const td_rows_t *rows, uint32_t key, float *d)
 {
     float z[MOST_FACTORS];
     uint32_t r, j;
-    for (r = 0; r < rows->rank; r++)
-        z[r] = td_f8_inline(rows->factor_scale[r]) * drawn_number(key, rows->columns + r);
+    for (r = 0; r < rows->rank; r++) {
+        uint32_t i = rows->columns + r;
+        z[r] = td_f8_inline(rows->factor_scale[r]) * drawn(td_hash(key + i / 4) >> 8 * (i & 3u));
+    }
     for (j = 0; j < rows->columns; j++) {
         const int8_t *factor = rows->factors + j;
         float sum = 0.0f;
@@ -248,53 +249,52 @@ static void add_factors(const td_rows_t *rows, uint32_t key, float *d)
 }
 #endif
 
-#if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
+// The deviations of a row, but for its spread, where they are not simply drawn column by column.
 static void prepare(const td_rows_t *rows, uint32_t key, float *d)
 {
     uint32_t j;
-    for (j = 0; j < rows->columns; j++)
-        d[j] = (td_f8_inline(rows->sigma[j]) * NORMAL_UNIT) * drawn_number(key, j);
-#if TD_WITH_TRANSFORM
+#if TD_WITH_DEVIATION
+    uint32_t hash = 0;
+    for (j = 0; rows->sigma && j < rows->columns; j++, hash >>= 8) {
+        if (j % 4 == 0)
+            hash = td_hash(key + j / 4);
+        d[j] = scale_of(rows->sigma[j]) * drawn(hash);
+    }
+#else
+    (void)key;
+#endif
+    for (j = 0; rows->sigma == NULL && j < rows->columns; j++)
+        d[j] = 0.0f;
+#if TD_WITH_DEVIATION && TD_WITH_TRANSFORM
     if (rows->axes_count != 0)
         transform(rows, d);
 #endif
-#if TD_WITH_FACTORS
+#if TD_WITH_DEVIATION && TD_WITH_FACTORS
     if (rows->rank != 0)
         add_factors(rows, key, d);
 #endif
 }
-#endif
 
 // ---- rows ----
 
-static uint32_t source_of(const td_rows_t *rows)
-{
-    if (rows->sigma == NULL)
-        return NOTHING;
-    return rows->rank == 0 && rows->axes_count == 0 ? DRAWN : PREPARED;
-}
-
 void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x)
 {
-    uint32_t b, last = rows->count * rows->row_bits - rows->row_bits; // the last row's first bit
+    uint32_t b, end = rows->count * rows->row_bits, simple = rows->rank == 0 && rows->axes_count == 0;
     dream_t dream;
     dream.rows = rows;
-    dream.source = source_of(rows);
-    dream.shared = decode_grid(rows, 0);
-    for (; n > 0; n -= dream.n, x += (size_t)dream.n * rows->columns) {
-        dream.n = n < AT_ONCE ? n : AT_ONCE;
-        dream.x = x;
+    dream.sigma = simple ? rows->sigma : NULL;
+    for (; n > 0; n -= dream.n) {
+        dream.n = n < TD_TILE ? n : TD_TILE;
         dream.windows = 1;
-        for (b = 0; b < dream.n; b++, draws += 2) {
-            dream.row[b].start = draws[0] * rows->row_bits;
-            dream.row[b].key = draws[1];
-            dream.row[b].x = x + b * rows->columns;
-            dream.row[b].spread = td_rows_spread(rows, draws[0]);
-            dream.windows &= dream.row[b].start + 32 <= last;
-#if TD_WITH_DEVIATION && (TD_WITH_FACTORS || TD_WITH_TRANSFORM)
-            if (dream.source == PREPARED)
-                prepare(rows, draws[1], x + (size_t)b * rows->columns);
-#endif
+        for (b = 0; b < dream.n; b++, draws += 2, x += rows->columns) {
+            row_t *row = &dream.row[b];
+            row->start = draws[0] * rows->row_bits;
+            row->key = draws[1];
+            row->x = x;
+            row->spread = td_rows_spread(rows, draws[0]);
+            dream.windows &= end - row->start >= rows->row_bits + 32;
+            if (!dream.sigma)
+                prepare(rows, row->key, x);
         }
         all_columns(&dream);
     }

@@ -2,7 +2,7 @@
 // td_fast.c - td_dense.c, fast: the same bits from fixed tiles of registers.
 //
 // TD_TILE rows of the slice are taken together: 4 shares each load of a weight among four rows, 1 is less
-// code and leaves the slice a row long; 8 is for hosts, td_lanes.c. A row whose dy[o] is 0 adds nothing to output o's gradients and is
+// code and leaves the slice a row long; 8 calls kernels of the host. A row whose dy[o] is 0 adds nothing to output o's gradients and is
 // passed over: after a ReLU that is half of them.
 #include "td_kernels.h"
 #include "td_loops.h"
@@ -66,6 +66,11 @@ void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float 
 {
     td_lanes_backward(shape, w, dw, x, dy);
 }
+
+void td_fast_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy)
+{
+    td_lanes_inputs(shape, w, x, dy);
+}
 #else
 // one output's gradients from n rows, n at most TD_TILE
 static void weights_backward(const td_shape_t *shape, float *dw, float *dbias, const float *x,
@@ -115,25 +120,34 @@ static void inputs_backward(const td_shape_t *shape, const float *w, float *x, c
     }
 }
 
-void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+void td_fast_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy)
 {
-    float *dbias = dw + (size_t)shape->out * shape->in;
-    uint32_t b, o, n;
-    for (b = 0; b < shape->rows; b += n, x += (size_t)n * shape->step, dy += (size_t)n * shape->out) {
-        n = shape->rows - b < TD_TILE ? shape->rows - b : TD_TILE;
-        for (o = 0; o < shape->out; o++)
-            weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, dy + o, n);
-    }
-    if (shape->before == NULL)
-        return;
-    for (; b > 0; b--) {
-        x -= shape->step;
-        dy -= shape->out;
+    uint32_t b;
+    for (b = 0; shape->before && b < shape->rows; b++, x += shape->step, dy += shape->out)
         inputs_backward(shape, w, x, dy);
-    }
 }
 
+void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+{
+    float *dbias = dw + (size_t)shape->out * shape->in, *first = x;
+    const float *d = dy;
+    uint32_t b, o, n;
+    for (b = 0; b < shape->rows; b += n, x += (size_t)n * shape->step, d += (size_t)n * shape->out) {
+        n = shape->rows - b < TD_TILE ? shape->rows - b : TD_TILE;
+        for (o = 0; o < shape->out; o++)
+            weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, d + o, n);
+    }
+    td_fast_inputs(shape, w, first, dy);
+}
 #endif
+
+void td_fast_biases(const td_shape_t *shape, float *dbias, const float *dy)
+{
+    uint32_t b, o;
+    for (b = 0; b < shape->rows; b++, dy += shape->out)
+        for (o = 0; o < shape->out; o++)
+            dbias[o] += dy[o];
+}
 
 // ---- a batch of one: the weights move at once ----
 

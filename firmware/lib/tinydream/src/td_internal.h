@@ -19,8 +19,37 @@ typedef union {
 static inline float td_f8_inline(uint8_t code)
 {
     td_float_t value;
-    value.u = code == 0 ? 0u : ((uint32_t)code << 20) + (103u << 23);
+    value.u = (uint32_t)code << 20;
+    if (value.u != 0)
+        value.u += 103u << 23;
     return value.f;
+}
+
+// td_sqrt inside a loop. A correctly rounded root is one number, whoever computes it.
+float td_sqrt_portable(float x);
+#if defined(__GNUC__) && defined(__ARM_FP) && (__ARM_FP & 4)
+#define TD_ROOT(y, x) __asm("vsqrt.f32 %0, %1" : "=t"(y) : "t"(x))
+#elif defined(__NO_MATH_ERRNO__) && (defined(__SSE__) || defined(__aarch64__))
+#define TD_ROOT(y, x) ((y) = __builtin_sqrtf(x)) // an instruction, and of vectors too
+#elif defined(__GNUC__) && defined(__SSE__)
+#define TD_ROOT(y, x) __asm("sqrtss %1, %0" : "=x"(y) : "x"(x))
+#elif defined(__GNUC__) && defined(__aarch64__)
+#define TD_ROOT(y, x) __asm("fsqrt %s0, %s1" : "=w"(y) : "w"(x))
+#elif defined(__GNUC__) && defined(__riscv_flen)
+#define TD_ROOT(y, x) __asm("fsqrt.s %0, %1" : "=f"(y) : "f"(x))
+#endif
+
+static inline float td_root(float x)
+{
+#ifdef TD_ROOT
+    float y;
+    if (!(x > 0.0f))
+        return 0.0f;
+    TD_ROOT(y, x);
+    return y;
+#else
+    return td_sqrt_portable(x);
+#endif
 }
 
 static inline uint32_t td_hash_inline(uint32_t x)
@@ -64,6 +93,10 @@ int td_dream_check(const td_rows_t *rows);
 // td_net.c: activations as td_train lays them out; n rows of the slice
 uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
+// parameters of a layer that training moves, and in *skip how many before them, of this layer, stay
+uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip);
+uint32_t td_net_moving_all(const td_plan_t *plan);
+size_t td_net_activations(const td_plan_t *plan); // numbers in all, for a slice
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
 int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
                     float rate);
@@ -77,6 +110,14 @@ uint32_t td_loss_classes(const td_plan_t *plan);
 uint32_t td_loss_argmax(const float *values, uint32_t count);
 float td_loss(const td_plan_t *plan, float *outputs, const float *target, uint32_t label, uint32_t *correct);
 int td_loss_answer(const td_plan_t *plan, float *outputs);
+
+// td_valid.c: td_valid_step looks at up to a batch of validation rows, and returns 1 with the last of them.
+// td_valid_judge fills the metrics of an epoch, and returns 1 when patience is at an end.
+int td_valid_check(const td_plan_t *plan);
+uint32_t td_valid_row_bits(const td_plan_t *plan);
+int td_valid_step(td_train_t *train);
+int td_valid_judge(td_train_t *train, td_metrics_t *metrics);
+void td_valid_restore(td_train_t *train);
 
 // td_rate.c: the rate of an epoch (from 0), from the rate of the one before it
 int td_rate_check(const td_knobs_t *knobs);

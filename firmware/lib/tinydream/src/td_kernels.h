@@ -24,13 +24,18 @@ void td_fast_forward(const td_shape_t *shape, const float *w, const float *x, fl
 void td_dense_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy);
 void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy);
 
+// only the biases' gradients, and only those of x: for layers whose weights stay
+void td_fast_biases(const td_shape_t *shape, float *dbias, const float *dy);
+void td_fast_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy);
+
 // The same for one row, whose gradient moves the weights at once: w = w - rate * gradient
 void td_dense_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate);
 void td_fast_descend(const td_shape_t *shape, float *w, float *x, const float *dy, float rate);
 
-#if TD_TILE == 8 // td_lanes.c; forward: whether the shape is one for it
+#if TD_TILE == 8 // a host's own, from elsewhere (tinydream/_lanes.c); forward: whether the shape is one for it
 int td_lanes_forward(const td_shape_t *shape, const float *w, const float *x, float *y);
 void td_lanes_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy);
+void td_lanes_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy);
 #endif
 
 // An activation in place; TD_ENOKERNEL when this build left it out. A softmax is left to the loss.

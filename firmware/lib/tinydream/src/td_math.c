@@ -104,8 +104,6 @@ float td_log(float x)
 
 // A correctly rounded root is one number, whoever computes it: the core's own instruction where there is
 // one, else bit by bit. td_sqrt_portable is always built, so that tests can compare the two.
-float td_sqrt_portable(float x);
-
 float td_sqrt_portable(float x)
 {
     td_float_t v;
@@ -146,25 +144,7 @@ float td_sqrt_portable(float x)
     return v.f;
 }
 
-#if defined(__GNUC__) && defined(__ARM_FP) && (__ARM_FP & 4)
-#define ROOT(y, x) __asm("vsqrt.f32 %0, %1" : "=t"(y) : "t"(x))
-#elif defined(__GNUC__) && defined(__SSE__)
-#define ROOT(y, x) __asm("sqrtss %1, %0" : "=x"(y) : "x"(x))
-#elif defined(__GNUC__) && defined(__aarch64__)
-#define ROOT(y, x) __asm("fsqrt %s0, %s1" : "=w"(y) : "w"(x))
-#elif defined(__GNUC__) && defined(__riscv_flen)
-#define ROOT(y, x) __asm("fsqrt.s %0, %1" : "=f"(y) : "f"(x))
-#endif
-
 float td_sqrt(float x)
 {
-#ifdef ROOT
-    float y;
-    if (!(x > 0.0f))
-        return 0.0f;
-    ROOT(y, x);
-    return y;
-#else
-    return td_sqrt_portable(x);
-#endif
+    return td_root(x);
 }

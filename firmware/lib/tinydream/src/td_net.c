@@ -2,17 +2,44 @@
 // td_net.c - the network: forward and backward, layer by layer. The arithmetic: td_kernels.h.
 //
 // An array of n rows of width w is row-major. Weights of a layer: W (out, in), then b (out). Activations lie
-// one after the other: drawn rows, then each dense layer's outputs, `slice` rows each; ReLU and its like work
-// in place, and the backward pass writes each gradient over the activation that it belongs to. A drawn row is
-// the network's inputs and, after them, the targets if there are any.
+// where the plan places them, drawn rows first, `slice` rows each; ReLU and its like work in place, and the
+// backward pass writes each gradient over the activation that it belongs to. A drawn row is the network's
+// inputs and, after them, the targets if there are any.
 #include "td_internal.h"
 #include "td_kernels.h"
+
+static inline uint32_t bits(float value)
+{
+    td_float_t number;
+    number.f = value;
+    return number.u;
+}
 
 // ---- the whole network ----
 
 uint32_t td_net_outputs(const td_plan_t *plan)
 {
     return plan->layers[plan->layers_count - 1].out;
+}
+
+uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip)
+{
+    uint32_t weights = (uint32_t)layer->in * layer->out, biases = layer->out;
+    *skip = 0;
+    if (layer->kind != TD_DENSE)
+        return 0;
+    if (layer->train == TD_TRAIN_ALL)
+        return weights + biases;
+    *skip = layer->train == TD_TRAIN_BIAS ? weights : weights + biases;
+    return layer->train == TD_TRAIN_BIAS ? biases : 0;
+}
+
+uint32_t td_net_moving_all(const td_plan_t *plan)
+{
+    uint32_t i, skip, count = 0;
+    for (i = 0; i < plan->layers_count; i++)
+        count += td_net_moving(&plan->layers[i], &skip);
+    return count;
 }
 
 // layers that forward and backward see: a softmax or sigmoid at the end belongs to the loss
@@ -36,20 +63,38 @@ static td_shape_t shape(const td_plan_t *plan, uint32_t layer, uint32_t n)
     return shape;
 }
 
+// where the inputs of a dense layer lie, in numbers for each row of a slice
+static uint32_t place_before(const td_plan_t *plan, uint32_t layer)
+{
+    return layer == 0 ? 0 : plan->layers[layer - 2].place;
+}
+
+size_t td_net_activations(const td_plan_t *plan)
+{
+    uint32_t i, most = plan->rows.columns;
+    for (i = 0; i < plan->layers_count; i += 2) {
+        uint32_t end = plan->layers[i].place + plan->layers[i].out;
+        most = end > most ? end : most;
+    }
+    return (size_t)most * plan->slice;
+}
+
 // Returns the outputs of the last dense layer, (n, outputs).
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
 {
-    float *x = activations;
+    float *x = activations, *y;
     uint32_t i, count = body_layers(plan);
     for (i = 0; i < count; i++) {
+        const td_layer_t *layer = &plan->layers[i];
         td_shape_t dense;
-        if (plan->layers[i].kind != TD_DENSE) {
-            td_activate(&plan->layers[i], x, n * plan->layers[i].out);
+        if (layer->kind != TD_DENSE) {
+            td_activate(layer, x, n * layer->out);
             continue;
         }
         dense = shape(plan, i, n);
-        td_fast_forward(&dense, weights, x, x + (size_t)plan->slice * dense.step);
-        x += (size_t)plan->slice * dense.step;
+        y = activations + (size_t)plan->slice * layer->place;
+        td_fast_forward(&dense, weights, x, y);
+        x = y;
         weights += (size_t)dense.out * (dense.in + 1);
     }
     return x;
@@ -57,18 +102,68 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
 
 // A step from tame numbers cannot make a finite weight infinite, or no number. One is wild when the highest bit of
 // its exponent is set and one of the two below it: 2^33 or more, infinite, or no number.
-int td_net_is_wild(const float *values, uint32_t count)
+static int some_are_wild(const float *values, uint32_t count)
 {
     uint32_t i, seen = 0;
-    union {
-        float f;
-        uint32_t u;
-    } value;
     for (i = 0; i < count; i++) {
-        value.f = values[i];
-        seen |= value.u & (value.u << 1 | value.u << 2);
+        uint32_t u = bits(values[i]);
+        seen |= u & (u << 1 | u << 2);
     }
     return (seen >> 30) & 1;
+}
+
+// Eight numbers below 2 have no bit 30 among them, which is quick to see.
+int td_net_is_wild(const float *values, uint32_t count)
+{
+    for (; count >= 8; count -= 8, values += 8) {
+        uint32_t any = bits(values[0]) | bits(values[1]) | bits(values[2]) | bits(values[3]);
+        any |= bits(values[4]) | bits(values[5]) | bits(values[6]) | bits(values[7]);
+        if ((any & 0x40000000u) && some_are_wild(values, 8))
+            return 1;
+    }
+    return some_are_wild(values, count);
+}
+
+#if TD_WITH_GRADIENTS
+static void backward(const td_layer_t *layer, const td_shape_t *dense, const float *w, float *dw, float *x,
+                     const float *dy)
+{
+    if (!TD_WITH_FREEZING || layer->train == TD_TRAIN_ALL) {
+        td_fast_backward(dense, w, dw, x, dy);
+        return;
+    }
+    if (layer->train == TD_TRAIN_BIAS)
+        td_fast_biases(dense, dw, dy);
+    td_fast_inputs(dense, w, x, dy);
+}
+#endif
+
+#if TD_WITH_DESCENT
+static int descend(const td_layer_t *layer, const td_shape_t *dense, float *w, float *x, const float *dy,
+                   float rate)
+{
+    float *bias = w + (size_t)dense->out * dense->in;
+    uint32_t o;
+    if (td_net_is_wild(dy, dense->out) || (dense->before != NULL && td_net_is_wild(x, dense->in)))
+        return TD_ENUMERIC;
+    if (!TD_WITH_FREEZING || layer->train == TD_TRAIN_ALL) {
+        td_fast_descend(dense, w, x, dy, rate);
+        return 0;
+    }
+    td_fast_inputs(dense, w, x, dy);
+    for (o = 0; layer->train == TD_TRAIN_BIAS && o < dense->out; o++)
+        bias[o] -= rate * dy[o];
+    return 0;
+}
+#endif
+
+// the lowest layer that training moves: where a backward pass may end
+static uint32_t first_moving(const td_plan_t *plan)
+{
+    uint32_t i = 0, skip;
+    while (td_net_moving(&plan->layers[i], &skip) == 0)
+        i++;
+    return i;
 }
 
 // `activations` hold a forward pass whose last outputs are by now the loss's gradients. Without gradients the
@@ -76,35 +171,32 @@ int td_net_is_wild(const float *values, uint32_t count)
 int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
                     float rate)
 {
-    size_t at = plan->parameters;
-    uint32_t i;
-    float *dy = activations;
-    for (i = 0; i < plan->layers_count; i++)
-        if (plan->layers[i].kind == TD_DENSE)
-            dy += (size_t)plan->slice * stride(plan, i);
-    for (i = plan->layers_count; i-- > 0;) {
-        td_shape_t dense;
-        float *x;
-        if (plan->layers[i].kind != TD_DENSE)
-            continue;
-        dense = shape(plan, i, n);
-        at -= (size_t)dense.out * (dense.in + 1);
-        x = dy - (size_t)plan->slice * dense.step;
+    uint32_t i = body_layers(plan), first = first_moving(plan), skip;
+    float *w = weights + plan->parameters, *dw = gradients;
+    (void)rate; // of descent only
+    (void)skip; // of gradients only
+    if (gradients != NULL)
+        dw += td_net_moving_all(plan);
+    for (i--;; i -= 2) {
+        const td_layer_t *layer = &plan->layers[i];
+        td_shape_t dense = shape(plan, i, n);
+        float *x = activations + (size_t)plan->slice * place_before(plan, i);
+        float *dy = activations + (size_t)plan->slice * layer->place;
+        int code = 0;
+        w -= (size_t)dense.out * (dense.in + 1);
+        if (i == first)
+            dense.before = NULL; // nothing below it moves: x needs no gradient
 #if TD_WITH_GRADIENTS
         if (gradients != NULL)
-            td_fast_backward(&dense, weights + at, gradients + at, x, dy);
+            backward(layer, &dense, w, dw -= td_net_moving(layer, &skip), x, dy);
 #endif
 #if TD_WITH_DESCENT
-        if (gradients == NULL) {
-            if (td_net_is_wild(dy, n * dense.out) || (i > 0 && td_net_is_wild(x, n * dense.in)))
-                return TD_ENUMERIC;
-            td_fast_descend(&dense, weights + at, x, dy, rate);
-        }
+        if (gradients == NULL)
+            code = descend(layer, &dense, w, x, dy, rate);
 #endif
-        dy = x;
+        if (code != 0 || i == first)
+            return code;
     }
-    (void)rate; // of descent only
-    return 0;
 }
 
 static int check_activation(const td_layer_t *layer)
@@ -114,6 +206,15 @@ static int check_activation(const td_layer_t *layer)
     if (layer->kind == TD_LEAKY_RELU && !(layer->limit >= 0.0f && layer->limit <= 1.0f))
         return TD_EPLAN;
     return td_activate(layer, NULL, 0);
+}
+
+// a dense layer's outputs lie in reach, and not where its inputs do
+static int check_place(const td_plan_t *plan, uint32_t i)
+{
+    uint32_t x = place_before(plan, i), y = plan->layers[i].place;
+    if (y > 0x0fffffffu / plan->slice || (y < x + stride(plan, i) && x < y + plan->layers[i].out))
+        return TD_EPLAN;
+    return 0;
 }
 
 // dense, then (activation, dense) any number of times, then a head for classes; each width fits the next
@@ -128,13 +229,19 @@ int td_net_check(const td_plan_t *plan)
         int code = 0, head = i == body_layers(plan);
         if (layer->in != width || layer->out == 0 || (!head && layer->kind == TD_SOFTMAX))
             return TD_EPLAN;
-        if ((i % 2 == 0) != (layer->kind == TD_DENSE))
+        if ((i % 2 == 0) != (layer->kind == TD_DENSE) || layer->train > TD_TRAIN_NONE)
             return TD_EPLAN;
-        if (layer->kind == TD_DENSE)
+        if (layer->train != TD_TRAIN_ALL && !TD_WITH_FREEZING)
+            return TD_ENOKERNEL;
+        if (layer->kind == TD_DENSE && (code = check_place(plan, i)) == 0)
             parameters += (uint64_t)layer->out * layer->in + layer->out;
-        else if ((code = check_activation(layer)) != 0 && !(head && code == TD_ENOKERNEL))
+        else if (layer->kind != TD_DENSE)
+            code = check_activation(layer);
+        if (code != 0 && !(head && code == TD_ENOKERNEL))
             return code;
         width = layer->out;
     }
-    return parameters == plan->parameters && parameters < 0x10000000u ? 0 : TD_EPLAN;
+    if (parameters != plan->parameters || parameters >= 0x10000000u)
+        return TD_EPLAN;
+    return td_net_moving_all(plan) != 0 ? 0 : TD_EPLAN;
 }

@@ -5,7 +5,7 @@
 
 enum { HELLO = 1, TRAIN, STOP, PULL, STATUS, RESET };
 enum { ANSWER = 0x80, METRICS = 0xC1, DONE = 0xC2, ERROR = 0xFF };
-enum { TRAIN_BYTES = 30, FRESH = TRAIN_BYTES - 1 };
+enum { TRAIN_BYTES = 34, FRESH = TRAIN_BYTES - 1 };
 enum { INFO_BYTES = 25, TEXT_MAX = (TD_PAYLOAD_MAX - INFO_BYTES) / 2, PULL_MAX = (TD_PAYLOAD_MAX - 4) / 4 };
 
 TD_STATIC_ASSERT(sizeof(float) == 4, float_has_four_bytes);
@@ -104,13 +104,17 @@ static void say_metrics(td_node_t *node)
 {
     td_frame_writer_t writer;
     const td_metrics_t *metrics = &node->metrics;
-    word_t loss = {metrics->loss};
+    word_t loss = {metrics->loss}, valid_loss = {metrics->valid_loss};
     begin(node, &writer, METRICS, node->event++);
     td_frame_put_u(&writer, metrics->epoch, 4);
     td_frame_put_u(&writer, metrics->step, 4);
     td_frame_put_u(&writer, metrics->rows, 4);
     td_frame_put_u(&writer, metrics->correct, 4);
     td_frame_put_u(&writer, loss.bits, 4);
+    td_frame_put_u(&writer, metrics->valid_rows, 4);
+    td_frame_put_u(&writer, metrics->valid_correct, 4);
+    td_frame_put_u(&writer, valid_loss.bits, 4);
+    td_frame_put_u(&writer, metrics->best, 4);
     td_frame_put_u(&writer, (uint32_t)node->metrics_ticks, 4);
     td_frame_put_u(&writer, (uint32_t)(node->metrics_ticks >> 32), 4);
     end(node, &writer);
@@ -216,6 +220,7 @@ static int start(td_node_t *node, const uint8_t *body)
         .schedule = body[20],
         .every = get_u32(body + 21),
         .factor = get_f32(body + 25),
+        .patience = get_u32(body + 29),
     };
     // started twice, so that knobs that are refused leave the weights alone
     int result = td_train_start(&node->train, &knobs);

@@ -4,20 +4,16 @@
 
 // ---- the arena ----
 
-// numbers in a drawn row and all dense outputs of it
-static uint32_t row_width(const td_plan_t *plan)
-{
-    uint32_t i, width = plan->rows.columns;
-    for (i = 0; i < plan->layers_count; i++)
-        if (plan->layers[i].kind == TD_DENSE)
-            width += plan->layers[i].out;
-    return width;
-}
-
 // a soft target, unpacked; hard ones and those of a regression need no place
 static uint32_t target_numbers(const td_plan_t *plan)
 {
     return plan->rows.soft_bits ? plan->rows.classes : 0;
+}
+
+// numbers kept for each parameter that moves, besides itself
+static uint32_t per_moving(const td_plan_t *plan)
+{
+    return td_update_gradients(plan) + td_update_state(plan) + plan->keep_best;
 }
 
 static int check(const td_plan_t *plan)
@@ -41,15 +37,16 @@ static int check(const td_plan_t *plan)
         return TD_EPLAN;
     if ((code = td_update_check(plan)) != 0)
         return code;
-    return td_rows_check(&plan->rows, td_loss_classes(plan));
+    if ((code = td_rows_check(&plan->rows, td_loss_classes(plan))) != 0)
+        return code;
+    return td_valid_check(plan);
 }
 
 size_t td_train_arena_bytes(const td_plan_t *plan)
 {
     if (check(plan) != 0)
         return 0;
-    return 4 * ((size_t)(1 + td_update_gradients(plan) + td_update_state(plan)) * plan->parameters +
-                (size_t)plan->slice * (2 + row_width(plan)) + target_numbers(plan));
+    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + 2 * (size_t)plan->slice + td_net_activations(plan) + target_numbers(plan));
 }
 
 static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
@@ -70,6 +67,7 @@ static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
 int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t arena_bytes, uint32_t seed)
 {
     int code = check(plan);
+    uint32_t moving;
     float *at = arena;
     if (train == NULL || arena == NULL)
         return TD_EARG;
@@ -81,10 +79,13 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     train->plan = plan;
     train->weights = at;
     at += plan->parameters;
+    moving = td_net_moving_all(plan);
     train->gradients = td_update_gradients(plan) ? at : NULL;
-    at += (size_t)td_update_gradients(plan) * plan->parameters;
+    at += (size_t)td_update_gradients(plan) * moving;
     train->state = td_update_state(plan) ? at : NULL;
-    at += (size_t)td_update_state(plan) * plan->parameters;
+    at += (size_t)td_update_state(plan) * moving;
+    train->best = plan->keep_best ? at : NULL;
+    at += (size_t)plan->keep_best * moving;
     train->target = at;
     at += target_numbers(plan);
     train->draws = (uint32_t *)(void *)at;
@@ -100,12 +101,15 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
     float *at;
     if (train == NULL || train->plan == NULL || knobs == NULL || knobs->epochs == 0 || td_rate_check(knobs) != 0)
         return TD_EARG;
+    if (knobs->patience != 0 && train->plan->valid_count == 0)
+        return TD_EARG;
     // gradients and state lie between the weights and the draws
     for (at = train->weights + train->plan->parameters; at < (float *)(void *)train->draws; at++)
         *at = 0.0f;
     train->knobs = *knobs;
     if (knobs->epoch_rows == 0)
         train->knobs.epoch_rows = train->plan->rows.rows;
+    train->valid_row = train->best_epoch = 0;
     train->pass = train->position = train->epoch = train->step = train->row = train->correct = 0;
     train->loss = 0.0f;
     train->rate = td_rate(knobs, 0, 0.0f);
@@ -117,6 +121,8 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 
 void td_train_stop(td_train_t *train)
 {
+    if (train->running)
+        td_valid_restore(train);
     train->running = 0;
 }
 
@@ -172,7 +178,7 @@ static float gradient_scale(const td_train_t *train, uint32_t rows)
     uint32_t i;
     if (clip == 0.0f)
         return scale;
-    for (i = 0; i < train->plan->parameters; i++) {
+    for (i = 0; i < td_net_moving_all(train->plan); i++) {
         float g = train->gradients[i] * scale;
         sum += g * g;
     }
@@ -182,7 +188,7 @@ static float gradient_scale(const td_train_t *train, uint32_t rows)
 
 static void end_epoch(td_train_t *train, td_metrics_t *metrics)
 {
-    train->epoch++;
+    int last = ++train->epoch == train->knobs.epochs;
     metrics->epoch = train->epoch;
     metrics->step = train->step;
     metrics->rows = train->row;
@@ -190,8 +196,12 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
     metrics->loss = train->loss / (float)train->row;
     train->row = train->correct = 0;
     train->loss = 0.0f;
-    if (train->epoch == train->knobs.epochs)
-        train->running = 0;
+    metrics->valid_rows = metrics->valid_correct = metrics->best = 0;
+    metrics->valid_loss = 0.0f;
+    if (train->plan->valid_count != 0)
+        last |= td_valid_judge(train, metrics);
+    if (last)
+        td_train_stop(train);
     else
         train->rate = td_rate(&train->knobs, train->epoch, train->rate);
 }
@@ -208,7 +218,7 @@ static int train_batch(td_train_t *train, uint32_t batch)
     }
     if (code != 0 || train->gradients == NULL)
         return code;
-    if (td_net_is_wild(train->gradients, train->plan->parameters))
+    if (td_net_is_wild(train->gradients, td_net_moving_all(train->plan)))
         return TD_ENUMERIC;
     td_update(train, gradient_scale(train, batch));
     return 0;
@@ -224,14 +234,18 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
         return TD_ESTATE;
     left = train->knobs.epoch_rows - train->row;
     batch = left < train->plan->batch ? left : train->plan->batch;
-    if ((code = train_batch(train, batch)) != 0) {
-        train->running = 0;
-        return code;
-    }
-    train->step++;
-    train->row += batch;
-    if (train->row < train->knobs.epoch_rows)
+    if (batch > 0) {
+        if ((code = train_batch(train, batch)) != 0) {
+            td_train_stop(train);
+            return code;
+        }
+        train->step++;
+        train->row += batch;
+        if (train->row < train->knobs.epoch_rows || train->plan->valid_count > 0)
+            return 0;
+    } else if (td_valid_step(train) == 0) {
         return 0;
+    }
     end_epoch(train, metrics);
     return 1;
 }

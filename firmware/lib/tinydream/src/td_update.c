@@ -66,7 +66,7 @@ static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m
         float g = gradient[i] * scale;
         m[i] = m[i] + (g - m[i]) * keep1;
         v[i] = v[i] + (g * g - v[i]) * keep2;
-        w[i] = w[i] - (m[i] * alpha) / (td_sqrt(v[i]) + epsilon);
+        w[i] = w[i] - (m[i] * alpha) / (td_root(v[i]) + epsilon);
         gradient[i] = 0.0f;
     }
 }
@@ -83,24 +83,45 @@ static void shrink(float *w, uint32_t count, float share)
 }
 #endif
 
-void td_update(td_train_t *train, float scale)
-{
 #if TD_WITH_GRADIENTS
+// parameters that lie one after the other
+static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count, float scale, float alpha)
+{
     const td_plan_t *plan = train->plan;
-    float *w = train->weights, *gradient = train->gradients, *state = train->state;
-    uint32_t count = plan->parameters;
+    float *gradient = train->gradients + at, *state = train->state + (train->state ? at : 0);
     if (plan->decay != 0.0f)
         shrink(w, count, train->rate * plan->decay);
 #if TD_WITH_ADAM
     if (plan->optimizer == TD_ADAM)
-        move_adam(plan, w, gradient, state, state + count, count, scale, adam_alpha(train));
+        move_adam(plan, w, gradient, state, state + td_net_moving_all(plan), count, scale, alpha);
 #endif
 #if TD_WITH_SGD
-    if (plan->optimizer == TD_SGD && state == NULL)
+    if (plan->optimizer == TD_SGD && train->state == NULL)
         loop_move(w, gradient, scale, train->rate, count);
-    if (plan->optimizer == TD_SGD && state != NULL)
+    if (plan->optimizer == TD_SGD && train->state != NULL)
         move_momentum(w, gradient, state, count, scale, train->rate, plan->momentum);
 #endif
+    (void)alpha; // of Adam only
+}
+#endif
+
+void td_update(td_train_t *train, float scale)
+{
+#if TD_WITH_GRADIENTS
+    const td_plan_t *plan = train->plan;
+    float *w = train->weights, alpha = 0.0f;
+    uint32_t i, skip, count, at = 0;
+#if TD_WITH_ADAM
+    if (plan->optimizer == TD_ADAM)
+        alpha = adam_alpha(train);
+#endif
+    for (i = 0; i < plan->layers_count; i++) {
+        count = td_net_moving(&plan->layers[i], &skip);
+        if (count > 0)
+            move(train, w + skip, at, count, scale, alpha);
+        w += skip + count;
+        at += count;
+    }
 #else
     (void)train;
     (void)scale;

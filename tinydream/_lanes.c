@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
-// td_lanes.c - kernels for processors with vectors, where a simulator trains for hours: TD_TILE=8.
+// _lanes.c - the core's dense kernels for processors with vectors, where a simulator trains for hours.
 //
 // Forward, a vector holds one number of eight rows; backward, eight columns of one row. Each sum is still
 // made one term after the other, so the bits are those of td_dense.c.
-#include "td_kernels.h"
-
-#if TD_TILE == 8
 #include <string.h>
+
+#include "td_kernels.h"
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__)
 #define CLONES __attribute__((target_clones("avx2", "default"))) // chosen when the program is loaded
@@ -157,15 +156,18 @@ static void inputs_backward(const td_shape_t *shape, const float *w, float *x, c
     }
 }
 
-void td_lanes_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+void td_lanes_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy)
 {
-    float *dbias = dw + (size_t)shape->out * shape->in;
-    uint32_t o, b;
-    for (o = 0; o < shape->out; o++)
-        weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, dy + o);
+    uint32_t b;
     for (b = 0; shape->before && b < shape->rows; b++, x += shape->step, dy += shape->out)
         inputs_backward(shape, w, x, dy);
 }
-#else
-typedef int td_lanes_are_for_tile_8; // C wants a file to declare something
-#endif
+
+void td_lanes_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
+{
+    float *dbias = dw + (size_t)shape->out * shape->in;
+    uint32_t o;
+    for (o = 0; o < shape->out; o++)
+        weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, dy + o);
+    td_lanes_inputs(shape, w, x, dy);
+}

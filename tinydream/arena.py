@@ -1,0 +1,95 @@
+"""What lies where in the arena, and when: buffers whose lives do not overlap share bytes.
+
+A batch goes slice by slice through these phases: draw, forward 1..L, loss, backward L..f (f being
+the lowest dense layer that training moves), update. Dense layers are counted from 1; activation 0
+is the drawn rows, activation i the outputs of dense layer i.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Buffer", "Dense", "activations", "line_up", "phases"]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """One piece of memory. region: 'arena' (inside the arena), 'ram' or 'flash'; life: when.
+
+    offset: from the arena's beginning. first, last: phases of a batch in which it must stay as it
+    is. shared: bytes of it that lie where earlier buffers do, at other times.
+    """
+
+    name: str
+    region: str
+    bytes: int
+    align: int
+    life: str
+    offset: int = 0
+    first: int = 0
+    last: int = 0
+    shared: int = 0
+
+
+class Dense(Protocol):
+    """What is wanted of a dense layer: outputs, and which parameters training moves."""
+
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def train(self) -> str: ...
+
+
+def phases(dense: Sequence[Dense]) -> tuple[str, ...]:
+    """The phases of a batch in their order."""
+    count, lowest = len(dense), _lowest(dense)
+    forward = [f"forward {i}" for i in range(1, count + 1)]
+    backward = [f"backward {i}" for i in range(count, lowest - 1, -1)]
+    return ("draw", *forward, "loss", *backward, "update")
+
+
+def activations(
+    dense: Sequence[Dense], columns: int, targets: int
+) -> list[tuple[str, int, int, int, int]]:
+    """Each activation's name, numbers and place (in numbers), first and last phase.
+
+    Numbers are those for each row of a slice. Each lies at the lowest place where nothing lies
+    that is still wanted.
+    """
+    placed: list[tuple[str, int, int, int, int]] = []
+    widths = [columns, *(layer.outputs for layer in dense)]
+    for i, width in enumerate(widths):
+        last = _last_use(dense, i, targets)
+        taken = sorted((p, p + n) for _, n, p, _, end in placed if end >= i)
+        place = 0
+        for start, end in taken:
+            if start < place + width:
+                place = max(place, end)
+        placed.append((f"outputs {i}" if i else "rows", width, place, i, last))
+    return placed
+
+
+def line_up(pieces: Iterable[tuple[str, int, str, int, int, int]]) -> tuple[Buffer, ...]:
+    """Buffers of the arena from (name, numbers, life, place, first, last), in order of placing."""
+    buffers: list[Buffer] = []
+    end = 0
+    for name, words, life, place, first, last in pieces:
+        own = max(0, place + words - max(end, place))
+        end = max(end, place + words)
+        numbers = (4 * words, 4, life, 4 * place, first, last, 4 * (words - own))
+        buffers.append(Buffer(name, "arena", *numbers))
+    return tuple(buffers)
+
+
+def _lowest(dense: Sequence[Dense]) -> int:
+    return next(i for i, layer in enumerate(dense, 1) if layer.train != "none")
+
+
+def _last_use(dense: Sequence[Dense], i: int, targets: int) -> int:
+    """The last phase in which activation i, or the gradient written over it, is read."""
+    count, lowest = len(dense), _lowest(dense)
+    if i >= lowest:
+        return 2 * count + 2 - i  # backward i reads its gradient
+    if i + 1 == lowest and dense[i].train == "all":
+        return 2 * count + 1 - i  # backward i + 1 reads it
+    return count + 1 if i == 0 and targets else i + 1  # the loss, or forward i + 1
