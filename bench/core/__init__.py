@@ -25,6 +25,7 @@ PARTS = ("counts", "functions", "host", "curves")
 @click.option("--compare", is_flag=True, help="Count anew; exit 1 if a count of core.json changed.")
 @click.option("--quick", is_flag=True, help="Fewer seeds and sets.")
 @click.option("--profile", metavar="BUILD", help="Where one build's instructions go, and no more.")
+@click.option("--set", "names", multiple=True, type=click.Choice([*curves.SETS]), help="Of curves.")
 @click.option("--jobs", default=2, show_default=True, help="Processes that train.")
 @click.option("--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part.")
 def main(
@@ -33,6 +34,7 @@ def main(
     compare: bool,
     quick: bool,
     profile: str | None,
+    names: tuple[str, ...],
     jobs: int,
     parts: tuple[str, ...],
 ) -> None:
@@ -57,11 +59,22 @@ def main(
     if "host" in parts:
         found["host"] = host.host()
     if "curves" in parts:
-        names = QUICK if quick else curves.SETS
-        found["curves"] = curves.curves(names, 2 if quick else 5, jobs, _tell)
+        found["curves"] = _learn(found.get("curves"), names or tuple(curves.SETS), quick, jobs)
     click.echo(json.dumps(found, indent=1) if as_json else page.make(found))
     if write:
         _write(found)
+
+
+def _learn(
+    before: dict[str, Any] | None, names: tuple[str, ...], quick: bool, jobs: int
+) -> dict[str, Any]:
+    """Curves of these sets; of the others as they were. A quick look is at one set, two seeds."""
+    sets: dict[str, Any] = {} if quick or not before else before["sets"]
+    seeds = 2 if quick else 5
+    for name in QUICK if quick else names:
+        _tell(name)
+        sets[name] = curves.one_set(name, seeds, jobs)
+    return {"seeds": seeds, "sets": {name: sets[name] for name in curves.SETS if name in sets}}
 
 
 def _read() -> dict[str, Any]:

@@ -6,7 +6,8 @@ and rates and as many steps; what suits it is chosen on validation rows carved o
 rows, by one rule for all: fewest instructions to 95 % of what all rows reach in the end.
 """
 
-from collections.abc import Callable, Iterable
+import multiprocessing
+from collections.abc import Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -28,13 +29,13 @@ from bench.core.learn import (
 )
 from bench.core.target import CORES, build, run
 
-__all__ = ["LEVELS", "PEER", "SETS", "curves", "multiply_adds"]
+__all__ = ["LEVELS", "PEER", "SETS", "multiply_adds", "one_set"]
 
 # steps: as many as all rows need until their accuracy moves no more
 SETS = {"optdigits": 6000, "letter": 15000, "magic_wand_digits": 4000, "geotec_har_watch": 4000}
 LEVELS = (90, 95, 98)  # percent of what all rows reach
 POINTS = 160
-PARTS = (0.125, 0.25, 0.5, 1.0)  # of the budget, for accuracy against bytes
+PARTS = (0.25, 0.5, 1.0)  # of the budget, for accuracy against bytes
 PEER = "all rows, AIfES' cost"
 FEW_ROWS = 400  # of all rows, in a program that is counted
 WARM, STEPS = 100, 100  # steps before counting, and counted
@@ -151,9 +152,18 @@ def choose(
 # ---- one set ----
 
 
-def one_set(name: str, seeds: int, pool: Executor) -> dict[str, Any]:
-    """Everything that is told of one set, as JSON."""
-    points, everyone = points_of(name), rivals(name)
+def one_set(name: str, seeds: int, jobs: int) -> dict[str, Any]:
+    """Everything that is told of one set, as JSON; seeds: runs of each rival, jobs: processes."""
+    everyone = rivals(name)
+    for arm in ARMS[:2]:  # fitted here, so that no process has to fit them again
+        for validation, part in ((True, 1.0), *((False, part) for part in PARTS)):
+            rows_of(name, validation, arm, 0, part)
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        return _compared(name, everyone, seeds, pool)
+
+
+def _compared(name: str, everyone: list[Rival], seeds: int, pool: Executor) -> dict[str, Any]:
+    points = points_of(name)
     tried = _means(pool, [(name, True, arm, s, min(seeds, 2)) for arm in ARMS for s in SETTINGS])
     ends = {setting: tried["all rows", setting][-1] for setting in SETTINGS}
     best = max(ends, key=lambda setting: ends[setting])
@@ -225,15 +235,3 @@ def _traces(pool: Executor, wishes: Iterable[Wish]) -> dict[tuple[str, Setting],
 
 def _means(pool: Executor, wishes: Iterable[Wish]) -> dict[tuple[str, Setting], Curve]:
     return {key: runs.mean(axis=0) for key, runs in _traces(pool, wishes).items()}
-
-
-def curves(
-    names: Iterable[str], seeds: int, jobs: int, tell: Callable[[str], Any]
-) -> dict[str, Any]:
-    """Every set's results as JSON; seeds: runs of each rival, jobs: processes."""
-    found = {}
-    with ProcessPoolExecutor(jobs) as pool:
-        for name in names:
-            tell(name)
-            found[name] = one_set(name, seeds, pool)
-    return {"seeds": seeds, "sets": found}

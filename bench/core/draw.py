@@ -124,25 +124,33 @@ def _panel(panel: Panel, left: int, top: int) -> list[str]:
 def _axes(panel: Panel, left: int, top: int, place: Callable[[Point], Point]) -> list[str]:
     (low_x, high_x), (low_y, high_y) = panel.ends, panel.heights
     parts, bottom = [], top + HIGH
-    for tenth in range(round(10 * low_y), round(10 * high_y) + 1):
-        y = place((10**low_x, tenth / 10))[1]
+    step = 5 if high_y - low_y <= 0.3 else 10
+    for percent in range(round(100 * low_y), round(100 * high_y) + 1, step):
+        y = place((10**low_x, percent / 100))[1]
         parts.append(f'<line class="g" x1="{left}" x2="{left + WIDE}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(
-            f'<text class="a" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{10 * tenth} %</text>"
+            f'<text class="a" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{percent} %</text>'
         )
-    for power in range(math.ceil(low_x), math.floor(high_x) + 1):
-        x = place((10.0**power, low_y))[0]
+    for power, digit in _ticks(low_x, high_x):
+        x = place((digit * 10.0**power, low_y))[0]
         parts.append(f'<line class="g" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
         parts.append(
             f'<text class="a" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">'
-            f"{_short(power)}</text>"
+            f"{_short(power, digit)}</text>"
         )
     parts.append(f'<line class="x" x1="{left}" x2="{left + WIDE}" y1="{bottom}" y2="{bottom}"/>')
     return parts
 
 
-def _short(power: int) -> str:
-    """10, 100, 1 k, 10 k, ... for a power of ten."""
+def _ticks(low: float, high: float) -> list[tuple[int, int]]:
+    """(power, digit) of digit * 10**power between these powers: decades, 2 and 5 where few."""
+    digits = (1, 2, 5) if high - low < 2.5 else (1,)
+    powers = range(math.floor(low), math.floor(high) + 1)
+    each = [(power, digit) for power in powers for digit in digits]
+    return [(p, d) for p, d in each if low <= p + math.log10(d) <= high + 1e-9]
+
+
+def _short(power: int, digit: int) -> str:
+    """10, 200, 1 k, 50 k, ... for digit * 10**power."""
     unit = ("", " k", " M", " G", " T")[power // 3]
-    return f"{10 ** (power % 3)}{unit}"
+    return f"{digit * 10 ** (power % 3)}{unit}"
