@@ -36,8 +36,8 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     """The rows to be condensed, and those that are kept back for validation, in random order.
 
     Both come out of the training rows, X and y; rows held out for testing stay what they are. Of
-    each class the same share is kept back, or as many whole groups as come up to it.
-    Raises InputError unless share lies in 0..0.5.
+    each class the same share is kept back, or, where groups are told, whole groups are. Raises
+    InputError unless share lies in 0..0.5, DataError when no group can be kept back.
     """
     if not 0 <= share <= 0.5:
         raise InputError(f"the share of validation rows must lie in 0..0.5, not {share}")
@@ -47,7 +47,7 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
         back = _each_class(data, share, order)
     else:
         back = choose_groups(replace(data, share=share), generator)[order]
-    kept, valid = (_some(data, i) for i in (np.sort(order[~back]), order[back]))
+    kept, valid = (_part(data, i) for i in (np.sort(order[~back]), order[back]))
     return (kept, valid) if share else (data, valid)
 
 
@@ -57,12 +57,7 @@ def _each_class(data: Data, share: float, order: NDArray[np.int64]) -> NDArray[n
     rank = np.empty(len(order), int)  # of a row among those of its class
     for kind in np.unique(kinds):
         rank[kinds == kind] = np.arange((kinds == kind).sum())
-    back = rank < (share * np.bincount(kinds))[kinds].astype(int)
-    if data.groups is not None:
-        names = np.random.default_rng([seed, 2]).permutation(np.unique(data.groups))
-        back = np.isin(data.groups[order], names[: round(share * len(names))])
-    kept, valid = (_part(data, i) for i in (np.sort(order[~back]), order[back]))
-    return (kept, valid) if share else (data, valid)
+    return np.asarray(rank < (share * np.bincount(kinds))[kinds].astype(int))
 
 
 def _part(data: Data, rows: NDArray[np.int64]) -> Data:
