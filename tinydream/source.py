@@ -35,7 +35,8 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     """The rows to be condensed, and those that are kept back for validation, in random order.
 
     Both come out of the training rows, X and y; rows held out for testing stay what they are. Of
-    each class the same share is kept back, or as many whole groups as come up to it. Raises InputError unless share lies in 0..0.5.
+    each class the same share is kept back, or as many whole groups as come up to it. Raises
+    InputError unless share lies in 0..0.5.
     """
     if not 0 <= share <= 0.5:
         raise InputError(f"the share of validation rows must lie in 0..0.5, not {share}")
