@@ -12,12 +12,13 @@ from tinydream.bridge import Device, FakeLink
 from tinydream.bridge.frame import Decoder, encode
 from tinydream.bridge.message import Failure, Info, State
 from tinydream.errors import FirmwareError, InputError, LinkError, VerifyError
+from tinydream.plan import FORMAT
 
 SLOW = 668  # the fake trainer's seed for 2 ms a batch
 CRASH, NOT_FINITE = 666, 667
 
 
-INFO = Info(2, 1, bytes(8), 0, 0, 240, False, "x", "us")
+INFO = Info(2, FORMAT, bytes(8), 0, 0, 240, False, "x", "us")
 FAULTY = FAST | {"timeout": 0.03, "silence": 0.03}
 
 
@@ -32,7 +33,7 @@ def device():
 
 def test_the_device_says_what_it_was_built_from(device):
     plan = small_plan()
-    assert device.info == Info(2, 1, plan.digest, 600, 150, 240, False, "native", "ns")
+    assert device.info == Info(2, FORMAT, plan.digest, 600, 150, 240, False, "native", "ns")
     device.expect(plan)
 
 

@@ -178,6 +178,7 @@ def _kernels(plan: Plan) -> dict[str, int]:
         "TD_WITH_DESCENT": int(not plan.gradients),
         **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
         "TD_WITH_FREEZING": int(any(layer.train != "all" for layer in plan.layers)),
+        "TD_WITH_VALIDATION": int(plan.validation is not None),
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),
         "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),

@@ -121,7 +121,7 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 
 void td_train_stop(td_train_t *train)
 {
-    if (train->running)
+    if (TD_WITH_VALIDATION && train->running)
         td_valid_restore(train);
     train->running = 0;
 }
@@ -202,7 +202,7 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
     train->loss = 0.0f;
     metrics->valid_rows = metrics->valid_correct = metrics->best = 0;
     metrics->valid_loss = 0.0f;
-    if (train->plan->valid_count != 0)
+    if (TD_WITH_VALIDATION && train->plan->valid_count != 0)
         last |= td_valid_judge(train, metrics);
     if (last)
         td_train_stop(train);
@@ -247,7 +247,7 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
         train->row += batch;
         if (train->row < train->knobs.epoch_rows || train->plan->valid_count > 0)
             return 0;
-    } else if (td_valid_step(train) == 0) {
+    } else if (TD_WITH_VALIDATION && td_valid_step(train) == 0) {
         return 0;
     }
     end_epoch(train, metrics);

@@ -28,14 +28,17 @@ uint32_t td_valid_row_bits(const td_plan_t *plan)
 
 int td_valid_check(const td_plan_t *plan)
 {
-    td_rows_t rows = valid_rows(plan);
-    uint32_t i, classes = td_loss_classes(plan);
+    td_rows_t rows;
+    uint32_t i;
     if (plan->valid_count == 0)
         return plan->keep_best ? TD_EPLAN : 0;
-    if (plan->valid == NULL || (uint64_t)rows.count * rows.row_bits > 0xffffffffu)
+    if (!TD_WITH_VALIDATION)
+        return TD_ENOKERNEL;
+    rows = valid_rows(plan);
+    if (plan->keep_best > 1 || plan->valid == NULL || (uint64_t)rows.count * rows.row_bits > 0xffffffffu)
         return TD_EPLAN;
     for (i = 0; i < rows.count; i++)
-        if (td_rows_label(&rows, i) >= classes)
+        if (td_rows_label(&rows, i) >= td_loss_classes(plan))
             return TD_EPLAN;
     return 0;
 }
