@@ -47,7 +47,7 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
         back = _each_class(data, share, order)
     else:
         back = choose_groups(replace(data, share=share), generator)[order]
-    kept, valid = (_some(data, i) for i in (np.sort(order[~back]), order[back]))
+    kept, valid = (_part(data, i) for i in (np.sort(order[~back]), order[back]))
     return (kept, valid) if share else (data, valid)
 
 
@@ -60,7 +60,7 @@ def _each_class(data: Data, share: float, order: NDArray[np.int64]) -> NDArray[n
     return np.asarray(rank < (share * np.bincount(kinds))[kinds].astype(int))
 
 
-def _some(data: Data, rows: NDArray[np.int64]) -> Data:
+def _part(data: Data, rows: NDArray[np.int64]) -> Data:
     groups = None if data.groups is None else data.groups[rows]
     return replace(data, X=data.X[rows], y=data.y[rows], row=data.row[rows], groups=groups)
 

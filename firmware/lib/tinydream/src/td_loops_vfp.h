@@ -27,8 +27,22 @@
     "3:\n" one "subs %[n], %[n], #1\n"            \
     "bne 3b\n"                                    \
     "4:\n"
+// the same where few instructions were asked for (-Os), in loops that run once a batch or for odd rows
+#ifdef __OPTIMIZE_SIZE__
+#define FEW_BLOCKS(size, many, one)          \
+    "1:\n" one "subs %[n], %[n], #1\n"       \
+    "bne 1b\n"
+#else
+#define FEW_BLOCKS BLOCKS
+#endif
 #define LOW16 \
     "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15"
+
+#if TD_TILE >= 4 // four rows at a time are the rule
+#define ROW_BLOCKS FEW_BLOCKS
+#else
+#define ROW_BLOCKS BLOCKS
+#endif
 
 static const float loop_zeros[8] = {0.0f};
 
@@ -38,7 +52,7 @@ static inline void loop_dot4(const float *w, uint32_t in, const float *bias, con
 #define COLUMN(a, b, c, d, x) \
     MUL(a, x) MUL(b, x) MUL(c, x) MUL(d, x) ADD(20, a) ADD(21, b) ADD(22, c) ADD(23, d)
     __asm volatile("vldmia %[bias], {s20-s23}\n" //
-                   BLOCKS(4,
+                   ROW_BLOCKS(4,
                           "vldmia %[w]!, {s0-s3}\n"
                           "vldmia %[w1]!, {s4-s7}\n"
                           "vldmia %[w2]!, {s8-s11}\n"
@@ -102,7 +116,7 @@ static inline void loop_descend(float *w, const float *x, float d, float rate, u
 static inline void loop_move(float *w, float *gradient, float scale, float rate, uint32_t count)
 {
     __asm volatile("vldmia %[zeros], {s18-s25}\n" //
-                   BLOCKS(8,
+                   FEW_BLOCKS(8,
                           "vldmia %[g], {s8-s15}\n"
                           "vldmia %[w], {s0-s7}\n" MUL8("%[scale]") MUL8("%[rate]") SUB8
                           "vstmia %[g]!, {s18-s25}\n"

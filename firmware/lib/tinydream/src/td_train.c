@@ -172,6 +172,10 @@ static int train_slice(td_train_t *train, uint32_t n)
 }
 
 // what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
+// (not inline: most plans have no clip, and the stack is deepest elsewhere)
+#if defined(__GNUC__)
+__attribute__((noinline))
+#endif
 static float gradient_scale(const td_train_t *train, uint32_t rows)
 {
     float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
