@@ -13,6 +13,7 @@ from plans import random_rows
 
 from tinydream import looks
 from tinydream.codegen import representatives_header
+from tinydream.rows import Inputs
 from tinydream.run import Run
 from tinydream.stages import read_representatives
 
@@ -135,7 +136,8 @@ def test_a_header_of_rows_with_shares_and_spreads_tells_columns_and_classes(seed
     drawn = (random_rows(rng, 7, 5, targets=0, rich=True) for _ in range(1000))
     rows = next(r for r in drawn if r.soft_bits and r.spread_bits)
     classes = [f"class {k}" for k in range(5)]
-    text = representatives_header(rows, np.zeros(7), np.ones(7), list("abcdefg"), classes)
+    inputs, names = Inputs(np.ones(7, bool), [0], [0]), list("abcdefg")
+    text = representatives_header(inputs, rows, np.zeros(7), np.ones(7), names, names, classes)
     (tmp_path / "reps.h").write_text(text)
     (tmp_path / "reader.c").write_text(READER)
     command = ["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "reader.c", "-o", "reader"]
@@ -147,7 +149,7 @@ def test_a_header_of_rows_with_shares_and_spreads_tells_columns_and_classes(seed
     assert [row[7] for row in got] == [classes[k] for k in labels]
 
 
-def test_export_of_projected_rows_carries_the_projection(verb, tmp_path):
+def test_export_of_projected_rows_carries_the_projection(verb):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 6)) @ rng.normal(size=(6, 40))
     y = (X[:, 0] > 0).astype(int)
@@ -158,7 +160,12 @@ def test_export_of_projected_rows_carries_the_projection(verb, tmp_path):
     assert verb("export", "reps.npz")[0] == verb("inspect")[0] == 0
     file = np.load("reps.npz")
     size = reps.inputs.outputs
-    assert file["features"].tolist() == [f"z{k}" for k in range(size)]
-    assert file["X"].shape == (reps.rows.count, size) and file["projection"].shape == (40, size)
-    scaled = (X - file["shift"]) * np.ldexp(1.0, file["gain"].astype(int)) @ file["projection"]
-    assert np.allclose(np.clip(scaled, -16, 16), reps.inputs.apply(X), atol=1e-3)
+    assert np.array_equal(file["inputs"], reps.X) and file["projection"].shape == (40, size)
+    assert file["X"].shape == (reps.rows.count, 40) and len(file["features"]) == 40
+
+    def projected(raw):
+        scaled = (raw - file["shift"]) * np.ldexp(1.0, file["gain"].astype(int))
+        return scaled @ file["projection"]
+
+    assert np.allclose(np.clip(projected(X), -16, 16), reps.inputs.apply(X), atol=1e-3)
+    assert np.allclose(projected(file["X"]), file["inputs"], atol=1e-3), "back and forth"
