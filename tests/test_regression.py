@@ -114,7 +114,7 @@ def test_missing_values_do_not_reach_the_rows():
 
 def test_the_comparisons_have_targets_too():
     X, y = table(targets=2)
-    reps = fitted(X, y)
+    reps = fitted(X, y, projection="none")
     every, some = all_rows(reps, X, y), random_rows(reps, X, y, 3)
     raw = every.y * reps.outputs.scale + reps.outputs.shift
     assert np.allclose(raw, y, atol=0.01) and every.outputs is reps.outputs

@@ -324,7 +324,7 @@ def test_dreamt_rows_spread_as_the_real_ones_do(digits):
 
 
 def test_all_rows_are_all_rows_to_16_bits(digits):
-    reps = fitted(digits.X, digits.y, budget_bytes=2048)
+    reps = fitted(digits.X, digits.y, budget_bytes=2048, projection="none")
     every = all_rows(reps, digits.X, digits.y)
     assert every.rows.count == len(digits.X) and every.rows.levels == ((1, len(digits.X)),)
     assert len(every.rows.sigma) == 0 and (every.rows.width == 16).all()
@@ -333,7 +333,7 @@ def test_all_rows_are_all_rows_to_16_bits(digits):
 
 
 def test_random_rows_take_the_same_bytes_at_the_same_bits(digits):
-    reps = fitted(digits.X, digits.y, budget_bytes=4000)
+    reps = fitted(digits.X, digits.y, budget_bytes=4000, projection="none")
     some = random_rows(reps, digits.X, digits.y, 3)
     assert np.array_equal(some.rows.width, reps.rows.width) and len(some.rows.sigma) == 0
     assert some.nbytes <= reps.nbytes and 8 * (reps.nbytes - some.nbytes) < some.rows.row_bits

@@ -115,7 +115,8 @@ def regression(verb):
     run.write_arrays("representatives.npz", **arrays, **names)
     entropy = np.full((len(plan.features), 3), 0.5, np.float32)
     run.write_arrays("entropy.npz", bits=np.full(len(entropy), 3), values=entropy)
-    facts = dict.fromkeys(FACTS, 100) | {"raw_dtype": "f32", "columns": [], "missing": []}
+    facts = dict.fromkeys(FACTS, 100) | {"raw_dtype": "f32", "columns": []}
+    facts |= {"missing": [], "trials": [], "chosen": None, "options": {"projection": "none"}}
     run.write_json("compress.json", facts)
     run.write("plan.bin", plan.to_bytes())
     run.write_json("plan.json", {"digest": plan.digest.hex(), "knobs": {}})

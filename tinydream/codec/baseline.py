@@ -1,5 +1,7 @@
 """What representatives are compared with: all rows, and random rows at the same bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -8,7 +10,7 @@ from tinydream.codec.quantise import cover_grid, pack_rows, quantise
 from tinydream.codec.represent import Representatives
 from tinydream.codec.scale import apply_inputs
 from tinydream.data import check_table
-from tinydream.errors import BudgetError, DataError
+from tinydream.errors import BudgetError, DataError, InputError
 from tinydream.rows import Rows
 
 __all__ = ["all_rows", "random_rows", "validation_rows"]
@@ -17,11 +19,14 @@ BLOCK = 1024  # rows brought to float64 at a time
 
 
 def all_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Representatives:
-    """Every row of X (n, d) once, in the same network inputs, at 16 bits and without deviation.
+    """Every row of X (n, d) once, as scaled inputs, at 16 bits and without deviation.
+
+    Neither these nor random rows go through a projection: it is ours.
 
     y: (n,) class indices, as in `reps.y`; for regression (n,) or (n, t) in raw units. Raises
     DataError for others.
     """
+    reps = _plainly(reps)
     Z, labels = _space(reps, X, y)
     width = np.full(Z.shape[1], 16, np.uint8)
     low, step = cover_grid(Z.min(axis=0), Z.max(axis=0), width)
@@ -34,20 +39,27 @@ def all_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Representativ
     return _plain(reps, q, labels, width, low, step)
 
 
-def random_rows(reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int) -> Representatives:
-    """As many random rows of X, y as the bytes of `reps` hold at the same bits; no deviation.
+def random_rows(
+    reps: Representatives, X: ArrayLike, y: ArrayLike, seed: int, bits: int | None = None
+) -> Representatives:
+    """As many random rows of X, y as the bytes of `reps` hold; scaled inputs, no deviation.
 
-    Their grids are fitted to them (same widths, same bytes), and what `reps` spends on sigma
-    and weights is spent on rows. y: as for `all_rows`. Raises BudgetError when no row fits.
+    bits: of each number, by default those of `reps`, column by column; needed where it has a
+    projection. Grids are fitted to the rows, and what `reps` spends on sigma, weights and a
+    projection is spent on rows. y: as for `all_rows`. Raises BudgetError when no row fits,
+    InputError when bits are needed.
     """
+    if bits is None and reps.inputs.projection is not None:
+        raise InputError("bits is None, and projected columns have no bits in common with inputs")
+    total, reps = reps.nbytes, _plainly(reps)
     Z, labels = _space(reps, X, y)
-    width = reps.rows.width
-    rows = reps.rows
-    head = reps.nbytes - rows.nbytes
-    budget = Budget(rows.columns, head, rows.hard_bits, 0, reps.nbytes, levels=1)
+    width = reps.rows.width if bits is None else np.array([bits], np.uint8)
+    units = {**reps.inputs.tables(), **reps.outputs.tables()}
+    head = sum(map(len, units.values()))
+    budget = Budget(Z.shape[1], head, reps.rows.hard_bits, 0, total, levels=1)
     fit = min(budget.rows(width), len(Z))
     if fit < 1:
-        raise BudgetError(f"not one random row fits in {reps.nbytes} bytes; take a larger budget")
+        raise BudgetError(f"not one random row fits in {total} bytes; take a larger budget")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(Z))[:fit])
     values = Z[chosen].astype(np.float64)
     grid = fit_tables(values, np.ones(fit, np.int64), width)
@@ -65,6 +77,11 @@ def validation_rows(reps: Representatives, X: ArrayLike, y: ArrayLike) -> Rows:
     low, step, width = rows.low[picked], rows.step[picked], rows.width[picked]
     q = quantise(Z.astype(np.float64), low, step, width)
     return rows.plain(pack_rows(q, labels, rows.width, rows.hard_bits), len(q))
+
+
+def _plainly(reps: Representatives) -> Representatives:
+    """The same without a projection; only its inputs and outputs are of use then."""
+    return replace(reps, inputs=replace(reps.inputs, projection=None))
 
 
 def _space(
@@ -103,7 +120,7 @@ def _plain(
     step: NDArray[np.uint8],
 ) -> Representatives:
     rows = Rows(
-        columns=reps.rows.columns,
+        columns=q.shape[1],
         targets=reps.rows.targets,
         label_bits=reps.rows.hard_bits,
         width=width,

@@ -96,6 +96,7 @@ def inspect(run: Run) -> Inspected:
     """Look into what `compress` left; raises RunError when something is absent or damaged."""
     facts = run.read_json("compress.json", *FACTS)
     reps, names = read_representatives(run)
+    _check_trials(run, facts)
     arrays = run.read_arrays("entropy.npz", "bits", "values")
     entropy = arrays["values"]
     if entropy.ndim != 2 or len(entropy) != len(names.features):
@@ -108,6 +109,18 @@ def inspect(run: Run) -> Inspected:
         _spreads(reps, columns(run, reps, names)[0]),
         _tables(reps),
     )
+
+
+def _check_trials(run: Run, facts: dict[str, Any]) -> None:
+    """Raises RunError when compress.json does not tell trials as `compress` does."""
+    try:
+        for trial in facts["trials"]:
+            trial["candidate"]["kind"], trial["candidate"]["rank"], trial["candidate"]["bits"]
+            trial["model"]["noise"] + trial["score"] + trial["margin"] + trial["rows"]
+        assert not facts["trials"] or facts["trials"][facts["chosen"]]
+        facts["options"]["projection"]
+    except (AssertionError, KeyError, TypeError, IndexError):
+        raise run.damaged("compress.json", "its trials are not trials") from None
 
 
 def _groups(reps: Representatives, names: Names) -> tuple[Group, ...]:

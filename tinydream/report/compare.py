@@ -1,8 +1,10 @@
 """The fair comparison: the same network, the same number of updates, other rows."""
 
+import math
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinydream.plan import Plan
@@ -25,9 +27,21 @@ def baseline_accuracy(
 ) -> float:
     """Accuracy after training `plan`'s network on `record`'s rows instead of its own.
 
-    As many rows are drawn in each epoch, in batches of the same size: as many updates.
+    As many rows are drawn in each epoch, in batches of the same size: as many updates. Where the
+    record has more inputs or fewer, the first layer has as many.
     """
-    other = replace(plan, inputs=record.inputs, outputs=record.outputs, rows=record.rows)
+    first, *others = plan.layers
+    inputs = record.inputs.outputs
+    if first.inputs != inputs:
+        limit = float(np.float32(math.sqrt(6 / (inputs + first.outputs))))
+        first = replace(first, inputs=inputs, limit=limit)
+    other = replace(
+        plan,
+        inputs=record.inputs,
+        outputs=record.outputs,
+        rows=record.rows,
+        layers=(first, *others),
+    )
     rows = knobs.epoch_rows or plan.rows.rows
     simulator = Simulator(other)
     simulator.train(**(asdict(knobs) | {"epoch_rows": rows}))
