@@ -46,8 +46,8 @@ def make_plan(
 
     features, classes, targets: their names, by default the codec's own. validation: rows on the
     representatives' grid (`codec.validation_rows`) that the device judges each epoch by, and
-    keep_best: whether a run ends with the weights that these found best. Rows are trained
-    four at a time (`plan.tile`), one at a time on a board that has no RAM for four.
+    keep_best: whether a run ends with the weights that these found best. Rows are trained four at
+    a time (`plan.tile`), one at a time on a board that has no RAM for four.
     Raises InputError when network and data contradict each other, BudgetError when the board is
     too small.
     """
