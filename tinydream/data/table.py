@@ -116,12 +116,10 @@ def load_data(
     names, y = _targets(source, chosen)
     for part in source.parts:
         check_rows(part, [column.name for column in columns])
-    data = _held_out(path, source, columns, names, y, test, seed)
+    data = _held_out(path, source, columns, names, y, test, seed, groups)
     X_test, columns, unseen = drop_unseen(data.X, data.X_test, columns, source.recode)
     notes = (*source.notes, *why, *notes_on(data.X, columns), *unseen)
-    return replace(
-        data, X_test=X_test, columns=columns, categories=categories, notes=notes, group=groups
-    )
+    return replace(data, X_test=X_test, columns=columns, categories=categories, notes=notes)
 
 
 def split(data: Data, seed: int) -> Data:
@@ -254,6 +252,7 @@ def _held_out(
     y: NDArray[Any],
     test: float,
     seed: int,
+    group: str | None,
 ) -> Data:
     n = len(y) - source.test
     row = np.arange(len(y) if source.test else 0, dtype=np.int32)
@@ -263,5 +262,6 @@ def _held_out(
     data = Data(
         source.parts[0], y[:n], source.parts[-1], y[n:], columns, classes, source.names,
         path, row[:n], row[n:], share, groups=groups[0], groups_test=groups[1],
+        group=group,
     )  # fmt: skip
     return data if source.test else _split(data, seed)
