@@ -189,7 +189,9 @@ def _nested(found: dict[str, dict[str, dict[str, float]]], what: str) -> str:
         for key, row in by_key.items()
         if row
     ]
-    return "At 8 KiB.\n\n" + table(["set", what, *methods], rows) if rows else ""
+    if len(rows) <= len(found):  # nothing but what stands in the table above
+        return ""
+    return "At 8 KiB.\n\n" + table(["set", what, *methods], rows)
 
 
 def _unseen(found: dict[str, dict[str, list[float]]]) -> str:
