@@ -29,12 +29,13 @@ from bench.core.learn import (
 )
 from bench.core.target import CORES, build, run
 
-__all__ = ["LEVELS", "PEER", "SETS", "multiply_adds", "one_set"]
+__all__ = ["HOLD", "LEVELS", "PEER", "SETS", "multiply_adds", "one_set"]
 
 # steps: as many as all rows need until their accuracy moves no more
 SETS = {"optdigits": 6000, "letter": 15000, "magic_wand_digits": 4000, "geotec_har_watch": 4000}
 LEVELS = (90, 95, 98)  # percent of what all rows reach
 POINTS = 160
+HOLD = 5  # looks in a row at which a level has to be kept
 PARTS = (0.25, 0.5, 1.0)  # of the budget, for accuracy against bytes
 PEER = "all rows, AIfES' cost"
 FEW_ROWS = 400  # of all rows, in a program that is counted
@@ -131,9 +132,13 @@ Curve = NDArray[np.float64]  # accuracy at points_of(name), the mean over seeds
 
 
 def reaches(curve: Curve, level: float, points: list[int]) -> int | None:
-    """Steps after which the mean accuracy is first at the level; None: never."""
+    """Steps after which the mean accuracy is at the level and stays for HOLD looks; None: never.
+
+    One look alone could be luck: a high rate swings through levels long before it keeps them.
+    """
     there = np.flatnonzero(curve >= level)
-    return points[there[0]] if len(there) else None
+    held = [i for i in there if (curve[i : i + HOLD] >= level).all()]
+    return points[held[0]] if held else None
 
 
 def choose(

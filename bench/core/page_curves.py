@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.core.curves import LEVELS, PEER
+from bench.core.curves import HOLD, LEVELS, PEER
 from bench.core.table import table
 
 __all__ = ["make"]
@@ -37,8 +37,8 @@ def _head(found: dict[str, Any]) -> str:
         " steps for everyone. Which of these, was chosen on validation rows out of the training"
         " rows (whole persons where rows tell theirs): the fewest instructions to 95 % of what all"
         f" rows reach there in the end. Accuracy is on the test rows, the mean of {found['seeds']}"
-        " seeds; `to p %` counts until that mean is first at p % of what all rows reach at last"
-        " with the setting that ends best."
+        " seeds; `to p %` counts until that mean is at p % of what all rows reach at last with"
+        f" the setting that ends best, and stays there for {HOLD} looks."
     )
 
 
