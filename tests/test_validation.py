@@ -84,7 +84,7 @@ def test_rows_beside_soft_targets_have_their_own_labels():
     rng = np.random.default_rng(4)
     y = rng.integers(0, 3, 600)
     X = rng.normal(0, 1, (600, 5)) + 2 * np.eye(5)[y]
-    reps = EntroGeDe(budget_bytes=1200, soft=4).fit(X, y).representatives_
+    reps = EntroGeDe(budget_bytes=1200, soft=4, projection="none").fit(X, y).representatives_
     assert reps.rows.soft_bits == 4 and reps.rows.label_bits == 0
     for rows in (all_rows(reps, X, y).rows, validation_rows(reps, X, y)):
         assert np.array_equal(oracle_rows.labels_of(rows), y)
