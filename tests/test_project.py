@@ -301,7 +301,8 @@ def test_the_run_remembers_what_was_tried_and_can_be_repeated(walked):
     assert walked("plan", "--board", "native", "--hidden", 8, "--epochs", 5)[0] == 0
     assert walked("train", "--port", "sim")[0] == 0 and walked("report")[0] == 0
     page = Run("run").path("report.html").read_text()
-    assert "least-squares back-projection" in page.replace("\n", " ")
+    assert "as a linear fit to the held-out rows tells" in page.replace("\n", " ")
+    assert "These are not projected" in page
     assert "--projection pca --components 5 --groups who" in page
 
 
