@@ -88,7 +88,7 @@ def test_rows_beside_soft_targets_have_their_own_labels():
     assert reps.rows.soft_bits == 4 and reps.rows.label_bits == 0
     for rows in (all_rows(reps, X, y).rows, validation_rows(reps, X, y)):
         assert np.array_equal(oracle_rows.labels_of(rows), y)
-    random = random_rows(reps, X, y, seed=0)
+    random = random_rows(reps, X, y, seed=0, bits=4)
     assert random.nbytes <= reps.nbytes and len(set(oracle_rows.labels_of(random.rows))) == 3
 
 

@@ -20,6 +20,7 @@ F64 = NDArray[np.float64]
 SPREADS = ("none", "class", "row")
 SPREAD_BITS = 2  # of a row's own spread
 CHANNELS = 12  # a second axis no longer than this, and far shorter than the first, is one of them
+PASSES = 12  # to find the levels of spreads
 PRIOR = 4  # rows of usual spread that each leaf or class is taken to have besides its own
 NORMAL_UNIT = 0.0227652453  # the device's normal table has a spread of 1 / this
 BLOCK = 1 << 20  # numbers transformed at a time
@@ -101,19 +102,21 @@ def _within(space: Space, mean: F64, count: NDArray[np.int64]) -> F64:
 def _factors(space: Space, mean: F64, count: NDArray[np.int64], model: Model) -> dict[str, Any]:
     """The strongest correlations within leaves as factors, and the variance that they leave.
 
-    Principal factors of the deviations in units of their own spread.
+    Principal components of the deviations in units of their own spread, less what is left in all
+    directions. (Tipping and Bishop, "Probabilistic principal component analysis", 1999.)
     """
     gram = (space.Z.T @ space.Z).astype(np.float64) - (mean * count[:, None]).T @ mean
     covariance = gram / max(len(space.Z) - len(count), 1)
     own = np.sqrt(np.maximum(np.diag(covariance), 1e-18))
     value, vector = np.linalg.eigh(covariance / np.outer(own, own))
-    strength = np.sqrt(np.maximum(value[::-1][: model.rank] - 1, 1e-6))  # of some strength, all
+    rest = float(value[: -model.rank].mean()) if model.rank < len(value) else 0.0
+    strength = np.sqrt(np.maximum(value[::-1][: model.rank] - rest, 1e-6))  # of some, all
     F = (own[:, None] * vector[:, ::-1][:, : model.rank] * strength).T
     scale = f8_decode(f8_encode(np.maximum(np.abs(F).max(axis=1) / 127, 1e-7))).astype(np.float64)
     codes = np.rint(F / scale[:, None]).clip(-127, 127)
-    rest = own**2 - ((codes * scale[:, None]) ** 2).sum(axis=0)
+    alone = own**2 - ((codes * scale[:, None]) ** 2).sum(axis=0)
     return {
-        "sigma": np.maximum(rest, 0),
+        "sigma": np.maximum(alone, 0),
         "factors": codes.astype(np.int8),
         "factor_scale": scale * NORMAL_UNIT,
     }
@@ -160,10 +163,19 @@ def _spreads(
         ratio = np.sqrt((np.bincount(label, apart) + PRIOR) / (free + PRIOR))
         return {"spread": f8_encode(ratio)}, np.zeros(len(count), np.int32)
     ratio = np.sqrt((apart + PRIOR) / (count - 1 + PRIOR))
-    order = np.argsort(ratio)
-    share = np.cumsum(count[order]) / count.sum()
-    codes = np.zeros(len(count), np.int32)
-    codes[order] = np.minimum(share * (1 << SPREAD_BITS), (1 << SPREAD_BITS) - 1).astype(np.int32)
+    codes = _levels(ratio, count, 1 << SPREAD_BITS)
     weight = np.maximum(np.bincount(codes, count, 1 << SPREAD_BITS), 1)
     level = np.sqrt(np.bincount(codes, count * ratio**2, 1 << SPREAD_BITS) / weight)
     return {"spread": f8_encode(level), "spread_bits": SPREAD_BITS}, codes
+
+
+def _levels(ratio: F64, count: NDArray[np.int64], levels: int) -> I32:
+    """The nearest of so many levels of each leaf: Lloyd's passes over log ratios."""
+    value = np.log(np.maximum(ratio, 1e-6))
+    middle = np.quantile(value, (np.arange(levels) + 0.5) / levels)
+    for _ in range(PASSES):
+        near = np.searchsorted((middle[1:] + middle[:-1]) / 2, value)
+        weight = np.bincount(near, count, levels)
+        mean = np.bincount(near, count * value, levels) / np.maximum(weight, 1)
+        middle = np.sort(np.where(weight > 0, mean, middle))
+    return np.searchsorted((middle[1:] + middle[:-1]) / 2, value).astype(np.int32)
