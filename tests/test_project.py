@@ -118,6 +118,11 @@ def test_groups_are_held_out_whole_and_no_class_is_lost():
     fit, held = _split(y, 3, groups, len(y))
     assert len(held) and not set(groups[fit]) & set(groups[held])
     assert set(y[fit]) == {0, 1, 2} and 99 not in groups[held]
+    y[groups == 99], y[-1] = 0, 2  # now of a single row, which takes its group along
+    for shift in range(12):
+        given = (groups + shift) % 100
+        fit, held = _split(y, 3, given, len(y))
+        assert not set(given[fit]) & set(given[held]) and 2 in y[fit]
 
 
 def test_the_first_is_followed_unless_another_is_better_by_half_the_margin():
@@ -157,8 +162,8 @@ def test_an_explicit_kind_that_does_not_fit_is_refused_with_what_to_do(kind):
         ({"projection": "umap"}, "projection is 'umap'; it is 'auto', 'none', 'pca'"),
         ({"components": 0}, "components is 0; it must be a whole number in 1..65535"),
         ({"components": 41, "projection": "pca"}, "components is 41, but there are only 40"),
-        ({"noise": -1}, r"noise is -1; it is a number in 0..16, or 'auto'"),
-        ({"spread": "all"}, "spread is 'all'; it is 'none', 'class', 'row'"),
+        ({"noise": -1}, "noise is -1; it is above 0, at most 100, or 'auto'"),
+        ({"spread": "all"}, "spread is 'all'; it is 'auto', 'none', 'class', 'row'"),
         ({"rank": 33}, r"rank is 33; it must be a whole number in 0..32"),
     ],
 )
