@@ -118,6 +118,11 @@ def test_groups_are_held_out_whole_and_no_class_is_lost():
     fit, held = _split(y, 3, groups, len(y))
     assert len(held) and not set(groups[fit]) & set(groups[held])
     assert set(y[fit]) == {0, 1, 2} and 99 not in groups[held]
+    y[groups == 99], y[-1] = 0, 2  # now of a single row, which takes its group along
+    for shift in range(12):
+        given = (groups + shift) % 100
+        fit, held = _split(y, 3, given, len(y))
+        assert not set(given[fit]) & set(given[held]) and 2 in y[fit]
 
 
 def test_the_first_is_followed_unless_another_is_better_by_half_the_margin():
@@ -157,7 +162,7 @@ def test_an_explicit_kind_that_does_not_fit_is_refused_with_what_to_do(kind):
         ({"projection": "umap"}, "projection is 'umap'; it is 'auto', 'none', 'pca'"),
         ({"components": 0}, "components is 0; it must be a whole number in 1..65535"),
         ({"components": 41, "projection": "pca"}, "components is 41, but there are only 40"),
-        ({"noise": -1}, r"noise is -1; it is above 0, at most 100, or 'auto'"),
+        ({"noise": -1}, "noise is -1; it is above 0, at most 100, or 'auto'"),
         ({"spread": "all"}, "spread is 'all'; it is 'auto', 'none', 'class', 'row'"),
         ({"rank": 33}, r"rank is 33; it must be a whole number in 0..32"),
     ],
@@ -301,7 +306,8 @@ def test_the_run_remembers_what_was_tried_and_can_be_repeated(walked):
     assert walked("plan", "--board", "native", "--hidden", 8, "--epochs", 5)[0] == 0
     assert walked("train", "--port", "sim")[0] == 0 and walked("report")[0] == 0
     page = Run("run").path("report.html").read_text()
-    assert "least-squares back-projection" in page.replace("\n", " ")
+    assert "as a linear fit to the held-out rows tells" in page.replace("\n", " ")
+    assert "These are not projected" in page
     assert "--projection pca --components 5 --groups who" in page
 
 

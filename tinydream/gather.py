@@ -13,12 +13,14 @@ import numpy as np
 from tinydream.board import Board
 from tinydream.errors import InputError
 from tinydream.plan import Plan
-from tinydream.report import Entropy, Evidence, Heldout, Linked, Report, read_elf
+from tinydream.report import Entropy, Evidence, Heldout, Likeness, Linked, Report, read_elf
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
 __all__ = ["gather"]
+
+LIKENESS_ROWS = 4096  # that tell what rows are like
 
 # what the page shows of compress.json
 FACTS = ("rows", "heldout", "features", "kept", "raw_dtype", "raw_bytes", "representative_bytes")
@@ -44,6 +46,7 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
         epochs=_epochs(run, trained["crc32"]),
         tick_unit=str(trained.get("tick_unit", "")),
         heldout=_heldout(run, plan),
+        likeness=_likeness(run, plan),
         linked=linked,
         linked_note=why,
         commands=tuple(commands) or _commands(facts, plan, trained),
@@ -80,6 +83,16 @@ def _heldout(run: Run, plan: Plan) -> Heldout:
     test, simulator = run.heldout(), Simulator(plan)
     simulator.push(run.weights(plan))
     return Heldout(np.asarray(test.y), np.asarray(simulator.predict(test.X)))
+
+
+def _likeness(run: Run, plan: Plan) -> Likeness | None:
+    """What held-out rows are like; None without a projection, and of too few rows."""
+    if plan.inputs.projection is None:
+        return None
+    scaled = plan.inputs.scaled(run.heldout().X[:LIKENESS_ROWS])
+    if len(scaled) < 5 * plan.inputs.outputs:
+        return None
+    return Likeness.of(plan.inputs.projection.apply(scaled), scaled)
 
 
 def _linked(run: Run, plan: Plan) -> tuple[Linked | None, str]:

@@ -198,6 +198,7 @@ def _split(
         held = np.isin(groups, out)
     if classes:  # a class that is held out as a whole could not be learned
         seen = np.bincount(y[~held], minlength=classes) > 0
-        held &= seen[y]
+        back = held & ~seen[y]
+        held &= ~back if groups is None else ~np.isin(groups, groups[back])
     taken = np.sort(order)
     return taken[~held[taken]], taken[held[taken]][:MOST_HELD_OUT]

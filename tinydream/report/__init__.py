@@ -2,7 +2,7 @@
 
 from tinydream.report.compare import accuracy_of, baseline_accuracy
 from tinydream.report.elf import Linked, read_elf
-from tinydream.report.evidence import Entropy, Evidence, Heldout
+from tinydream.report.evidence import Entropy, Evidence, Heldout, Likeness
 from tinydream.report.page import make_page
 from tinydream.report.report import SCHEMA, Report, make_report
 
@@ -11,6 +11,7 @@ __all__ = [
     "Entropy",
     "Evidence",
     "Heldout",
+    "Likeness",
     "Linked",
     "Report",
     "accuracy_of",

@@ -14,7 +14,7 @@ from tinydream.report.elf import Linked
 from tinydream.report.report import Report
 from tinydream.training import Metrics
 
-__all__ = ["Entropy", "Evidence", "Heldout"]
+__all__ = ["Entropy", "Evidence", "Heldout", "Likeness"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +38,37 @@ class Heldout:
 
 
 @dataclass(frozen=True, eq=False)
+class Likeness:
+    """What rows are like by what a projection makes of them.
+
+    matrix: (r + 1, d), network inputs and a 1 to scaled inputs. low, high: (d,) of these.
+    """
+
+    matrix: NDArray[np.float64]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, z: NDArray[np.float32], scaled: NDArray[np.float32]) -> "Likeness":
+        """The least-squares fit over rows (n, r) and (n, d)."""
+        ones = np.column_stack([z, np.ones(len(z))])
+        matrix = np.linalg.lstsq(ones, scaled.astype(np.float64), rcond=None)[0]
+        return cls(matrix, scaled.min(axis=0), scaled.max(axis=0))
+
+    def scaled(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Network inputs (n, r) as the scaled inputs (n, d) of rows like them."""
+        made = np.column_stack([z, np.ones(len(z))]) @ self.matrix
+        return np.asarray(made.clip(self.low, self.high), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """A report and what stands behind it.
 
     facts: compress.json. epochs: metrics of the training that `report` is about; tick_unit: of
-    their ticks. linked_note: why `linked` is None, in one sentence. commands: what one types to
-    get there; provenance: further facts, text by name. Neither holds a path, a user or a date.
+    their ticks. likeness: where there is a projection. linked_note: why `linked` is None, in one
+    sentence. commands: what one types to get there; provenance: further facts, text by name.
+    Neither holds a path, a user or a date.
     """
 
     report: Report
@@ -54,6 +79,7 @@ class Evidence:
     epochs: tuple[Metrics, ...] = ()
     tick_unit: str = ""
     heldout: Heldout | None = None
+    likeness: Likeness | None = None
     linked: Linked | None = None
     linked_note: str = "not built"
     commands: tuple[str, ...] = ()

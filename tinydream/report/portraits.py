@@ -46,7 +46,9 @@ class Group:
 class Portraits:
     """kind: 'pictures', 'curves' or 'bars'. features: names of the values of a portrait.
 
-    projected: how many numbers of a representative its portrait is a back-projection of, or 0.
+    projected: how many numbers of a representative its portrait is drawn from, or 0 when they are
+    its own. alike: whether held-out rows told what such rows are like; else it is the
+    least-squares back-projection.
     dreams: rows drawn around the first portrait; none when rows are not dreamt.
     """
 
@@ -55,6 +57,7 @@ class Portraits:
     groups: tuple[Group, ...]
     dreams: tuple[Markup, ...]
     projected: int = 0
+    alike: bool = False
 
     @property
     def shown(self) -> int:
@@ -88,7 +91,7 @@ def portraits(evidence: Evidence) -> Portraits | None:
     plan, reps = evidence.plan, evidence.representatives
     if plan is None or reps is None:
         return None
-    X = reps.inputs.back(reps.X)
+    X = _scaled(evidence, reps, reps.X)
     kind, paint = _painter(plan, X)
     groups = tuple(
         Group(
@@ -106,10 +109,18 @@ def portraits(evidence: Evidence) -> Portraits | None:
         for name, members, most in _members(evidence, reps)
     )
     first = int(_members(evidence, reps)[0][1][0])
-    dreams = [paint(row, "a row dreamt around it") for row in _around(reps, first)]
+    dreams = [paint(row, "a row dreamt around it") for row in _around(evidence, reps, first)]
     names = [name for name, kept in zip(plan.features, plan.inputs.kept, strict=True) if kept]
     projected = reps.inputs.outputs if reps.inputs.projection else 0
-    return Portraits(kind, tuple(names), groups, tuple(dreams), projected)
+    alike = evidence.likeness is not None
+    return Portraits(kind, tuple(names), groups, tuple(dreams), projected, alike)
+
+
+def _scaled(evidence: Evidence, reps: Representatives, z: F32) -> F32:
+    """Network inputs (n, r) as scaled inputs (n, d) of rows that are like them."""
+    if evidence.likeness is None:
+        return reps.inputs.back(z)
+    return evidence.likeness.scaled(z)
 
 
 def _members(evidence: Evidence, reps: Representatives) -> list[tuple[str, NDArray[np.intp], int]]:
@@ -141,14 +152,15 @@ def _painter(plan: Plan, X: F32) -> tuple[str, Callable[[F32, str], Markup]]:
     return "bars", lambda row, label: draw.bars(row, lows, highs, label)
 
 
-def _around(reps: Representatives, i: int) -> Sequence[F32]:
+def _around(evidence: Evidence, reps: Representatives, i: int) -> Sequence[F32]:
     """Scaled inputs (DREAMS, d) of rows that a device holding only representative i would draw."""
     rows = reps.rows
     if not len(rows.sigma):
         return ()
     bits = np.unpackbits(rows.bits, bitorder="little")[i * rows.row_bits : (i + 1) * rows.row_bits]
     one = replace(rows, levels=((DREAMS, 1),), bits=np.packbits(bits, bitorder="little"))
-    return list(reps.inputs.back(Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0]))
+    drawn = Representatives(reps.inputs, one, reps.classes).sample(DREAMS)[0]
+    return list(_scaled(evidence, reps, drawn))
 
 
 def _raw(plan: Plan, row: F32) -> tuple[float, ...]:
