@@ -11,8 +11,7 @@ from queue import Empty
 from typing import Any
 
 from bench.codec.cells import Cells
-from bench.codec.sets import facts_of
-from bench.codec.suite import Job
+from bench.codec.suite import Job, seconds
 from bench.codec.units import METHODS, Unit
 
 __all__ = ["estimate", "missing", "run"]
@@ -115,10 +114,12 @@ def _progress(trainings: int) -> Iterator[Callable[[int, str], None]]:
 
 
 def estimate(tasks: list[Task]) -> float:
-    """Seconds of one core, roughly: updates, and what choosing rows costs."""
+    """Seconds of one core, roughly: trainings, and what making rows costs."""
     total = 0.0
     for task in tasks:
         for unit, seeds, choice in task:
-            trainings = len(seeds) + (0 if choice else 3 + len(METHODS[unit.method].bits))
-            total += trainings * (facts_of(unit.set).steps * 8e-5 + unit.budget * 2e-5)
+            trainings = len(seeds) + (0 if choice else 2 + len(METHODS[unit.method].bits))
+            making = 2e-5 * unit.budget if unit.method.startswith("k-means") else 0.0
+            fits = 3.0 if unit.method in ("ours", "means") else 0.0
+            total += trainings * (seconds(unit.set) + making) + fits
     return total

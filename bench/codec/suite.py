@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import tinydream as td
 from bench.codec.learn import LEARNERS
-from bench.codec.sets import SETS, SHAPED, SHAPES
+from bench.codec.sets import SHAPED, SHAPES, facts_of
 from bench.codec.units import METHODS, Unit
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ablations",
     "jobs",
     "projections",
+    "seconds",
 ]
 
 BUDGETS = (2048, 8192, 32768)
@@ -69,6 +70,16 @@ ABLATION: tuple[Options, ...] = (
     (("soft", 4),),
 )
 
+WIDE = {  # inputs, where they are many
+    "cwru_bearing48k": 512,
+    "fashion_mnist_mini": 784,
+    "fsdd_mfcc": 490,
+    "geotec_har_watch": 300,
+    "magic_wand_digits": 80,
+    "mnist": 784,
+    "optdigits": 64,
+}
+
 Job = list[tuple[Unit, int]]  # units of one set that share work, each with its number of seeds
 
 
@@ -90,7 +101,7 @@ def projections() -> list[Options]:
 
 def jobs(names: Sequence[str], quick: bool) -> list[Job]:
     """All jobs, those first that take longest."""
-    order = sorted(names, key=lambda name: -_cost(name))
+    order = sorted(names, key=lambda name: -seconds(name))
     made: list[Job] = []
     for name in order:
         made += _main(name, quick)
@@ -100,9 +111,10 @@ def jobs(names: Sequence[str], quick: bool) -> list[Job]:
     return made
 
 
-def _cost(name: str) -> int:
-    wide = {"mnist": 784, "fashion_mnist_mini": 784, "cwru_bearing48k": 512, "fsdd_mfcc": 490}
-    return SETS[name].steps * (100 + wide.get(name, 20)) if name in SETS else 0
+def seconds(name: str) -> float:
+    """Of one training, about, on one core of the machine that this was written on."""
+    inputs = WIDE.get(name, 20)
+    return facts_of(name).steps * 32 * (0.4 + 0.02 * inputs) * 1e-6
 
 
 def _main(name: str, quick: bool) -> list[Job]:
