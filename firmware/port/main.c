@@ -6,7 +6,7 @@
 
 static uint32_t arena[(TD_ARENA_BYTES + 3) / 4]; // words, for the alignment
 static td_node_t node;
-TD_STATIC_ASSERT(sizeof(td_node_t) == TD_NODE_BYTES, node);
+TD_STATIC_ASSERT(sizeof(td_node_t) <= TD_NODE_BYTES, node); // less, where kernels are left out
 
 int main(void)
 {

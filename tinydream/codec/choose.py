@@ -23,7 +23,7 @@ __all__ = ["Candidate", "Trial", "candidates", "choose"]
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.15, 30, 2000, 16384
+HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.2, 30, 4000, 20000
 STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
 DRAWN, MOST_DRAWN = 16384, 1 << 22  # rows a candidate is judged by, and numbers in them

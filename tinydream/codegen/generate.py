@@ -182,4 +182,12 @@ def _kernels(plan: Plan) -> dict[str, int]:
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),
         "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),
+        "TD_WITH_SPREAD": int(len(plan.rows.spread) > 0),
+        "TD_WITH_GRIDS": int(len(plan.rows.width) > 1),
+        "TD_WITH_SOFT": int(plan.rows.soft_bits > 0),
+        "TD_WITH_MOMENTUM": int(plan.optimizer.kind == "sgd" and plan.optimizer.state > 0),
+        "TD_WITH_CLIP": int(plan.optimizer.clip > 0),
+        "TD_WITH_DECAY": int(plan.optimizer.decay > 0),
+        "TD_WITH_PROJECTION": int(plan.inputs.projection is not None),
+        "TD_WITH_EXPANSION": int(len(plan.inputs.expand) > 0),
     }

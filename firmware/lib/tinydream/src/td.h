@@ -186,8 +186,6 @@ typedef struct {
     float *weights;         // layer by layer: W (out, in) row-major, then b (out)
     float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
-    float *best;            // what moves, as it was after the best epoch; keep_best only
-    float *target;          // (classes), of one row; soft targets only
     uint32_t *draws;        // per row of a slice: index, key
     float *activations;     // drawn rows, and each dense layer's outputs: (slice, width) each, at their places
     uint32_t order[8];      // keys of the current pass's permutation
@@ -197,12 +195,21 @@ typedef struct {
     uint32_t correct;
     float loss;
     float rate;             // of this epoch
+    uint8_t running;
+    // of what this build has; all its files are compiled with the same TD_WITH_...
+#if TD_WITH_ADAM
     float power1, power2;   // beta1^step, beta2^step
+#endif
+#if TD_WITH_SOFT
+    float *target;          // (classes), of one row; soft targets only
+#endif
+#if TD_WITH_VALIDATION
+    float *best;            // what moves, as it was after the best epoch; keep_best only
     uint32_t valid_row, valid_correct; // validation rows done after this epoch
     float valid_loss;
     uint32_t best_epoch;
     float best_loss;
-    uint8_t running;
+#endif
 } td_train_t;
 
 // Bytes of arena that a plan needs; equals plan.arena_bytes in Python. 0 when the plan is not valid.

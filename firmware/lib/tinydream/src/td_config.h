@@ -67,6 +67,33 @@
 #ifndef TD_WITH_TRANSFORM
 #define TD_WITH_TRANSFORM 1
 #endif
+#ifndef TD_WITH_MOMENTUM // SGD with momentum
+#define TD_WITH_MOMENTUM 1
+#endif
+#ifndef TD_WITH_CLIP
+#define TD_WITH_CLIP 1
+#endif
+#ifndef TD_WITH_DECAY
+#define TD_WITH_DECAY 1
+#endif
+#ifndef TD_WITH_VALIDATION // validation rows, patience, keeping the best weights
+#define TD_WITH_VALIDATION 1
+#endif
+#ifndef TD_WITH_SOFT // soft targets
+#define TD_WITH_SOFT 1
+#endif
+#ifndef TD_WITH_SPREAD // spreads by class or row
+#define TD_WITH_SPREAD 1
+#endif
+#ifndef TD_WITH_GRIDS // a grid for each column, not one for all
+#define TD_WITH_GRIDS 1
+#endif
+#ifndef TD_WITH_PROJECTION
+#define TD_WITH_PROJECTION 1
+#endif
+#ifndef TD_WITH_EXPANSION // columns of codes that become several inputs
+#define TD_WITH_EXPANSION 1
+#endif
 
 // rows that kernels take together: 1 (small), 4 (fast), 8 (a host's own); never a matter of bits
 #ifndef TD_TILE

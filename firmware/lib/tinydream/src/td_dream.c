@@ -7,6 +7,14 @@
 
 enum { MOST_FACTORS = 32, MOST_AXES = 3 };
 
+// whether deviations may lie in x before columns are done, 0 or computed there
+#define TD_PREPARES (!TD_WITH_DEVIATION || TD_WITH_FACTORS || TD_WITH_TRANSFORM || TD_WITH_VALIDATION)
+
+static uint32_t grid_stride(const td_rows_t *rows)
+{
+    return TD_WITH_GRIDS ? rows->grid_stride : 0;
+}
+
 typedef struct {
     uint32_t width, mask;       // bits of an integer, as many ones
     float low, step;
@@ -67,7 +75,7 @@ static float scale_of(uint8_t sigma)
 
 static grid_t grid_of(const td_rows_t *rows, uint32_t j)
 {
-    uint32_t i = j * rows->grid_stride;
+    uint32_t i = j * grid_stride(rows);
     int32_t low = rows->low[i];
     grid_t g;
     g.width = td_rows_width(rows, j);
@@ -119,7 +127,7 @@ static TD_INLINE float on_grid(grid_t g, uint32_t q)
 // widths less one of four columns from 4 * k on, 4 bits each
 static TD_INLINE uint32_t widths_of(const td_rows_t *rows, uint32_t k)
 {
-    if (rows->grid_stride == 0)
+    if (grid_stride(rows) == 0)
         return (rows->width[0] & 15u) * 0x1111u;
     return rows->width[2 * k] | (uint32_t)rows->width[2 * k + 1] << 8;
 }
@@ -131,12 +139,12 @@ static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
     const td_rows_t *rows = dream->rows;
     const uint8_t *bits = rows->bits, *sigma = dream->sigma, *steps = rows->step;
     const int8_t *lows = rows->low;
-    uint32_t k, at = 0, stride = rows->grid_stride, total = 0, special = !sigma || rows->spread;
+    uint32_t k, at = 0, stride = grid_stride(rows), total = 0, drawing = !TD_PREPARES || sigma;
     grid_t g0, g1, g2, g3;
     for (k = 0; 4 * k + 4 <= rows->columns; k++, at += total) {
         const row_t *row = dream->row, *end = row + dream->n;
         float v0 = 0.0f, v1 = 0.0f, v2 = 0.0f, v3 = 0.0f;
-        if (sigma) {
+        if (drawing) {
             v0 = scale_of(sigma[4 * k]);
             v1 = scale_of(sigma[4 * k + 1]);
             v2 = scale_of(sigma[4 * k + 2]);
@@ -161,11 +169,11 @@ static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
             const uint8_t *p = bits + first / 8;
             float *x = row->x + 4 * k, d0 = v0 * drawn(hash), d1 = v1 * drawn(hash >> 8);
             float d2 = v2 * drawn(hash >> 16), d3 = v3 * drawn(hash >> 24);
-            if (special) {
-                d0 = row->spread * (sigma ? d0 : x[0]);
-                d1 = row->spread * (sigma ? d1 : x[1]);
-                d2 = row->spread * (sigma ? d2 : x[2]);
-                d3 = row->spread * (sigma ? d3 : x[3]);
+            if ((TD_WITH_SPREAD && rows->spread) || !drawing) {
+                d0 = row->spread * (drawing ? d0 : x[0]);
+                d1 = row->spread * (drawing ? d1 : x[1]);
+                d2 = row->spread * (drawing ? d2 : x[2]);
+                d3 = row->spread * (drawing ? d3 : x[3]);
             }
             q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
             x[0] = on_grid(g0, q) + d0;
@@ -187,7 +195,7 @@ static void all_columns(const dream_t *dream)
     const td_rows_t *rows = dream->rows;
     uint32_t j = 0, at = 0;
 #if TD_WITH_DEVIATION
-    if (dream->windows)
+    if (dream->windows && (TD_PREPARES || dream->sigma))
         j = four_by_four(dream, &at);
 #endif
     for (; j < rows->columns; j++)
@@ -279,7 +287,7 @@ static void prepare(const td_rows_t *rows, uint32_t key, float *d)
 
 void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x)
 {
-    uint32_t b, end = rows->count * rows->row_bits, simple = rows->rank == 0 && rows->axes_count == 0;
+    uint32_t b, end = rows->count * rows->row_bits, simple = !((TD_WITH_FACTORS && rows->rank) || (TD_WITH_TRANSFORM && rows->axes_count));
     dream_t dream;
     dream.rows = rows;
     dream.sigma = simple ? rows->sigma : NULL;

@@ -28,7 +28,7 @@ static void take(const td_inputs_t *inputs, uint32_t k, float value, float *x)
     uint32_t o, bits = inputs->code_bits, at = k * inputs->outputs * bits;
     int32_t zero = (1 << bits) / 2;
     value = scaled(inputs, k, value);
-    if (inputs->codes == NULL) {
+    if (!TD_WITH_PROJECTION || inputs->codes == NULL) {
         x[k] = value;
         return;
     }
@@ -48,14 +48,14 @@ void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x)
         uint32_t codes;
         if (!is_kept(inputs, j))
             continue;
-        codes = inputs->expand ? inputs->expand[column] : 0;
+        codes = TD_WITH_EXPANSION && inputs->expand ? inputs->expand[column] : 0;
         column++;
         if (codes < 2)
             take(inputs, k++, value, x);
         for (c = 0; codes > 1 && c < codes; c++)
             take(inputs, k++, value != value ? value : value == (float)c ? 1.0f : 0.0f, x);
     }
-    for (o = 0; inputs->codes && o < inputs->outputs; o++)
+    for (o = 0; TD_WITH_PROJECTION && inputs->codes && o < inputs->outputs; o++)
         x[o] = clamped(x[o] * td_f8(inputs->code_scale[o]));
 }
 
@@ -66,6 +66,8 @@ static int projection_check(const td_inputs_t *inputs)
     uint64_t bits = (uint64_t)inputs->columns * inputs->outputs * inputs->code_bits;
     if (inputs->codes == NULL)
         return inputs->outputs == inputs->columns ? 0 : TD_EPLAN;
+    if (!TD_WITH_PROJECTION)
+        return TD_ENOKERNEL;
     if (inputs->outputs == 0 || inputs->code_scale == NULL)
         return TD_EPLAN;
     return inputs->code_bits >= 2 && inputs->code_bits <= 8 && bits <= 0xffffffffu ? 0 : TD_EPLAN;
@@ -78,6 +80,8 @@ int td_inputs_check(const td_inputs_t *inputs)
         return TD_EPLAN;
     if (inputs->shift == NULL || inputs->gain == NULL)
         return TD_EPLAN;
+    if (!TD_WITH_EXPANSION && inputs->expand != NULL)
+        return TD_ENOKERNEL;
     for (j = 0; j < inputs->raw_columns; j++) {
         if (!is_kept(inputs, j))
             continue;

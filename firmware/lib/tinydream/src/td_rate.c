@@ -32,7 +32,9 @@ int td_rate_check(const td_knobs_t *knobs)
 {
     if (!(knobs->rate > 0.0f && knobs->rate <= 1e6f))
         return TD_EARG;
-    if (knobs->schedule > TD_COSINE || knobs->every == 0 || !(knobs->factor >= 0.0f && knobs->factor <= 1.0f))
+    if (knobs->schedule > TD_COSINE || (knobs->schedule == TD_STEP && knobs->every == 0))
+        return TD_EARG;
+    if (!(knobs->factor >= 0.0f && knobs->factor <= 1.0f))
         return TD_EARG;
     return 0;
 }

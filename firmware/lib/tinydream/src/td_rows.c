@@ -45,20 +45,25 @@ uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t p
 
 uint32_t td_rows_width(const td_rows_t *rows, uint32_t j)
 {
-    uint32_t i = j * rows->grid_stride;
+    uint32_t i = TD_WITH_GRIDS ? j * rows->grid_stride : 0;
     return ((rows->width[i >> 1] >> (4 * (i & 1u))) & 15u) + 1u;
+}
+
+static uint32_t soft_bits(const td_rows_t *rows)
+{
+    return TD_WITH_SOFT ? rows->soft_bits : 0;
 }
 
 // bits behind the columns: label or soft target, then the code of the spread
 static uint32_t tail_bits(const td_rows_t *rows)
 {
-    return rows->label_bits + (uint32_t)rows->soft_bits * rows->classes + rows->spread_bits;
+    return rows->label_bits + soft_bits(rows) * rows->classes + (TD_WITH_SPREAD ? rows->spread_bits : 0u);
 }
 
 // class k's share of a row, an integer
 static uint32_t share(const td_rows_t *rows, uint32_t index, uint32_t k)
 {
-    uint32_t at = (index + 1) * rows->row_bits - tail_bits(rows) + k * rows->soft_bits;
+    uint32_t at = (index + 1) * rows->row_bits - tail_bits(rows) + k * soft_bits(rows);
     return td_bits(rows->bits, at, rows->soft_bits);
 }
 
@@ -67,7 +72,7 @@ uint32_t td_rows_label(const td_rows_t *rows, uint32_t index)
     uint32_t k, best = 0;
     if (rows->label_bits != 0)
         return td_bits(rows->bits, (index + 1) * rows->row_bits - tail_bits(rows), rows->label_bits);
-    for (k = 1; rows->soft_bits != 0 && k < rows->classes; k++)
+    for (k = 1; soft_bits(rows) != 0 && k < rows->classes; k++)
         if (share(rows, index, k) > share(rows, index, best))
             best = k;
     return best;
@@ -91,12 +96,12 @@ void td_rows_target(const td_rows_t *rows, uint32_t index, float *t)
 
 float td_rows_spread(const td_rows_t *rows, uint32_t index)
 {
+    if (!TD_WITH_SPREAD || rows->spread == TD_SPREAD_NONE)
+        return 1.0f;
     if (rows->spread == TD_SPREAD_CLASS)
         return td_f8(rows->spreads[td_rows_label(rows, index)]);
-    if (rows->spread == TD_SPREAD_ROW)
-        return td_f8(rows->spreads[td_bits(rows->bits, (index + 1) * rows->row_bits - rows->spread_bits,
-                                           rows->spread_bits)]);
-    return 1.0f;
+    return td_f8(rows->spreads[td_bits(rows->bits, (index + 1) * rows->row_bits - rows->spread_bits,
+                                       rows->spread_bits)]);
 }
 
 void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t position,
@@ -136,6 +141,8 @@ static int target_check(const td_rows_t *rows, uint32_t outputs)
         return TD_EPLAN;
     if (rows->label_bits != 0 && rows->soft_bits != 0)
         return TD_EPLAN;
+    if (!TD_WITH_SOFT && rows->soft_bits != 0)
+        return TD_ENOKERNEL;
     return rows->classes == (told ? outputs : 0) ? 0 : TD_EPLAN;
 }
 
@@ -146,7 +153,7 @@ static int labels_check(const td_rows_t *rows, uint32_t outputs)
     for (i = 0; i < rows->count; i++) {
         if (td_rows_label(rows, i) >= outputs)
             return TD_EPLAN;
-        if (rows->soft_bits != 0 && sum_of_shares(rows, i) == 0)
+        if (soft_bits(rows) != 0 && sum_of_shares(rows, i) == 0)
             return TD_EPLAN;
     }
     return 0;
@@ -159,6 +166,10 @@ int td_rows_check(const td_rows_t *rows, uint32_t outputs)
     int code;
     if (!rows->bits || !rows->levels || !rows->width || !rows->low || !rows->step || rows->grid_stride > 1)
         return TD_EPLAN;
+    if (!TD_WITH_GRIDS && rows->grid_stride != 0)
+        return TD_ENOKERNEL;
+    if (!TD_WITH_SPREAD && rows->spread != TD_SPREAD_NONE)
+        return TD_ENOKERNEL;
     if ((code = levels_check(rows)) != 0 || (code = target_check(rows, outputs)) != 0)
         return code;
     for (i = 0; i < rows->columns; i++)

@@ -7,13 +7,13 @@
 // a soft target, unpacked; hard ones and those of a regression need no place
 static uint32_t target_numbers(const td_plan_t *plan)
 {
-    return plan->rows.soft_bits ? plan->rows.classes : 0;
+    return TD_WITH_SOFT && plan->rows.soft_bits ? plan->rows.classes : 0;
 }
 
 // numbers kept for each parameter that moves, besides itself
 static uint32_t per_moving(const td_plan_t *plan)
 {
-    return td_update_gradients(plan) + td_update_state(plan) + plan->keep_best;
+    return td_update_gradients(plan) + td_update_state(plan) + (TD_WITH_VALIDATION ? plan->keep_best : 0u);
 }
 
 static int check(const td_plan_t *plan)
@@ -84,10 +84,14 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     at += (size_t)td_update_gradients(plan) * moving;
     train->state = td_update_state(plan) ? at : NULL;
     at += (size_t)td_update_state(plan) * moving;
+#if TD_WITH_VALIDATION
     train->best = plan->keep_best ? at : NULL;
     at += (size_t)plan->keep_best * moving;
+#endif
+#if TD_WITH_SOFT
     train->target = at;
     at += target_numbers(plan);
+#endif
     train->draws = (uint32_t *)(void *)at;
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
@@ -109,11 +113,15 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
     train->knobs = *knobs;
     if (knobs->epoch_rows == 0)
         train->knobs.epoch_rows = train->plan->rows.rows;
+#if TD_WITH_VALIDATION
     train->valid_row = train->best_epoch = 0;
+#endif
     train->pass = train->position = train->epoch = train->step = train->row = train->correct = 0;
     train->loss = 0.0f;
     train->rate = td_rate(knobs, 0, 0.0f);
+#if TD_WITH_ADAM
     train->power1 = train->power2 = 1.0f;
+#endif
     td_rows_order(knobs->seed, 0, train->order);
     train->running = 1;
     return 0;
@@ -121,8 +129,10 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
 
 void td_train_stop(td_train_t *train)
 {
-    if (TD_WITH_VALIDATION && train->running)
+#if TD_WITH_VALIDATION
+    if (train->running)
         td_valid_restore(train);
+#endif
     train->running = 0;
 }
 
@@ -149,10 +159,13 @@ static const float *target_of(td_train_t *train, uint32_t b)
     const td_plan_t *plan = train->plan;
     if (plan->rows.targets)
         return train->activations + (size_t)b * plan->rows.columns + plan->inputs.outputs;
-    if (plan->rows.soft_bits == 0)
-        return NULL;
-    td_rows_target(&plan->rows, train->draws[2 * b], train->target);
-    return train->target;
+#if TD_WITH_SOFT
+    if (plan->rows.soft_bits != 0) {
+        td_rows_target(&plan->rows, train->draws[2 * b], train->target);
+        return train->target;
+    }
+#endif
+    return NULL;
 }
 
 static int train_slice(td_train_t *train, uint32_t n)
@@ -180,7 +193,7 @@ static float gradient_scale(const td_train_t *train, uint32_t rows)
 {
     float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
     uint32_t i;
-    if (clip == 0.0f)
+    if (!TD_WITH_CLIP || clip == 0.0f)
         return scale;
     for (i = 0; i < td_net_moving_all(train->plan); i++) {
         float g = train->gradients[i] * scale;
@@ -202,8 +215,10 @@ static void end_epoch(td_train_t *train, td_metrics_t *metrics)
     train->loss = 0.0f;
     metrics->valid_rows = metrics->valid_correct = metrics->best = 0;
     metrics->valid_loss = 0.0f;
-    if (TD_WITH_VALIDATION && train->plan->valid_count != 0)
+#if TD_WITH_VALIDATION
+    if (train->plan->valid_count != 0)
         last |= td_valid_judge(train, metrics);
+#endif
     if (last)
         td_train_stop(train);
     else
@@ -245,11 +260,14 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
         }
         train->step++;
         train->row += batch;
-        if (train->row < train->knobs.epoch_rows || train->plan->valid_count > 0)
+        if (train->row < train->knobs.epoch_rows || (TD_WITH_VALIDATION && train->plan->valid_count > 0))
             return 0;
-    } else if (TD_WITH_VALIDATION && td_valid_step(train) == 0) {
+    }
+#if TD_WITH_VALIDATION
+    else if (td_valid_step(train) == 0) {
         return 0;
     }
+#endif
     end_epoch(train, metrics);
     return 1;
 }

@@ -28,6 +28,10 @@ int td_update_check(const td_plan_t *plan)
         return TD_ENOKERNEL;
     if (!TD_WITH_ADAM && plan->optimizer == TD_ADAM)
         return TD_ENOKERNEL;
+    if ((!TD_WITH_CLIP && plan->clip != 0.0f) || (!TD_WITH_DECAY && plan->decay != 0.0f))
+        return TD_ENOKERNEL;
+    if (!TD_WITH_MOMENTUM && plan->optimizer == TD_SGD && plan->momentum != 0.0f)
+        return TD_ENOKERNEL;
     if (!TD_WITH_GRADIENTS && td_update_gradients(plan))
         return TD_ENOKERNEL;
     if (!TD_WITH_DESCENT && !td_update_gradients(plan))
@@ -35,7 +39,7 @@ int td_update_check(const td_plan_t *plan)
     return 0;
 }
 
-#if TD_WITH_SGD && TD_WITH_GRADIENTS
+#if TD_WITH_SGD && TD_WITH_MOMENTUM && TD_WITH_GRADIENTS
 static void move_momentum(float *w, float *gradient, float *v, uint32_t count, float scale, float rate,
                           float momentum)
 {
@@ -72,7 +76,7 @@ static void move_adam(const td_plan_t *plan, float *w, float *gradient, float *m
 }
 #endif
 
-#if TD_WITH_GRADIENTS
+#if TD_WITH_GRADIENTS && TD_WITH_DECAY
 // decoupled weight decay, as in Keras: from what the weights were before the step, and at most all of them
 static void shrink(float *w, uint32_t count, float share)
 {
@@ -89,8 +93,10 @@ static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count,
 {
     const td_plan_t *plan = train->plan;
     float *gradient = train->gradients + at, *state = train->state + (train->state ? at : 0);
+#if TD_WITH_DECAY
     if (plan->decay != 0.0f)
         shrink(w, count, train->rate * plan->decay);
+#endif
 #if TD_WITH_ADAM
     if (plan->optimizer == TD_ADAM)
         move_adam(plan, w, gradient, state, state + td_net_moving_all(plan), count, scale, alpha);
@@ -98,10 +104,13 @@ static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count,
 #if TD_WITH_SGD
     if (plan->optimizer == TD_SGD && train->state == NULL)
         loop_move(w, gradient, scale, train->rate, count);
+#endif
+#if TD_WITH_SGD && TD_WITH_MOMENTUM
     if (plan->optimizer == TD_SGD && train->state != NULL)
         move_momentum(w, gradient, state, count, scale, train->rate, plan->momentum);
 #endif
     (void)alpha; // of Adam only
+    (void)state; // not of plain SGD
 }
 #endif
 

@@ -2,6 +2,7 @@
 // td_valid.c - validation rows in flash: how good an epoch was, when to stop, and which weights to keep.
 #include "td_internal.h"
 
+#if TD_WITH_VALIDATION
 // Validation rows are stored like the others, on the same grid; but a label is hard, and nothing is dreamt.
 static td_rows_t valid_rows(const td_plan_t *plan)
 {
@@ -116,3 +117,11 @@ void td_valid_restore(td_train_t *train)
     if (train->best != NULL && train->best_epoch != 0)
         copy_best(train, 1);
 }
+#else
+int td_valid_check(const td_plan_t *plan)
+{
+    if (plan->valid_count == 0)
+        return plan->keep_best ? TD_EPLAN : 0;
+    return TD_ENOKERNEL;
+}
+#endif
