@@ -111,16 +111,20 @@ def _groups(seen: looks.Inspected) -> None:
 def _projection(seen: looks.Inspected) -> None:
     show.line(show.projection(seen.facts))
     if seen.facts["trials"]:
-        table = _columns(
-            "", "tried", "numbers a row", "bits", "noise", "score", "uncertain by", "", ""
-        )
+        names = "numbers a row", "bits", "noise", "spread", "score", "uncertain", ""
+        table = _columns("", "tried", *names)
         for i, trial in enumerate(seen.facts["trials"]):
             what, model = trial["candidate"], trial["model"]
-            cells = what["kind"], f"{what['rank']}", f"{what['bits'] or ''}", f"{model['noise']:g}"
-            mark = "chosen" if i == seen.facts["chosen"] else ""
-            spread = model.get("spread", "none")
-            by = "" if spread == "none" else f"spread by {spread}"
-            table.add_row(*cells, f"{trial['score']:.3f}", f"{trial['margin']:.3f}", mark, by)
+            table.add_row(
+                what["kind"],
+                f"{what['rank']}",
+                f"{what['bits'] or ''}",
+                f"{model['noise']:g}",
+                model.get("spread", ""),
+                f"{trial['score']:.3f}",
+                f"{trial['margin']:.3f}",
+                "chosen" if i == seen.facts["chosen"] else "",
+            )
         show.console.print(table)
     show.line("")
 
