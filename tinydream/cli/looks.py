@@ -111,12 +111,20 @@ def _groups(seen: looks.Inspected) -> None:
 def _projection(seen: looks.Inspected) -> None:
     show.line(show.projection(seen.facts))
     if seen.facts["trials"]:
-        table = _columns("", "tried", "numbers a row", "bits", "noise", "score", "uncertain by", "")
+        names = "numbers a row", "bits", "noise", "spread", "score", "uncertain", ""
+        table = _columns("", "tried", *names)
         for i, trial in enumerate(seen.facts["trials"]):
             what, model = trial["candidate"], trial["model"]
-            cells = what["kind"], f"{what['rank']}", f"{what['bits'] or ''}", f"{model['noise']:g}"
-            mark = "chosen" if i == seen.facts["chosen"] else ""
-            table.add_row(*cells, f"{trial['score']:.3f}", f"{trial['margin']:.3f}", mark)
+            table.add_row(
+                what["kind"],
+                f"{what['rank']}",
+                f"{what['bits'] or ''}",
+                f"{model['noise']:g}",
+                model.get("spread", ""),
+                f"{trial['score']:.3f}",
+                f"{trial['margin']:.3f}",
+                "chosen" if i == seen.facts["chosen"] else "",
+            )
         show.console.print(table)
     show.line("")
 

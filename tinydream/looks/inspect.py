@@ -33,6 +33,11 @@ NOTES = {
     "low": "grids: lowest values",
     "step": "grids: steps",
     "sigma": "deviation model: a spread a column",
+    "spread": "deviation model: factors of all spreads, by class or by row",
+    "factor_scale": "deviation model: scales of factors in common",
+    "factors": "deviation model: what each factor moves in each column",
+    "axes": "deviation model: axes of a transform",
+    "correction": "deviation model: what makes spreads right behind it",
     "levels": "weights, and how many representatives have each",
     "bits": "representatives with their labels, bit-packed",
 }
