@@ -108,20 +108,29 @@ static uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
 }
 
 #if TD_WITH_DEVIATION
-// the grid of a column whose integers have no more than 7 bits
-static TD_INLINE grid_t small_grid(uint32_t width, int8_t low, uint8_t step)
+// A column whose integers have no more than 7 bits, as they lie in a window: not shifted down, but with a step
+// that is smaller by as many powers of two, which changes no bit of their product.
+typedef struct {
+    uint32_t mask;
+    float low, step;
+} small_t;
+
+static TD_INLINE small_t small_grid(uint32_t width, uint32_t at, int8_t low, uint8_t code)
 {
-    grid_t g;
-    g.width = width;
-    g.mask = (1u << width) - 1u;
-    g.step = td_f8_inline(step);
-    g.low = (float)low * g.step;
+    small_t g;
+    td_float_t step;
+    step.f = td_f8_inline(code);
+    g.mask = ((1u << width) - 1u) << at;
+    g.low = (float)low * step.f;
+    if (step.u != 0)
+        step.u -= at << 23;
+    g.step = step.f;
     return g;
 }
 
-static TD_INLINE float on_grid(grid_t g, uint32_t q)
+static TD_INLINE float on_grid(small_t g, uint32_t window)
 {
-    return g.low + (float)(int32_t)(q & g.mask) * g.step;
+    return g.low + (float)(int32_t)(window & g.mask) * g.step;
 }
 
 // widths less one of four columns from 4 * k on, 4 bits each
@@ -140,32 +149,38 @@ static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
     const uint8_t *bits = rows->bits, *sigma = dream->sigma, *steps = rows->step;
     const int8_t *lows = rows->low;
     uint32_t k, at = 0, stride = grid_stride(rows), total = 0, drawing = !TD_PREPARES || sigma;
-    grid_t g0, g1, g2, g3;
+    uint32_t mix1 = TD_MIX_1, mix2 = TD_MIX_2;
+    small_t g0, g1, g2, g3;
+#if defined(__GNUC__) && defined(__thumb2__) // else GCC computes one from the other each time
+    __asm("" : "+r"(mix1), "+r"(mix2));
+#endif
     for (k = 0; 4 * k + 4 <= rows->columns; k++, at += total) {
         const row_t *row = dream->row, *end = row + dream->n;
         float v0 = 0.0f, v1 = 0.0f, v2 = 0.0f, v3 = 0.0f;
+        if (k == 0 || stride != 0) {
+            uint32_t widths = widths_of(rows, k), one = (widths & 15u) + 1, two, three;
+            if (((widths | (widths + 0x1111u)) & 0x8888u) != 0)
+                break;
+            two = one + (widths >> 4 & 15u) + 1;
+            three = two + (widths >> 8 & 15u) + 1;
+            total = three + (widths >> 12) + 1;
+            if (total > 25)
+                break;
+            g0 = small_grid(one, 0, lows[0], steps[0]);
+            g1 = small_grid(two - one, one, lows[stride], steps[stride]);
+            g2 = small_grid(three - two, two, lows[2 * stride], steps[2 * stride]);
+            g3 = small_grid(total - three, three, lows[3 * stride], steps[3 * stride]);
+            lows += 4 * stride;
+            steps += 4 * stride;
+        }
         if (drawing) {
             v0 = scale_of(sigma[4 * k]);
             v1 = scale_of(sigma[4 * k + 1]);
             v2 = scale_of(sigma[4 * k + 2]);
             v3 = scale_of(sigma[4 * k + 3]);
         }
-        if (k == 0 || stride != 0) {
-            uint32_t widths = widths_of(rows, k);
-            if (((widths | (widths + 0x1111u)) & 0x8888u) != 0)
-                break;
-            g0 = small_grid((widths & 15u) + 1, lows[0], steps[0]);
-            g1 = small_grid((widths >> 4 & 15u) + 1, lows[stride], steps[stride]);
-            g2 = small_grid((widths >> 8 & 15u) + 1, lows[2 * stride], steps[2 * stride]);
-            g3 = small_grid((widths >> 12) + 1, lows[3 * stride], steps[3 * stride]);
-            total = g0.width + g1.width + g2.width + g3.width;
-            if (total > 25)
-                break;
-            lows += 4 * stride;
-            steps += 4 * stride;
-        }
         do {
-            uint32_t first = row->start + at, hash = td_hash_inline(row->key + k), q;
+            uint32_t first = row->start + at, hash = td_mix(row->key + k, mix1, mix2), q;
             const uint8_t *p = bits + first / 8;
             float *x = row->x + 4 * k, d0 = v0 * drawn(hash), d1 = v1 * drawn(hash >> 8);
             float d2 = v2 * drawn(hash >> 16), d3 = v3 * drawn(hash >> 24);
@@ -177,11 +192,8 @@ static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
             }
             q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
             x[0] = on_grid(g0, q) + d0;
-            q >>= g0.width;
             x[1] = on_grid(g1, q) + d1;
-            q >>= g1.width;
             x[2] = on_grid(g2, q) + d2;
-            q >>= g2.width;
             x[3] = on_grid(g3, q) + d3;
         } while (++row != end);
     }
