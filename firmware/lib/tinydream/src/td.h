@@ -162,7 +162,7 @@ typedef struct {
     uint32_t epoch_rows;    // rows drawn an epoch; 0: as many as the representatives stand for
     float rate;             // learning rate of the first epoch, above 0, at most 1e6
     uint8_t schedule;       // TD_CONSTANT; TD_STEP: times `factor` every `every` epochs; TD_COSINE: falls towards
-    uint32_t every;         //   rate * factor, which it would reach after the last epoch. every: 1 or more
+    uint32_t every;         //   rate * factor, which it would reach after the last epoch. every: 1 or more, if a step
     float factor;           // 0..1
     uint32_t patience;      // epochs without a lower validation loss that end the run; 0: none do
 } td_knobs_t;
