@@ -90,6 +90,36 @@ def test_kernels_that_a_plan_does_not_ask_for_are_left_out_and_refused(tmp_path)
             device.train(epochs=1)
 
 
+def asks_for(switch, plan):
+    return f"-D{switch}=1" in generate(plan)["platformio.ini"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    "clip decay momentum validation soft spread grids projection expansion".split(),
+)
+def test_a_build_without_what_a_plan_asks_for_refuses_it(name, tmp_path):
+    switch = f"TD_WITH_{name.upper()}"
+    plan = next(p for p in map(random_plan, range(200)) if asks_for(switch, p))
+    with Device.open(ProcessLink([str(compiled(plan, tmp_path, f"-D{switch}=0"))])) as device:
+        with pytest.raises(Exception, match="kernel that this build left out"):
+            device.train(epochs=1)
+
+
+@pytest.mark.parametrize("seed", range(20, 32))
+def test_a_build_with_the_kernels_of_its_plan_and_no_others_gives_the_same_weights(seed, tmp_path):
+    plan = random_plan(seed)
+    knobs = {"epochs": 2, "rate": 0.01 * gentle(plan), "seed": seed, "weights_seed": 1}
+    text = generate(plan)["platformio.ini"]
+    flags = re.findall(r"-DTD_\w+=\d", text)
+    with Device.open(ProcessLink([str(compiled(plan, tmp_path, *flags))])) as device:
+        device.train(**knobs)
+        weights = device.pull()
+    simulator = Simulator(plan)
+    simulator.train(**knobs)
+    assert weights.tobytes() == simulator.weights.tobytes()
+
+
 def test_a_header_of_another_format_does_not_compile(tmp_path):
     plan = random_plan(0)
     write_project(plan, tmp_path)

@@ -162,7 +162,7 @@ typedef struct {
     uint32_t epoch_rows;    // rows drawn an epoch; 0: as many as the representatives stand for
     float rate;             // learning rate of the first epoch, above 0, at most 1e6
     uint8_t schedule;       // TD_CONSTANT; TD_STEP: times `factor` every `every` epochs; TD_COSINE: falls towards
-    uint32_t every;         //   rate * factor, which it would reach after the last epoch. every: 1 or more
+    uint32_t every;         //   rate * factor, which it would reach after the last epoch. every: 1 or more, if a step
     float factor;           // 0..1
     uint32_t patience;      // epochs without a lower validation loss that end the run; 0: none do
 } td_knobs_t;
@@ -180,12 +180,18 @@ typedef struct {
     uint32_t best;          // epoch whose validation loss was the least so far; 0: none was a number
 } td_metrics_t;
 
-// The life of a training run. Its fields are td's; a caller only keeps the memory.
+// The life of a training run. Its fields are td's, fewer where kernels are left out; a caller only keeps the memory.
 typedef struct {
     const td_plan_t *plan;
     float *weights;         // layer by layer: W (out, in) row-major, then b (out)
     float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
+#if TD_WITH_VALIDATION
+    float *best;            // what moves, as it was after the best epoch; keep_best only
+#endif
+#if TD_WITH_SOFT
+    float *target;          // (classes), of one row; soft targets only
+#endif
     uint32_t *draws;        // per row of a slice: index, key
     float *activations;     // drawn rows, and each dense layer's outputs: (slice, width) each, at their places
     uint32_t order[8];      // keys of the current pass's permutation
@@ -195,21 +201,16 @@ typedef struct {
     uint32_t correct;
     float loss;
     float rate;             // of this epoch
-    uint8_t running;
-    // of what this build has; all its files are compiled with the same TD_WITH_...
 #if TD_WITH_ADAM
     float power1, power2;   // beta1^step, beta2^step
 #endif
-#if TD_WITH_SOFT
-    float *target;          // (classes), of one row; soft targets only
-#endif
 #if TD_WITH_VALIDATION
-    float *best;            // what moves, as it was after the best epoch; keep_best only
     uint32_t valid_row, valid_correct; // validation rows done after this epoch
     float valid_loss;
     uint32_t best_epoch;
     float best_loss;
 #endif
+    uint8_t running;
 } td_train_t;
 
 // Bytes of arena that a plan needs; equals plan.arena_bytes in Python. 0 when the plan is not valid.

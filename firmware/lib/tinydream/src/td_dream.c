@@ -108,67 +108,98 @@ static uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
 }
 
 #if TD_WITH_DEVIATION
-// the grid of a column whose integers have no more than 7 bits
-static TD_INLINE grid_t small_grid(uint32_t width, int8_t low, uint8_t step)
+// A column whose integers have no more than 7 bits, as they lie in a window: not shifted down, but with a step
+// that is smaller by as many powers of two, which changes no bit of their product.
+typedef struct {
+    uint32_t mask;
+    float low, step;
+} small_t;
+
+static TD_INLINE small_t small_grid(uint32_t width, uint32_t at, int8_t low, uint8_t code)
 {
-    grid_t g;
-    g.width = width;
-    g.mask = (1u << width) - 1u;
-    g.step = td_f8_inline(step);
-    g.low = (float)low * g.step;
+    small_t g;
+    td_float_t step;
+    step.f = td_f8_inline(code);
+    g.mask = ((1u << width) - 1u) << at;
+    g.low = (float)low * step.f;
+    if (step.u != 0)
+        step.u -= at << 23;
+    g.step = step.f;
     return g;
 }
 
-static TD_INLINE float on_grid(grid_t g, uint32_t q)
+static TD_INLINE float on_grid(small_t g, uint32_t window)
 {
-    return g.low + (float)(int32_t)(q & g.mask) * g.step;
+    return g.low + (float)(int32_t)(window & g.mask) * g.step;
 }
 
-// widths less one of four columns from 4 * k on, 4 bits each
-static TD_INLINE uint32_t widths_of(const td_rows_t *rows, uint32_t k)
+// The grids of four columns from j on; returns the bits of their integers together, or 0 where one has more than
+// 7 bits, or they more than 25, which is a window's.
+static TD_INLINE uint32_t grids_of(const td_rows_t *rows, uint32_t j, small_t g[4])
 {
-    if (grid_stride(rows) == 0)
-        return (rows->width[0] & 15u) * 0x1111u;
-    return rows->width[2 * k] | (uint32_t)rows->width[2 * k + 1] << 8;
+    uint32_t stride = grid_stride(rows), widths = (rows->width[0] & 15u) * 0x1111u, one, two, three, total;
+    const int8_t *low = rows->low + j * stride;
+    const uint8_t *step = rows->step + j * stride;
+    if (stride != 0)
+        widths = rows->width[j / 2] | (uint32_t)rows->width[j / 2 + 1] << 8;
+    one = (widths & 15u) + 1;
+    two = one + (widths >> 4 & 15u) + 1;
+    three = two + (widths >> 8 & 15u) + 1;
+    total = three + (widths >> 12) + 1;
+    if (((widths | (widths + 0x1111u)) & 0x8888u) != 0 || total > 25)
+        return 0;
+    g[0] = small_grid(one, 0, low[0], step[0]);
+    g[1] = small_grid(two - one, one, low[stride], step[stride]);
+    g[2] = small_grid(three - two, two, low[2 * stride], step[2 * stride]);
+    g[3] = small_grid(total - three, three, low[3 * stride], step[3 * stride]);
+    return total;
 }
 
-// Columns four by four; a grid that all share is decoded once. Stops before four with an integer of more than
-// 7 bits, or of more than 25 together, which is a window's. Returns how many it did, and in *bit where they end.
+static TD_INLINE void scales_of(const uint8_t *sigma, float v[4])
+{
+    uint32_t codes = sigma[0] | (uint32_t)sigma[1] << 8 | (uint32_t)sigma[2] << 16 | (uint32_t)sigma[3] << 24;
+    v[0] = scale_of((uint8_t)codes);
+    v[1] = scale_of((uint8_t)(codes >> 8));
+    v[2] = scale_of((uint8_t)(codes >> 16));
+    v[3] = scale_of((uint8_t)(codes >> 24));
+}
+
+// Where registers are few, GCC would keep on the stack what an instruction has for nothing: j / 4, and a constant
+// that it takes for cheaper to compute from another one.
+#if defined(__GNUC__) && defined(__thumb2__)
+#define TD_OPAQUE(x) __asm("" : "+r"(x))
+#else
+#define TD_OPAQUE(x) (void)0
+#endif
+
+// Columns four by four; a grid that all share is decoded once. Stops before four whose integers are too wide.
+// Returns how many it did, and in *bit where they end.
 static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
 {
     const td_rows_t *rows = dream->rows;
-    const uint8_t *bits = rows->bits, *sigma = dream->sigma, *steps = rows->step;
-    const int8_t *lows = rows->low;
-    uint32_t k, at = 0, stride = grid_stride(rows), total = 0, drawing = !TD_PREPARES || sigma;
-    grid_t g0, g1, g2, g3;
-    for (k = 0; 4 * k + 4 <= rows->columns; k++, at += total) {
+    const uint8_t *bits = rows->bits;
+    uint32_t j, at = 0, total = 0, drawing = !TD_PREPARES || dream->sigma, mix1 = TD_MIX_1, mix2 = TD_MIX_2;
+    small_t g[4] = {{0, 0.0f, 0.0f}, {0, 0.0f, 0.0f}, {0, 0.0f, 0.0f}, {0, 0.0f, 0.0f}};
+    float v[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    TD_OPAQUE(mix1);
+    TD_OPAQUE(mix2);
+    if (grid_stride(rows) == 0 && rows->columns >= 4 && (total = grids_of(rows, 0, g)) == 0)
+        return 0;
+    for (j = 0; j + 4 <= rows->columns; j += 4, at += total) {
         const row_t *row = dream->row, *end = row + dream->n;
-        float v0 = 0.0f, v1 = 0.0f, v2 = 0.0f, v3 = 0.0f;
-        if (drawing) {
-            v0 = scale_of(sigma[4 * k]);
-            v1 = scale_of(sigma[4 * k + 1]);
-            v2 = scale_of(sigma[4 * k + 2]);
-            v3 = scale_of(sigma[4 * k + 3]);
-        }
-        if (k == 0 || stride != 0) {
-            uint32_t widths = widths_of(rows, k);
-            if (((widths | (widths + 0x1111u)) & 0x8888u) != 0)
-                break;
-            g0 = small_grid((widths & 15u) + 1, lows[0], steps[0]);
-            g1 = small_grid((widths >> 4 & 15u) + 1, lows[stride], steps[stride]);
-            g2 = small_grid((widths >> 8 & 15u) + 1, lows[2 * stride], steps[2 * stride]);
-            g3 = small_grid((widths >> 12) + 1, lows[3 * stride], steps[3 * stride]);
-            total = g0.width + g1.width + g2.width + g3.width;
-            if (total > 25)
-                break;
-            lows += 4 * stride;
-            steps += 4 * stride;
-        }
+        if (grid_stride(rows) != 0 && (total = grids_of(rows, j, g)) == 0)
+            break;
+        if (drawing)
+            scales_of(dream->sigma + j, v);
         do {
-            uint32_t first = row->start + at, hash = td_hash_inline(row->key + k), q;
+            uint32_t first = row->start + at, hash, q;
             const uint8_t *p = bits + first / 8;
-            float *x = row->x + 4 * k, d0 = v0 * drawn(hash), d1 = v1 * drawn(hash >> 8);
-            float d2 = v2 * drawn(hash >> 16), d3 = v3 * drawn(hash >> 24);
+            float *x, d0, d1, d2, d3;
+            TD_OPAQUE(j);
+            hash = td_mix(row->key + j / 4, mix1, mix2);
+            x = row->x + j;
+            d0 = v[0] * drawn(hash), d1 = v[1] * drawn(hash >> 8);
+            d2 = v[2] * drawn(hash >> 16), d3 = v[3] * drawn(hash >> 24);
             if ((TD_WITH_SPREAD && rows->spread) || !drawing) {
                 d0 = row->spread * (drawing ? d0 : x[0]);
                 d1 = row->spread * (drawing ? d1 : x[1]);
@@ -176,17 +207,14 @@ static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
                 d3 = row->spread * (drawing ? d3 : x[3]);
             }
             q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
-            x[0] = on_grid(g0, q) + d0;
-            q >>= g0.width;
-            x[1] = on_grid(g1, q) + d1;
-            q >>= g1.width;
-            x[2] = on_grid(g2, q) + d2;
-            q >>= g2.width;
-            x[3] = on_grid(g3, q) + d3;
+            x[0] = on_grid(g[0], q) + d0;
+            x[1] = on_grid(g[1], q) + d1;
+            x[2] = on_grid(g[2], q) + d2;
+            x[3] = on_grid(g[3], q) + d3;
         } while (++row != end);
     }
     *bit = at;
-    return 4 * k;
+    return j;
 }
 #endif
 
@@ -299,7 +327,7 @@ void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, flo
             row->start = draws[0] * rows->row_bits;
             row->key = draws[1];
             row->x = x;
-            row->spread = td_rows_spread(rows, draws[0]);
+            row->spread = TD_WITH_SPREAD ? td_rows_spread(rows, draws[0]) : 1.0f;
             dream.windows &= end - row->start >= rows->row_bits + 32;
             if (!dream.sigma)
                 prepare(rows, row->key, x);

@@ -52,15 +52,35 @@ static inline float td_root(float x)
 #endif
 }
 
-static inline uint32_t td_hash_inline(uint32_t x)
+// bits that a number above 0 has
+static inline uint32_t td_bit_length(uint32_t x)
 {
-    // lowbias32 by Chris Wellons: avalanche near that of a random function for two multiplications
+#if defined(__GNUC__) && __SIZEOF_INT__ == 4
+    return 32u - (uint32_t)__builtin_clz(x);
+#else
+    uint32_t bits = 0;
+    for (; x != 0; x >>= 1)
+        bits++;
+    return bits;
+#endif
+}
+
+// lowbias32 by Chris Wellons: avalanche near that of a random function for two multiplications
+static inline uint32_t td_mix(uint32_t x, uint32_t first, uint32_t second)
+{
     x ^= x >> 16;
-    x *= 0x7feb352du;
+    x *= first;
     x ^= x >> 15;
-    x *= 0x846ca68bu;
+    x *= second;
     x ^= x >> 16;
     return x;
+}
+#define TD_MIX_1 0x7feb352du
+#define TD_MIX_2 0x846ca68bu
+
+static inline uint32_t td_hash_inline(uint32_t x)
+{
+    return td_mix(x, TD_MIX_1, TD_MIX_2);
 }
 
 // `width` bits (1..16) from bit `at` on; touches no byte that holds none of them

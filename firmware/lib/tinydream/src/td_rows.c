@@ -15,9 +15,7 @@ void td_rows_order(uint32_t seed, uint32_t pass, uint32_t order[8])
 // 0..count-1: fewer than two turns on average.
 static uint32_t ticket(const uint32_t order[8], uint32_t count, uint32_t p)
 {
-    uint32_t bits = 1, mask, shift, r;
-    while (bits < 32 && ((count - 1) >> bits) != 0)
-        bits++;
+    uint32_t bits = td_bit_length((count - 1) | 1u), mask, shift, r;
     mask = 0xffffffffu >> (32 - bits);
     shift = bits > 2 ? bits / 2 : 1;
     do {

@@ -52,7 +52,7 @@ static void move_momentum(float *w, float *gradient, float *v, uint32_t count, f
 }
 #endif
 
-#if TD_WITH_ADAM
+#if TD_WITH_ADAM && TD_WITH_GRADIENTS
 // the step's common factor; once a step
 static float adam_alpha(td_train_t *train)
 {
