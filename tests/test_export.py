@@ -154,7 +154,7 @@ def test_export_of_projected_rows_carries_the_projection(verb):
     X = rng.normal(size=(400, 6)) @ rng.normal(size=(6, 40))
     y = (X[:, 0] > 0).astype(int)
     np.savez("table.npz", x_train=X, y_train=y, x_test=X[:50], y_test=y[:50])
-    assert verb("compress", "table.npz", "--budget-bytes", 600)[0] == 0
+    assert verb("compress", "table.npz", "--budget-bytes", 600, "--projection", "pca")[0] == 0
     reps, _ = read_representatives(Run("run"))
     assert reps.inputs.projection is not None, "a short budget for 40 columns of rank 6"
     assert verb("export", "reps.npz")[0] == verb("inspect")[0] == 0

@@ -59,7 +59,8 @@ def verb(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def planned(verb, table):
-    assert verb("compress", table, "--target", "kind", "--budget-bytes", 400)[0] == 0
+    plain = ("--budget-bytes", 400, "--projection", "none")
+    assert verb("compress", table, "--target", "kind", *plain)[0] == 0
     assert verb("plan", "--board", "native", "--epochs", 8, "--hidden", "8")[0] == 0
     return verb
 

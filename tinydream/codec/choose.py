@@ -166,7 +166,7 @@ def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
     or R2."""
     mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)
     std = Z.std(axis=0, dtype=np.float64)
-    start = np.diag(1 / np.maximum(std, 0.1 * np.sqrt(np.mean(std**2))))
+    start = np.diag(1 / np.maximum(std, 0.1 * np.sqrt(np.mean(std**2)) + 1e-6))
     if len(start) > HIDDEN:
         start = start @ np.random.default_rng(0).standard_normal((len(start), HIDDEN))
         start /= np.sqrt(len(start))
