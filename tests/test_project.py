@@ -129,6 +129,14 @@ def test_groups_are_held_out_whole_and_no_class_is_lost():
         assert not set(given[fit]) & set(given[held]) and 2 in y[fit]
 
 
+def test_a_class_too_rare_to_be_drawn_is_fitted_all_the_same():
+    y = np.zeros(200_000, np.int32)
+    y[[17, 99_999, 150_000]] = 1, 2, 3
+    fit, held = _split(y, 4, None, len(y))
+    assert set(y[fit]) == {0, 1, 2, 3} and not set(fit) & set(held)
+    assert (np.diff(fit) > 0).all() and len(held) == 4000
+
+
 def test_the_first_is_followed_unless_another_is_better_by_half_the_margin():
     X, y = table(n=1200)
     codec = EntroGeDe(budget_bytes=1500, noise=1.0).fit(X, y)

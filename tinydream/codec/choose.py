@@ -201,4 +201,9 @@ def _split(
         back = held & ~seen[y]
         held &= ~back if groups is None else ~np.isin(groups, groups[back])
     taken = np.sort(order)
-    return taken[~held[taken]], taken[held[taken]][:MOST_HELD_OUT]
+    fit = taken[~held[taken]]
+    if classes:  # and one that is too rare to be among the rows taken needs one
+        missing = np.flatnonzero(np.bincount(y[fit], minlength=classes) == 0)
+        rows = np.flatnonzero(~held & np.isin(y, missing))
+        fit = np.union1d(fit, rows[np.unique(y[rows], return_index=True)[1]])
+    return fit, taken[held[taken]][:MOST_HELD_OUT]
