@@ -367,3 +367,11 @@ def test_exports_say_what_they_hold(walked, tmp_path, walkers):
     assert np.allclose(np.array([row[:5] for row in got], float), reps.X, atol=1e-5)
     assert [row[5] for row in got] == ["abcd"[k] for k in reps.y]
     assert np.allclose(np.array(last[:5], float), reps.inputs.apply(raw[None])[0], atol=1e-5)
+
+
+def test_a_very_wide_table_is_neither_projected_nor_judged():
+    X = np.random.default_rng(0).standard_normal((200, 2100)).astype(np.float32)
+    codec = EntroGeDe(budget_bytes=30_000).fit(X, np.arange(200) % 2)
+    assert codec.trials_ == () and codec.representatives_.projection is None
+    with pytest.raises(InputError, match="2100 inputs are too many for a projection or factors"):
+        EntroGeDe(budget_bytes=30_000, projection="pca").fit(X, np.arange(200) % 2)

@@ -18,13 +18,14 @@ from tinydream.errors import BudgetError
 from tinydream.inputs import Projection
 from tinydream.rows import Rows
 
-__all__ = ["Candidate", "Trial", "candidates", "choose"]
+__all__ = ["MOST_COLUMNS", "Candidate", "Trial", "candidates", "choose"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.2, 30, 4000, 20000
 STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
+MOST_COLUMNS = 2048  # whose covariances are looked at: their axes take a second or two
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
 DRAWN, MOST_DRAWN = 16384, 1 << 22  # rows a candidate is judged by, and numbers in them
 
@@ -67,7 +68,8 @@ def candidates(
 
     Few columns: half, three quarters, and all of them (axes that fit the rows are worth it by
     themselves). Many: the largest rank whose projection takes at most three fifths of the
-    budget, but no more than about 8, 13 and 24 at 2, 8 and 32 KiB, and the rank below.
+    budget, but no more than about 8, 13 and 24 at 2, 8 and 32 KiB, and the rank below. More
+    than 2,048 are not projected.
     """
     ranks = [rank] if rank else _ranks(columns, budget)
     tried = [Candidate("none", columns, 0)]
@@ -80,7 +82,7 @@ def candidates(
 
 
 def _ranks(columns: int, budget: int) -> list[int]:
-    if columns < 4:
+    if not 4 <= columns <= MOST_COLUMNS:
         return []
     if columns <= 24:
         return sorted({round(columns / 2), round(3 * columns / 4), columns})

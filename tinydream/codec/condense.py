@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.codec.choose import Candidate, Trial, candidates, choose
+from tinydream.codec.choose import MOST_COLUMNS, Candidate, Trial, candidates, choose
 from tinydream.codec.deviation import NONE, Model, fit_deviations, haar_axes
 from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
 from tinydream.codec.project import KINDS, Directions
@@ -141,6 +141,11 @@ class _Job:
         kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
         if rank is not None and rank > columns:
             raise InputError(f"components is {rank}, but there are only {columns} inputs")
+        if columns > MOST_COLUMNS and (kind in KINDS or self.options.rank not in ("auto", 0)):
+            raise InputError(
+                f"{columns} inputs are too many for a projection or factors; at most"
+                f" {MOST_COLUMNS} can have them: remove some, or set projection='none' and rank=0"
+            )
         kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
         tried, models = (
             candidates(columns, self._budget(columns), kinds, rank),
@@ -150,7 +155,7 @@ class _Job:
             tried = tried[1:]
         if self.classes == 1:  # nothing is told apart: nothing can be judged
             return self._unjudged(U, y, tried, models[0])
-        if kind == "none" and len(models) == 1:
+        if kind == "none" and len(models) == 1 or columns > MOST_COLUMNS:  # too long to judge
             return None, models[0], (), None
         best, trials = choose(U, y, self.classes, groups, tried, models, self.rows)
         if best is None and kind in KINDS:
@@ -195,7 +200,7 @@ class _Job:
             models += [replace(usual, noise=each) for each in NOISES]
         if options.spread == "auto" and self.classes:
             models.append(replace(usual, spread="row"))
-        if options.rank == "auto" and columns >= 2 * RANK:
+        if options.rank == "auto" and 2 * RANK <= columns <= MOST_COLUMNS // 4:
             models.append(replace(usual, rank=RANK))
         if options.shape is not None:
             models.append(replace(usual, axes=haar_axes(options.shape)))
