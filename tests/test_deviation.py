@@ -17,7 +17,7 @@ UNIT = 0.0227652453  # 1 / spread of the device's normal table
 
 
 def leaves(seed=0, n=4000, d=6, m=12, spread=None, mix=None):
-    """Rows around m means: (space, leaf, mean, count)."""
+    """Rows around m means: (space, leaf, mean, count, within)."""
     rng = np.random.default_rng(seed)
     leaf = rng.permutation(np.arange(n) % m).astype(np.int32)
     apart = rng.standard_normal((n, d)) @ (np.eye(d) if mix is None else mix)
@@ -26,8 +26,7 @@ def leaves(seed=0, n=4000, d=6, m=12, spread=None, mix=None):
     Z = (4 * rng.standard_normal((m, d))[leaf] + apart).astype(np.float32)
     label = (leaf % 3).astype(np.int32)
     space = Space.of(Z, label, 3)
-    mean, count, _ = space.spread(leaf, m)
-    return space, leaf, mean, count
+    return space, leaf, *space.spread(leaf, m)
 
 
 def residuals(space, leaf, mean):
@@ -35,8 +34,8 @@ def residuals(space, leaf, mean):
 
 
 def test_sigma_is_the_spread_within_leaves():
-    space, leaf, mean, count = leaves(mix=np.diag([1, 2, 0.5, 1, 1, 3]))
-    fields, codes = fit_deviations(space, leaf, mean, count, Model(noise=0.5), 3)
+    space, leaf, mean, count, within = leaves(mix=np.diag([1, 2, 0.5, 1, 1, 3]))
+    fields, codes = fit_deviations(space, leaf, mean, count, within, Model(noise=0.5), 3)
     measured = residuals(space, leaf, mean).std(axis=0, ddof=len(count))
     assert np.allclose(f8_decode(fields["sigma"]), 0.5 * measured, rtol=0.07)
     assert set(fields) == {"sigma"} and not codes.any()
@@ -50,8 +49,8 @@ def test_no_noise_means_no_tables():
 def test_factors_and_sigma_make_the_covariance_within_leaves():
     rng = np.random.default_rng(3)
     mix = np.diag(np.full(6, 0.5)) + np.outer([2, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0])
-    space, leaf, mean, count = leaves(seed=int(rng.integers(9)), mix=mix)
-    fields, _ = fit_deviations(space, leaf, mean, count, Model(rank=2), 3)
+    space, leaf, mean, count, within = leaves(seed=int(rng.integers(9)), mix=mix)
+    fields, _ = fit_deviations(space, leaf, mean, count, within, Model(rank=2), 3)
     F = fields["factors"] * f8_decode(fields["factor_scale"])[:, None] / UNIT
     model = F.T @ F + np.diag(f8_decode(fields["sigma"]).astype(float) ** 2)
     apart = residuals(space, leaf, mean)
@@ -62,8 +61,8 @@ def test_factors_and_sigma_make_the_covariance_within_leaves():
 @pytest.mark.parametrize("by", ["class", "row"])
 def test_spreads_are_those_of_the_leaves(by):
     factor = np.array([0.5, 1.0, 2.0])[np.arange(12) % 3]
-    space, leaf, mean, count = leaves(spread=factor)
-    fields, codes = fit_deviations(space, leaf, mean, count, Model(spread=by), 3)
+    space, leaf, mean, count, within = leaves(spread=factor)
+    fields, codes = fit_deviations(space, leaf, mean, count, within, Model(spread=by), 3)
     spread = f8_decode(fields["spread"])
     found = spread[np.arange(12) % 3] if by == "class" else spread[codes]
     pooled = np.sqrt(np.mean(factor**2))
@@ -75,9 +74,9 @@ def test_spreads_are_those_of_the_leaves(by):
 def test_a_transform_keeps_the_spread_of_each_input():
     rng = np.random.default_rng(2)
     walk = np.cumsum(rng.standard_normal((8, 8)), axis=1) / 3
-    space, leaf, mean, count = leaves(d=8, mix=walk)
+    space, leaf, mean, count, within = leaves(d=8, mix=walk)
     axes = haar_axes((8,))
-    fields, _ = fit_deviations(space, leaf, mean, count, Model(axes=axes), 3)
+    fields, _ = fit_deviations(space, leaf, mean, count, within, Model(axes=axes), 3)
     drawn = rng.standard_normal((40000, 8)) * f8_decode(fields["sigma"])
     drawn = haar_inverse(drawn, axes) * f8_decode(fields["correction"])
     measured = residuals(space, leaf, mean).std(axis=0, ddof=len(count))
@@ -166,6 +165,29 @@ def test_rows_may_be_had_without_a_target():
     assert reps.sample(5000)[0].mean() == pytest.approx(codec.transform(X).mean(), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"projection": "lda"}, "projection is 'lda', which needs a target; take 'pca' or 'none'"),
+        ({"spread": "class"}, "spread is 'class', but there are no classes"),
+        ({"soft": 2}, "soft is 2, but there are no classes"),
+    ],
+)
+def test_what_needs_classes_says_so_without_them(option, message):
+    X = np.random.default_rng(0).standard_normal((90, 4))
+    with pytest.raises(InputError, match=message):
+        EntroGeDe(**option).fit(X)
+    if "projection" not in option:
+        with pytest.raises(InputError, match=message):
+            EntroGeDe(**option).fit(X, X[:, 0])
+
+
+def test_three_columns_are_projected_when_that_is_asked_for():
+    X = np.random.default_rng(0).standard_normal((300, 3))
+    reps = EntroGeDe(projection="pca", budget_bytes=400).fit(X, X[:, 0] > 0).representatives_
+    assert reps.projection.shape == (3, 3)
+
+
 def test_a_weight_is_as_many_rows():
     rng = np.random.default_rng(1)
     X, y = rng.standard_normal((300, 4)), rng.integers(0, 2, 300)
@@ -190,8 +212,11 @@ def test_weights_that_are_none_are_refused(weight):
         ({"noise": "loud"}, "noise is 'loud'; it is above 0, at most 100, or 'auto'"),
         ({"soft": 9}, "soft is 9; it must be a whole number in 0..8"),
         ({"rank": 33}, "rank is 33"),
-        ({"tree": "oak"}, "tree is 'oak'; it is 'adaptive', 'global'"),
+        ({"tree": "oak"}, "tree is 'oak'; it is 'adaptive' or 'global'"),
         ({"spread": "wide"}, "spread is 'wide'"),
+        ({"shape": (2, 1, 1, 2)}, "shape is .* it has one, two or three lengths"),
+        ({"shape": (2, -2)}, "a length of shape is -2; it must be a whole number in 1..65535"),
+        ({"shape": (2, 2), "one_hot": [0]}, "leave out one_hot, or shape"),
     ],
 )
 def test_an_option_out_of_range_is_said_so(option, message):

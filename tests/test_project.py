@@ -175,7 +175,7 @@ def test_an_explicit_kind_that_does_not_fit_is_refused_with_what_to_do(kind):
         ({"components": 0}, "components is 0; it must be a whole number in 1..65535"),
         ({"components": 41, "projection": "pca"}, "components is 41, but there are only 40"),
         ({"noise": -1}, "noise is -1; it is above 0, at most 100, or 'auto'"),
-        ({"spread": "all"}, "spread is 'all'; it is 'auto', 'none', 'class', 'row'"),
+        ({"spread": "all"}, "spread is 'all'; it is 'auto', 'none', 'class' or 'row'"),
         ({"rank": 33}, r"rank is 33; it must be a whole number in 0..32"),
     ],
 )

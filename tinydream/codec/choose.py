@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream import _core
 from tinydream.codec.deviation import Model
+from tinydream.codec.dream import dream
 from tinydream.codec.project import TRIAL_STEPS, Directions
 from tinydream.codec.threads import each_block
 from tinydream.codec.trainer import train_net
@@ -18,13 +18,14 @@ from tinydream.errors import BudgetError
 from tinydream.inputs import Projection
 from tinydream.rows import Rows
 
-__all__ = ["MOST_COLUMNS", "Candidate", "Trial", "candidates", "choose"]
+__all__ = ["FEW", "MOST_COLUMNS", "Candidate", "Trial", "candidates", "choose"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.2, 30, 4000, 20000
 STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
+FEW = 4  # columns, of which no fewer are worth keeping
 MOST_COLUMNS = 2048  # whose covariances are looked at: their axes take a second or two
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
 DRAWN, MOST_DRAWN = 16384, 1 << 22  # rows a candidate is judged by, and numbers in them
@@ -82,7 +83,7 @@ def candidates(
 
 
 def _ranks(columns: int, budget: int) -> list[int]:
-    if not 4 <= columns <= MOST_COLUMNS:
+    if not FEW <= columns <= MOST_COLUMNS:
         return []
     if columns <= 24:
         return sorted({round(columns / 2), round(3 * columns / 4), columns})
@@ -124,7 +125,8 @@ def choose(
     @cache
     def right(candidate: Candidate, model: Model) -> F64:
         projection, Z = project(candidate)
-        drawn = _dream(build(Z[fit], y[fit], projection, model))
+        rows = build(Z[fit], y[fit], projection, model)
+        drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
         return _right(*drawn, classes, Z[held], y[held])
 
     best, trials = _compare(((candidate, models[0]) for candidate in tried), right)
@@ -151,16 +153,6 @@ def _compare(
         return None, ()
     best = max(trials, key=lambda trial: trial.score)
     return trials[0] if best.score <= trials[0].score + best.margin / 2 else best, tuple(trials)
-
-
-def _dream(rows: Rows) -> tuple[F32, NDArray[Any]]:
-    """Rows drawn as a device would."""
-    n = min(DRAWN, MOST_DRAWN // rows.columns)
-    drawn, labels = _core.rows_draw(rows.to_bytes(), 0, 0, n)
-    x = np.frombuffer(drawn, np.float32).reshape(n, -1)
-    if rows.targets:
-        return x[:, : -rows.targets], x[:, -rows.targets :]
-    return x, np.frombuffer(labels, np.int32)
 
 
 def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]) -> F64:

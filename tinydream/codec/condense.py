@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.codec.choose import MOST_COLUMNS, Candidate, Trial, candidates, choose
+from tinydream.codec.choose import FEW, MOST_COLUMNS, Candidate, Trial, candidates, choose
 from tinydream.codec.deviation import NONE, Model, fit_deviations, haar_axes
 from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
 from tinydream.codec.project import KINDS, Directions
@@ -80,20 +80,14 @@ def condense(
     """Representatives of rows X (n, d) and y: labels (n,), or targets (n, t) if classes is 0.
 
     groups: (n,), of which whole ones are held out to choose a projection. Raises BudgetError
-    when not even one row a class fits, InputError for more components than inputs.
+    when not even one row a class fits, InputError for options that do not suit the table.
     """
+    _check(options, X.shape[1], classes)
     fixed, total = options.representatives, options.budget_bytes
-    if fixed is not None and fixed < classes:
-        raise BudgetError(
-            f"{fixed} representatives cannot stand for {classes} classes; ask for {classes} or more"
-        )
     outputs = Outputs() if classes else fit_outputs(y)
-    if options.shape is not None and (size := int(np.prod(options.shape))) != X.shape[1]:
-        raise InputError(
-            f"shape {tuple(options.shape)} is of {size} numbers and a row has {X.shape[1]}"
-        )
     shaped = options.shape is not None
     inputs = fit_inputs(X, total if fixed is None else None, options.one_hot, shaped)
+    _check_wide(options, inputs.columns)
     most = max(MOST_ROWS, ROWS_EACH * (8 * total // inputs.columns if fixed is None else fixed))
     if len(X) > most:
         chosen = _share(y if classes else np.zeros(len(y), np.int32), most)
@@ -109,6 +103,37 @@ def condense(
         inputs = replace(inputs, projection=projection)
         rows = job.rows(apply_inputs(inputs, X), truth, projection, model)
     return Condensed(inputs, outputs, rows, trials, place)
+
+
+def _check(options: Options, columns: int, classes: int) -> None:
+    """Options that do not suit rows of so many columns and classes (0: numbers, 1: no target)."""
+    fixed, shape = options.representatives, options.shape
+    if fixed is not None and fixed < classes:
+        raise BudgetError(
+            f"{fixed} representatives cannot stand for {classes} classes; ask for {classes} or more"
+        )
+    if shape is not None and (size := int(np.prod(shape))) != columns:
+        raise InputError(f"shape {tuple(shape)} is of {size} numbers and a row has {columns}")
+    if shape is not None and len(options.one_hot):
+        raise InputError("shape is of columns as they are; leave out one_hot, or shape")
+    if classes < 2 and (options.spread == "class" or options.soft):
+        name, value = ("spread", "'class'") if options.spread == "class" else ("soft", options.soft)
+        raise InputError(f"{name} is {value}, but there are no classes; leave it out")
+    if classes == 1 and options.projection in ("lda", "trained"):
+        raise InputError(
+            f"projection is {options.projection!r}, which needs a target; take 'pca' or 'none'"
+        )
+
+
+def _check_wide(options: Options, columns: int) -> None:
+    """Options that do not suit so many scaled inputs."""
+    if options.components is not None and options.components > columns:
+        raise InputError(f"components is {options.components}, but there are only {columns} inputs")
+    if columns > MOST_COLUMNS and (options.projection in KINDS or options.rank not in ("auto", 0)):
+        raise InputError(
+            f"{columns} inputs are too many for a projection or factors; at most"
+            f" {MOST_COLUMNS} can have them: remove some, or set projection='none' and rank=0"
+        )
 
 
 def _tables(inputs: Inputs, outputs: Outputs) -> dict[str, bytes]:
@@ -139,20 +164,11 @@ class _Job:
         """The projection of scaled inputs U (n, d), if any, the model, and what was tried: all
         trials, and the place of the one to follow."""
         kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
-        if rank is not None and rank > columns:
-            raise InputError(f"components is {rank}, but there are only {columns} inputs")
-        if columns > MOST_COLUMNS and (kind in KINDS or self.options.rank not in ("auto", 0)):
-            raise InputError(
-                f"{columns} inputs are too many for a projection or factors; at most"
-                f" {MOST_COLUMNS} can have them: remove some, or set projection='none' and rank=0"
-            )
         kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
-        tried, models = (
-            candidates(columns, self._budget(columns), kinds, rank),
-            self._models(columns),
-        )
-        if kind in KINDS:
-            tried = tried[1:]
+        if kind in KINDS and columns < FEW:  # nobody tries them unasked
+            rank = rank or columns
+        tried = candidates(columns, self._budget(columns), kinds, rank)[kind in KINDS :]
+        models = self._models(columns)
         if self.classes == 1:  # nothing is told apart: nothing can be judged
             return self._unjudged(U, y, tried, models[0])
         if kind == "none" and len(models) == 1 or columns > MOST_COLUMNS:  # too long to judge
@@ -179,10 +195,9 @@ class _Job:
         self, U: F32, y: NDArray[Any], tried: list[Candidate], model: Model
     ) -> tuple[Projection | None, Model, tuple[Trial, ...], int | None]:
         """Without a target: principal directions if they are asked for, else none."""
-        kept = [c for c in tried if c.kind == self.options.projection == "pca"]
-        if not kept:
+        if self.options.projection != "pca" or not tried:
             return None, model, (), None
-        chosen = kept[0]
+        chosen = tried[0]
         return Directions(U, y, 1).projection("pca", chosen.rank, chosen.bits), model, (), None
 
     def _models(self, columns: int) -> list[Model]:
@@ -246,8 +261,8 @@ class _Job:
 
     def _pack(self, space: Space, tree: Tree, layout: Layout, model: Model) -> Rows:
         leaf = space.lloyd(tree.cut(layout.rows), layout.rows, self.options.lloyd)
-        mean, count, _ = space.spread(leaf, layout.rows)
-        fields, codes = fit_deviations(space, leaf, mean, count, model, self.classes)
+        mean, count, within = space.spread(leaf, layout.rows)
+        fields, codes = fit_deviations(space, leaf, mean, count, within, model, self.classes)
         bits = self._tail(space)
         if len(bits) > 1:
             answer = soften(space.Z, space.label, self.classes, leaf, bits[0])

@@ -66,24 +66,28 @@ def haar_axes(shape: Sequence[int]) -> tuple[tuple[int, bool], ...]:
 
 
 def fit_deviations(
-    space: Space, leaf: I32, mean: F64, count: NDArray[np.int64], model: Model, classes: int
+    space: Space,
+    leaf: I32,
+    mean: F64,
+    count: NDArray[np.int64],
+    within: F64,
+    model: Model,
+    classes: int,
 ) -> tuple[dict[str, Any], I32]:
     """The fields of Rows that say the model, and each leaf's code of its spread (0 without).
 
-    leaf: (n,); mean (m, r + t), count (m,) of the leaves. The mean of a leaf has adapted to its
-    rows, so n - m degrees of freedom are left.
+    leaf: (n,). mean (m, r + t), count (m,) and within (r + t,): what `space.spread` says of it.
     """
     codes = np.zeros(len(count), np.int32)
     if not model.noise:
         return {"sigma": np.empty(0, np.uint8)}, codes
-    square = _within(space, mean, count)
-    fields: dict[str, Any] = {"sigma": square}
+    fields: dict[str, Any] = {"sigma": within}
     if model.rank:
         fields = _factors(space, mean, count, model)
     if model.axes:
-        fields |= _coefficients(space, leaf, mean, model.axes)
+        fields |= _coefficients(space, leaf, mean, within, model.axes)
     if model.spread != "none":
-        spread, codes = _spreads(space, leaf, mean, count, square, model.spread)
+        spread, codes = _spreads(space, leaf, mean, count, within, model.spread)
         fields |= spread
         if model.spread == "class":
             fields["classes"] = classes
@@ -93,19 +97,17 @@ def fit_deviations(
     return fields, codes
 
 
-def _within(space: Space, mean: F64, count: NDArray[np.int64]) -> F64:
-    """Variance within leaves of each column, (r + t,)."""
-    left = space.square - count @ (mean * mean)
-    return np.asarray(np.maximum(left, 0) / max(len(space.Z) - len(count), 1))
-
-
 def _factors(space: Space, mean: F64, count: NDArray[np.int64], model: Model) -> dict[str, Any]:
     """The strongest correlations within leaves as factors, and the variance that they leave.
 
     Principal components of the deviations in units of their own spread, less what is left in all
     directions. (Tipping and Bishop, "Probabilistic principal component analysis", 1999.)
     """
-    gram = (space.Z.T @ space.Z).astype(np.float64) - (mean * count[:, None]).T @ mean
+    gram = -(mean * count[:, None]).T @ mean
+    step = max(1, BLOCK // len(gram))
+    for i in range(0, len(space.Z), step):
+        rows = space.Z[i : i + step].astype(np.float64)
+        gram += rows.T @ rows
     covariance = gram / max(len(space.Z) - len(count), 1)
     own = np.sqrt(np.maximum(np.diag(covariance), 1e-18))
     value, vector = np.linalg.eigh(covariance / np.outer(own, own))
@@ -123,37 +125,30 @@ def _factors(space: Space, mean: F64, count: NDArray[np.int64], model: Model) ->
 
 
 def _coefficients(
-    space: Space, leaf: I32, mean: F64, axes: tuple[tuple[int, bool], ...]
+    space: Space, leaf: I32, mean: F64, within: F64, axes: tuple[tuple[int, bool], ...]
 ) -> dict[str, Any]:
     """Variance of each coefficient of the deviations, and what makes the inputs' own right."""
     inputs = space.Z.shape[1] - space.targets
-    total, own, left = np.zeros(inputs), np.zeros(inputs), max(len(space.Z) - len(mean), 1)
+    total, left = np.zeros(inputs), max(len(space.Z) - len(mean), 1)
     step = max(1, BLOCK // inputs)
     for i in range(0, len(space.Z), step):
         apart = space.Z[i : i + step, :inputs] - mean[leaf[i : i + step], :inputs]
-        own += (apart**2).sum(axis=0)
         total += (haar(apart, axes) ** 2).sum(axis=0)
     back = haar_inverse(np.eye(inputs), axes) ** 2  # coefficient, input
     made = np.maximum((total / left) @ back, 1e-18)
     return {
-        "sigma": np.append(total / left, _within_targets(space, mean, leaf)),
+        "sigma": np.append(total / left, within[inputs:]),
         "axes": axes,
-        "correction": f8_encode(np.sqrt(own / left / made)),
+        "correction": f8_encode(np.sqrt(within[:inputs] / made)),
     }
 
 
-def _within_targets(space: Space, mean: F64, leaf: I32) -> F64:
-    targets = space.Z.shape[1] - space.targets
-    apart = space.Z[:, targets:] - mean[leaf, targets:]
-    return np.asarray((apart**2).sum(axis=0) / max(len(space.Z) - len(mean), 1), np.float64)
-
-
 def _spreads(
-    space: Space, leaf: I32, mean: F64, count: NDArray[np.int64], square: F64, by: str
+    space: Space, leaf: I32, mean: F64, count: NDArray[np.int64], within: F64, by: str
 ) -> tuple[dict[str, Any], I32]:
     """Factors of all deviations, by class or by leaf: root mean square of deviations in units of
     the pooled spread, drawn to 1 where there are few rows."""
-    unit = np.where(square > 1e-12, 1 / np.maximum(square, 1e-12), 0)
+    unit = np.where(within > 1e-12, 1 / np.maximum(within, 1e-12), 0)
     rows = np.bincount(leaf, np.einsum("ij,ij,j->i", space.Z, space.Z, unit, dtype=np.float64))
     apart = np.maximum(rows - count * (mean**2 @ unit), 0) / max(np.count_nonzero(unit), 1)
     if by == "class":

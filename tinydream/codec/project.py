@@ -41,8 +41,7 @@ class Directions:
         """`rank` directions on principal axes of the projected rows, `bits` a number.
 
         kind: "pca", principal directions; "lda", Fisher's discriminants, and principal directions
-        of what they leave; "trained", with a small network behind it, from either of them
-        (CODEC.md, 1.2).
+        of what they leave; "trained", with a small network behind it, from either of them.
         """
         A = self._directions(rank, kind)
         if kind == "trained":

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinydream import _core
 from tinydream.codec.condense import condense
 from tinydream.codec.deviation import SPREADS
+from tinydream.codec.dream import dream
 from tinydream.codec.project import KINDS
 from tinydream.codec.quantise import dequantise, unpack_rows
 from tinydream.codec.scale import apply_inputs
@@ -102,17 +102,14 @@ class Representatives:
         if n < 1:
             raise InputError(f"n is {n}; one row or more can be drawn")
         _check_whole("seed", seed, 0, 2**32 - 1)
-        drawn, labels = _core.rows_draw(self.rows.to_bytes(), seed, 0, n)
-        x = np.frombuffer(drawn, np.float32).reshape(n, -1)
-        if self.rows.targets:
-            return x[:, : self._inputs], x[:, self._inputs :]
-        return x, np.frombuffer(labels, np.int32)
+        return dream(self.rows, n, seed)
 
 
 CHOICES = {
     "projection": ("auto", "none", *KINDS),
     "spread": ("auto", *SPREADS),
     "tree": ("adaptive", "global"),
+    "task": ("auto", *TASKS),
 }
 
 
@@ -260,18 +257,20 @@ class EntroGeDe:
         if self.rank != "auto":
             _check_whole("rank", self.rank, 0, 32, " or 'auto'")
         _check_whole("soft", self.soft, 0, 8)
-        number = isinstance(self.noise, int | float) and 0 < self.noise <= 100
-        if self.noise != "auto" and not number:
+        number = isinstance(self.noise, int | float) and not isinstance(self.noise, bool)
+        if self.noise != "auto" and not (number and 0 < float(self.noise) <= 100):
             raise InputError(f"noise is {self.noise!r}; it is above 0, at most 100, or 'auto'")
-        if self.task not in ("auto", *TASKS):
-            raise InputError(
-                f"task is {self.task!r}; it is 'auto', {' or '.join(map(repr, TASKS))}"
-            )
+        if self.shape is not None:
+            if not 1 <= len(tuple(self.shape)) <= 3:
+                raise InputError(f"shape is {self.shape!r}; it has one, two or three lengths")
+            for length in self.shape:
+                _check_whole("a length of shape", length, 1, 65535)
 
 
 def _check_word(name: str, value: Any, words: Sequence[str]) -> None:
     if value not in words:
-        raise InputError(f"{name} is {value!r}; it is {', '.join(map(repr, words))}")
+        *some, last = map(repr, words)
+        raise InputError(f"{name} is {value!r}; it is {', '.join(some)} or {last}")
 
 
 def _check_whole(name: str, value: Any, low: int, high: int, other: str = "") -> None:
