@@ -16,6 +16,7 @@ from tinydream import Adam, Network, Simulator, load_board, load_data, make_plan
 from tinydream.codec import KINDS, EntroGeDe, all_rows, random_rows
 from tinydream.codec.choose import _split, candidates, choose
 from tinydream.codec.deviation import Model
+from tinydream.codec.layout import Space
 from tinydream.codec.project import Directions, quantise_projection
 from tinydream.codec.quantise import f8_encode
 from tinydream.data import split
@@ -111,7 +112,8 @@ def test_no_candidate_that_fits_means_none():
         raise BudgetError("too small")
 
     X, y = table(400, d=8)
-    best, trials = choose(X, y, 4, None, candidates(8, 999, KINDS), [Model()], build)
+    tried = candidates(8, 999, KINDS)
+    best, trials = choose(X, y, 4, None, tried, [Model()], lambda Z, y: Space.of(Z, y, 4), build)
     assert best is None and trials == ()
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from tinydream.codec.deviation import Model
 from tinydream.codec.dream import dream
+from tinydream.codec.layout import Space
 from tinydream.codec.project import TRIAL_STEPS, Directions
-from tinydream.codec.threads import each_block
+from tinydream.codec.threads import at_once
 from tinydream.codec.trainer import train_net
 from tinydream.errors import BudgetError
 from tinydream.inputs import Projection
@@ -30,8 +30,10 @@ MOST_COLUMNS = 2048  # whose covariances are looked at: their axes take a second
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
 DRAWN, MOST_DRAWN = 16384, 1 << 22  # rows a candidate is judged by, and numbers in them
 
-# Representatives of inputs Z (n, r) and y, beside a projection. Raises BudgetError when none fit.
-Build = Callable[[F32, NDArray[Any], Projection | None, Model], Rows]
+# Inputs (n, r) and y, and representatives of them beside a projection; these raise BudgetError
+# when none fit.
+Open = Callable[[F32, NDArray[Any]], Space]
+Build = Callable[[Space, Projection | None, Model], Rows]
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def choose(
     groups: NDArray[Any] | None,
     tried: Sequence[Candidate],
     models: Sequence[Model],
+    space: Open,
     build: Build,
 ) -> tuple[Trial | None, tuple[Trial, ...]]:
     """The trial to follow, None when no candidate fits, and all trials in order.
@@ -109,45 +112,63 @@ def choose(
     by half its margin.
     """
     fit, held = _split(y, classes, groups, len(U))
+    if not tried:
+        return None, ()
     if len(held) < LEAST_HELD_OUT:  # too few to judge by
-        return Trial(tried[0], models[0], float("nan"), 0.0, 0) if tried else None, ()
+        return Trial(tried[0], models[0], float("nan"), 0.0, 0), ()
     directions = Directions(U[fit], y[fit], classes)
 
-    @cache
-    def project(candidate: Candidate) -> tuple[Projection | None, F32]:
+    def open_room(candidate: Candidate) -> _Room:
         if candidate.kind == "none":
-            return None, U
+            return _Room(None, space(U[fit], y[fit]), U[held])
         projection = directions.projection(
             candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
         )
-        return projection, U @ projection.matrix
+        matrix = projection.matrix
+        return _Room(projection, space(U[fit] @ matrix, y[fit]), U[held] @ matrix)
 
-    @cache
-    def right(candidate: Candidate, model: Model) -> F64:
-        projection, Z = project(candidate)
-        rows = build(Z[fit], y[fit], projection, model)
-        drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
-        return _right(*drawn, classes, Z[held], y[held])
+    def right(room: _Room, model: Model) -> F64 | None:
+        with suppress(BudgetError):
+            rows = build(room.space, room.projection, model)
+            drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
+            return _right(*drawn, classes, room.held, y[held])
+        return None
 
-    best, trials = _compare(((candidate, models[0]) for candidate in tried), right)
+    def first(candidate: Candidate) -> tuple[_Room, F64 | None]:
+        room = open_room(candidate)
+        return room, right(room, models[0])
+
+    rooms, scores = zip(*at_once(first, tried), strict=True)
+    best, trials = _compare(tried, [models[0]] * len(tried), scores)
     if best is None or len(models) == 1:
         return best, trials
-    chosen, plain = best.candidate, best.candidate.kind == "none"
-    kept = ((chosen, m) for m in models if plain or m.axes == () and m.rank <= models[0].rank)
-    best, more = _compare(kept, right)
-    return best, trials + more[1:]
+    place = tried.index(best.candidate)
+    plain = best.candidate.kind == "none"
+    more = [m for m in models[1:] if plain or m.axes == () and m.rank <= models[0].rank]
+    others = at_once(lambda model: right(rooms[place], model), more)
+    kept = [models[0], *more]
+    best, again = _compare([tried[place]] * len(kept), kept, [scores[place], *others])
+    return best, trials + again[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class _Room:
+    """What all models of a candidate share. held: (k, r) rows to judge by."""
+
+    projection: Projection | None
+    space: Space
+    held: F32
 
 
 def _compare(
-    pairs: Iterable[tuple[Candidate, Model]], right: Callable[[Candidate, Model], F64]
+    tried: Sequence[Candidate], models: Sequence[Model], scores: Sequence[F64 | None]
 ) -> tuple[Trial | None, tuple[Trial, ...]]:
     """The best of those that fit, or the first if none is better by half its margin; and all."""
     trials: list[Trial] = []
-    for candidate, model in pairs:
-        with suppress(BudgetError):
-            now = right(candidate, model)
-            apart = now - (right(trials[0].candidate, trials[0].model) if trials else now)
-            margin = float(apart.std() / np.sqrt(len(apart)))
+    fit = [score for score in scores if score is not None]
+    for candidate, model, now in zip(tried, models, scores, strict=True):
+        if now is not None:
+            margin = float((now - fit[0]).std() / np.sqrt(len(now)))
             trials.append(Trial(candidate, model, float(now.mean()), margin, len(now)))
     if not trials:
         return None, ()
@@ -166,15 +187,15 @@ def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
         start /= np.sqrt(len(start))
     rows, start = Z - mean, start.astype(np.float32)
 
-    def score(seeds: slice) -> F64:
-        net = train_net(rows, y, classes, start, HIDDEN, STEPS, BATCH, RATE, seeds.start)
+    def score(seed: int) -> F64:
+        net = train_net(rows, y, classes, start, HIDDEN, STEPS, BATCH, RATE, seed)
         found = net.outputs(held - mean)
         if classes:
             return np.asarray(found.argmax(axis=1) == truth, np.float64)
         spread = np.maximum(truth.var(axis=0), 1e-12)
         return np.asarray(1 - ((found - truth) ** 2 / spread).mean(axis=1))
 
-    return np.asarray(sum(each_block(score, SEEDS, 1)) / SEEDS)
+    return np.asarray(sum(at_once(score, range(SEEDS))) / SEEDS)
 
 
 def _split(

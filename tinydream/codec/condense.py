@@ -13,6 +13,7 @@ from tinydream.codec.project import KINDS, Directions
 from tinydream.codec.quantise import fit_levels, pack_rows
 from tinydream.codec.scale import apply_inputs, exact_units, fit_inputs, fit_outputs
 from tinydream.codec.soft import soften
+from tinydream.codec.threads import one_blas_thread
 from tinydream.codec.tree import Tree
 from tinydream.errors import BudgetError, InputError
 from tinydream.inputs import Inputs, Outputs, Projection
@@ -24,9 +25,9 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
-# Of a longer table a random part is condensed: at least so many rows, and so many for each
-# representative that could fit.
-MOST_ROWS, ROWS_EACH = 1 << 19, 32
+# Of a larger table a random part is condensed: so many rows or numbers, but at least so many rows
+# for each representative that could fit; and of no class less than LEAST rows, where it has them.
+MOST_ROWS, MOST_NUMBERS, ROWS_EACH, LEAST = 1 << 19, 1 << 23, 32, 256
 
 NOISES = (0.6, 1.5)  # tried beside the measured spread
 # On validation rows a spread by row gave letter .817 instead of .799 and wisdm_features .848
@@ -83,26 +84,36 @@ def condense(
     when not even one row a class fits, InputError for options that do not suit the table.
     """
     _check(options, X.shape[1], classes)
-    fixed, total = options.representatives, options.budget_bytes
-    outputs = Outputs() if classes else fit_outputs(y)
-    shaped = options.shape is not None
-    inputs = fit_inputs(X, total if fixed is None else None, options.one_hot, shaped)
+    some = _some(len(X), X.shape[1], y, classes, options)
+    all_X, all_y = X, y
+    X, y = X[some], y[some]
+    groups = None if groups is None else groups[some]
+    total = options.budget_bytes if options.representatives is None else None
+    outputs = Outputs() if classes else fit_outputs(all_y)
+    inputs = fit_inputs(X, total, options.one_hot, options.shape is not None)
     _check_wide(options, inputs.columns)
-    most = max(MOST_ROWS, ROWS_EACH * (8 * total // inputs.columns if fixed is None else fixed))
-    if len(X) > most:
-        chosen = _share(y if classes else np.zeros(len(y), np.int32), most)
-        X, y = X[chosen], y[chosen]
-        groups = None if groups is None else groups[chosen]
-    truth = y if classes else ((y - outputs.shift) / outputs.scale).astype(np.float32)
-    job = _Job(options, classes, sum(map(len, _tables(inputs, outputs).values())))
+    job = _Job(options, classes, outputs, sum(map(len, _tables(inputs, outputs).values())))
     U = apply_inputs(inputs, X)  # not projected yet
-    projection, model, trials, place = job.choose(U, truth, groups)
-    if projection is None:
-        rows = job.rows(U, truth, None, model, exact_units(X, inputs))
-    else:
-        inputs = replace(inputs, projection=projection)
-        rows = job.rows(apply_inputs(inputs, X), truth, projection, model)
+    with one_blas_thread():
+        projection, model, trials, place = job.choose(U, job.truth(y), groups)
+        if projection is None:
+            space = job.space(U, job.truth(y), exact_units(X, inputs))
+        else:  # of fewer columns, more rows may be looked at
+            inputs = replace(inputs, projection=projection)
+            some = _some(len(all_X), inputs.outputs, all_y, classes, options)
+            space = job.space(apply_inputs(inputs, all_X[some]), job.truth(all_y[some]))
+        rows = job.rows(space, projection, model)
     return Condensed(inputs, outputs, rows, trials, place)
+
+
+def _some(
+    n: int, columns: int, y: NDArray[Any], classes: int, options: Options
+) -> NDArray[np.int64] | slice:
+    """Which of n rows of so many columns are condensed, all or a sorted random part."""
+    fixed = options.representatives
+    fit = 8 * options.budget_bytes // columns if fixed is None else fixed
+    most = max(min(MOST_ROWS, MOST_NUMBERS // columns), ROWS_EACH * fit)
+    return slice(None) if n <= most else _share(y if classes else np.zeros(n, np.int32), most)
 
 
 def _check(options: Options, columns: int, classes: int) -> None:
@@ -141,10 +152,10 @@ def _tables(inputs: Inputs, outputs: Outputs) -> dict[str, bytes]:
 
 
 def _share(labels: I32, most: int) -> NDArray[np.int64]:
-    """`most` rows, sorted: of each class its share at random, but at least one."""
+    """About `most` rows, sorted: of each class its share at random, but LEAST if it has them."""
     generator, n, chosen = np.random.default_rng(0), len(labels), []
     for k, count in enumerate(np.bincount(labels).tolist()):
-        take = max(1, count * most // n)
+        take = min(count, max(LEAST, count * most // n))
         picked = np.sort(generator.choice(count, take, replace=False))
         chosen.append(np.flatnonzero(labels == k)[picked])
     return np.sort(np.concatenate(chosen))
@@ -156,7 +167,14 @@ class _Job:
 
     options: Options
     classes: int
+    outputs: Outputs
     head: int
+
+    def truth(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Labels as they are; targets as the network learns them."""
+        if self.classes:
+            return y
+        return np.asarray((y - self.outputs.shift) / self.outputs.scale, np.float32)
 
     def choose(
         self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None
@@ -173,7 +191,7 @@ class _Job:
             return self._unjudged(U, y, tried, models[0])
         if kind == "none" and len(models) == 1 or columns > MOST_COLUMNS:  # too long to judge
             return None, models[0], (), None
-        best, trials = choose(U, y, self.classes, groups, tried, models, self.rows)
+        best, trials = choose(U, y, self.classes, groups, tried, models, self.space, self.rows)
         if best is None and kind in KINDS:
             raise BudgetError(
                 f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
@@ -226,21 +244,18 @@ class _Job:
         fixed = self.options.representatives
         return self.options.budget_bytes if fixed is None else fixed * columns // 2 + 5 * columns
 
-    def rows(
-        self,
-        Z: F32,
-        y: NDArray[Any],
-        projection: Projection | None,
-        model: Model,
-        exact: F64 | None = None,
-    ) -> Rows:
-        """Representatives of inputs Z (n, r), that fit beside all tables."""
+    def space(self, Z: F32, y: NDArray[Any], exact: F64 | None = None) -> Space:
+        """Inputs Z (n, r) and labels or scaled targets, for any number of models."""
+        return Space.of(Z, y, self.classes, exact, self.options.tree)
+
+    def rows(self, space: Space, projection: Projection | None, model: Model) -> Rows:
+        """Representatives of the rows of a space, that fit beside all tables."""
         options, fixed = self.options, self.options.representatives
-        space = Space.of(Z, y, self.classes, exact, options.tree)
+        inputs, columns = space.Z.shape[1] - space.targets, space.Z.shape[1]
         head = self.head + (sum(map(len, projection.tables().values())) if projection else 0)
-        total, size = options.budget_bytes, model.nbytes(Z.shape[1], space.targets, self.classes)
+        total, size = options.budget_bytes, model.nbytes(inputs, space.targets, self.classes)
         tail = sum(self._tail(space)) + model.row_bits
-        budget = Budget(space.Z.shape[1], head, tail, size, total, fixed)
+        budget = Budget(columns, head, tail, size, total, fixed)
         layout, tree = choose_layout(space, budget, options.bits)
         made = self._pack(space, tree, layout, model)
         while fixed is None:  # levels of weight that were not needed leave bytes for rows
@@ -260,7 +275,7 @@ class _Job:
         return (soft,) * self.classes if soft else (space.label_bits,)
 
     def _pack(self, space: Space, tree: Tree, layout: Layout, model: Model) -> Rows:
-        leaf = space.lloyd(tree.cut(layout.rows), layout.rows, self.options.lloyd)
+        leaf = space.leaves(tree, layout.rows, self.options.lloyd)
         mean, count, within = space.spread(leaf, layout.rows)
         fields, codes = fit_deviations(space, leaf, mean, count, within, model, self.classes)
         bits = self._tail(space)

@@ -50,7 +50,7 @@ class Space:
     square: F64
     stress: F64
     rule: str = "adaptive"
-    _summed: dict[Tree, tuple[F64, NDArray[np.int64]]] = field(default_factory=dict, repr=False)
+    _kept: dict[Any, Any] = field(default_factory=dict, repr=False)  # of what several models need
 
     @classmethod
     def of(
@@ -83,12 +83,23 @@ class Space:
         return (self.kinds - 1).bit_length()
 
     def tree(self, leaves: int) -> Tree:
-        if self.rule == "global":
-            return grow_global(self.grid, self.label, leaves)
-        return grow(self.grid, self.label, self.scale * self.stress**2, leaves)
+        """A tree of as many leaves or more, fewer where rows are equal."""
+        known: tuple[int, Tree] = self._kept.get("tree", (0, None))
+        if known[0] < leaves:
+            if self.rule == "global":
+                tree = grow_global(self.grid, self.label, leaves)
+            else:
+                tree = grow(self.grid, self.label, self.scale * self.stress**2, leaves)
+            known = self._kept["tree"] = (leaves, tree)
+        return known[1]
 
-    def lloyd(self, leaf: I32, leaves: int, passes: int) -> I32:
-        return lloyd(self.Z, self.label, leaf, leaves, passes, self.stress)
+    def leaves(self, tree: Tree, leaves: int, passes: int) -> I32:
+        """Each row's leaf (n,) of the cut tree, after so many passes of Lloyd's."""
+        key = (tree, leaves, passes)
+        if key not in self._kept:
+            cut = tree.cut(leaves)
+            self._kept[key] = lloyd(self.Z, self.label, cut, leaves, passes, self.stress)
+        return np.asarray(self._kept[key])
 
     def spread(self, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
         """Means (leaves, r + t), rows (leaves,) and the variance within leaves, unbiased.
@@ -99,10 +110,10 @@ class Space:
 
     def spread_cut(self, tree: Tree, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
         """The same of a cut tree; the rows themselves are summed once for all cuts."""
-        if tree not in self._summed:
-            self._summed[tree] = leaf_sums(self.Z, tree.leaf, tree.leaves)
-        sums, rows = self._summed[tree]
-        return self._spread(tree.merge(sums, leaves), tree.merge(rows, leaves))
+        if tree not in self._kept:
+            self._kept[tree] = leaf_sums(self.Z, tree.leaf, tree.leaves)
+        sums, rows = tree.merge(leaves, *self._kept[tree])
+        return self._spread(sums, rows)
 
     def _spread(self, sums: F64, rows: NDArray[np.int64]) -> tuple[F64, NDArray[np.int64], F64]:
         mean, leaves = sums / np.maximum(rows, 1)[:, None], len(rows)
@@ -186,6 +197,13 @@ def choose_layout(space: Space, budget: Budget, bits: int | str) -> tuple[Layout
 
     Raises BudgetError when not even one row a class fits.
     """
+    if (budget, bits) not in space._kept:
+        space._kept[budget, bits] = _nearest(space, budget, bits)
+    found: tuple[Layout, Tree] = space._kept[budget, bits]
+    return found
+
+
+def _nearest(space: Space, budget: Budget, bits: int | str) -> tuple[Layout, Tree]:
     narrow = np.array([1 if bits == "auto" else bits], np.uint8)
     budget = _fewer_levels(budget, narrow, space.kinds)
     # with one level of weight most rows fit: weights may turn out to be equal

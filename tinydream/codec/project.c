@@ -11,6 +11,7 @@
 
 enum { LANES = 8 };
 typedef float lanes_t __attribute__((vector_size(4 * LANES)));
+typedef int32_t marks_t __attribute__((vector_size(4 * LANES)));
 
 static const float BETA1 = 0.9f, BETA2 = 0.999f, EPSILON = 1e-8f;
 
@@ -78,25 +79,51 @@ static void draw(net_t *t, const project_t *job, uint32_t key, size_t first)
     }
 }
 
-static void forward(net_t *t)
+static void forward(net_t *t, const project_t *job)
 {
-    product(t->p, t->x, t->D, 1, t->w.A, t->B, t->D, t->R);
-    product(t->a, t->p, t->R, 1, t->w.W1, t->B, t->R, t->H);
+    product(t->p, t->x, t->D, 1, t->w.A, t->B, job->d, t->R);
+    product(t->a, t->p, t->R, 1, t->w.W1, t->B, job->r, t->H);
     add_bias(t->a, t->w.b1, t->B, t->H);
     for (size_t i = 0; i < t->B * t->H; i++)
         t->a[i] = t->a[i] > 0 ? t->a[i] : 0;
-    product(t->o, t->a, t->H, 1, t->w.W2, t->B, t->H, t->K);
+    product(t->o, t->a, t->H, 1, t->w.W2, t->B, job->hidden, t->K);
     add_bias(t->o, t->w.b2, t->B, t->K);
 }
 
+// td_exp of numbers up to 0, bit for bit.
+KERNEL_CLONES
+static void exp_all(float *o, size_t count, float largest)
+{
+    for (size_t k = 0; k < count; k += LANES) {
+        lanes_t x, r, q;
+        memcpy(&x, o + k, sizeof x);
+        x -= largest;
+        marks_t some = x >= -87.0f, none = x < -87.0f; // neither: no number
+        lanes_t inside = (lanes_t)((marks_t)x & some);
+        marks_t n = __builtin_convertvector(inside * 1.44269504f - 0.5f, marks_t);
+        lanes_t whole = __builtin_convertvector(n, lanes_t);
+        r = (inside - whole * 0.693145752f) - whole * 1.42860677e-06f;
+        q = ((0.00138146128f * r + 0.00836871006f) * r + 0.041668389f) * r + 0.166665211f;
+        q = q * r + 0.49999994f;
+        lanes_t y = 1.0f + (r + (r * r) * q);
+        marks_t bits = ((marks_t)y + (n << 23)) & some;
+        bits |= (marks_t)x & ~some & ~none;
+        memcpy(o + k, &bits, sizeof bits);
+    }
+}
+
 // Softmax less the label; squared errors' slope. SPEC.md, "Losses".
-static void label_slope(float *o, size_t count, size_t label)
+static void label_slope(float *o, size_t count, size_t padded, size_t label)
 {
     float largest = o[0], sum = 0;
     for (size_t k = 1; k < count; k++)
         largest = o[k] > largest ? o[k] : largest;
+    for (size_t k = count; k < padded; k++)
+        o[k] = largest;
+    exp_all(o, padded, largest);
     for (size_t k = 0; k < count; k++)
-        sum += o[k] = td_exp(o[k] - largest);
+        sum += o[k];
+    memset(o + count, 0, (padded - count) * sizeof *o);
     float inverse = 1 / sum;
     for (size_t k = 0; k < count; k++)
         o[k] *= inverse;
@@ -119,7 +146,7 @@ static void outputs_to_gradient(net_t *t, const project_t *job)
         if (i >= job->batch)
             memset(o, 0, t->K * sizeof *o);
         else if (job->labels)
-            label_slope(o, job->outputs, (size_t)job->labels[t->drawn[i]]);
+            label_slope(o, job->outputs, t->K, (size_t)job->labels[t->drawn[i]]);
         else
             target_slope(o, job->outputs, job->targets + t->drawn[i] * job->outputs);
         for (size_t k = 0; k < job->outputs; k++)
@@ -127,18 +154,18 @@ static void outputs_to_gradient(net_t *t, const project_t *job)
     }
 }
 
-static void backward(net_t *t)
+static void backward(net_t *t, const project_t *job)
 {
     product(t->g.W2, t->a, 1, t->H, t->o, t->H, t->B, t->K);
     add_columns(t->g.b2, t->o, t->B, t->K);
     turn(t->turned, t->w.W2, t->H, t->K);
-    product(t->da, t->o, t->K, 1, t->turned, t->B, t->K, t->H);
+    product(t->da, t->o, t->K, 1, t->turned, t->B, job->outputs, t->H);
     for (size_t i = 0; i < t->B * t->H; i++)
         t->da[i] = t->a[i] > 0 ? t->da[i] : 0;
     product(t->g.W1, t->p, 1, t->R, t->da, t->R, t->B, t->H);
     add_columns(t->g.b1, t->da, t->B, t->H);
     turn(t->turned, t->w.W1, t->R, t->H);
-    product(t->dp, t->da, t->H, 1, t->turned, t->B, t->H, t->R);
+    product(t->dp, t->da, t->H, 1, t->turned, t->B, job->hidden, t->R);
     product(t->g.A, t->x, 1, t->D, t->dp, t->D, t->B, t->R);
 }
 
@@ -162,9 +189,9 @@ static void train(net_t *t, const project_t *job)
     for (size_t step = 0; step < job->steps; step++) {
         float done = (float)step / (float)job->steps, rate = job->rate * (1 - done * done * (3 - 2 * done));
         draw(t, job, order, step * job->batch);
-        forward(t);
+        forward(t, job);
         outputs_to_gradient(t, job);
-        backward(t);
+        backward(t, job);
         power1 *= BETA1;
         power2 *= BETA2;
         adam(t, rate * sqrtf(1 - power2) / (1 - power1), job->decay);

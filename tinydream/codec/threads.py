@@ -1,26 +1,50 @@
 """Work on blocks of rows, shared out among threads."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 from tinydream.errors import InputError
 
-__all__ = ["each_block", "threads"]
+__all__ = ["at_once", "each_block", "one_blas_thread", "threads"]
 
 MOST_THREADS = 64
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 def each_block(work: Callable[[slice], T], n: int, step: int) -> list[T]:
     """work(rows) for each block of `step` rows of n, in order, on several threads."""
-    blocks = [slice(i, min(i + step, n)) for i in range(0, n, step)]
-    if len(blocks) == 1 or threads() == 1:
-        return list(map(work, blocks))
+    return at_once(work, [slice(i, min(i + step, n)) for i in range(0, n, step)])
+
+
+def at_once(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
+    """work(item) for each, in order, on several threads."""
+    if len(items) < 2 or threads() == 1:
+        return list(map(work, items))
     with ThreadPoolExecutor(threads()) as pool:
-        return list(pool.map(work, blocks))
+        return list(pool.map(work, items))
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """While it lasts, NumPy's products run on the thread that asks for them.
+
+    OpenBLAS' own threads wait in a loop for more: with two processors and threads of ours they
+    took a third of all time.
+    """
+    alone: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
+    return alone
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def threads() -> int:

@@ -40,11 +40,12 @@ class Tree:
         """Each row's leaf (n,) int32 when the tree had `leaves` of them."""
         return self._roots(leaves)[self.leaf]
 
-    def merge(self, sums: NDArray[Any], leaves: int) -> NDArray[Any]:
+    def merge(self, leaves: int, *sums: NDArray[Any]) -> list[NDArray[Any]]:
         """Sums (self.leaves, ...) of the uncut tree's leaves, as (leaves, ...) of a cut one's."""
         root = self._roots(leaves)
         order = np.argsort(root, kind="stable")
-        return np.add.reduceat(sums[order], np.searchsorted(root[order], np.arange(leaves)))
+        starts = np.searchsorted(root[order], np.arange(leaves))
+        return [np.add.reduceat(each[order], starts) for each in sums]
 
     def _roots(self, leaves: int) -> I32:
         if not self.classes <= leaves <= self.leaves:
