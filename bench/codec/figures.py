@@ -23,6 +23,7 @@ from bench.codec.suite import (
     SEEDS,
     UNSEEN_SETS,
     ablations,
+    cnn_units,
     projections,
 )
 from bench.codec.units import METHODS, Unit
@@ -179,6 +180,7 @@ class Figures:
         return {
             "noise": noise,
             "learners": learners,
+            "cnn": {b: means({u.method: u for u in cnn_units(b)}) for b in (0, *BUDGETS)},
             "ablation": {b: self._ablation(int(b)) for b in map(str, BUDGETS[:2])},
             "fit": {n: c for n in FIT_SETS if (c := self.cells.get(fit_unit(n), 0))},
             "paper": self._paper(),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinydream as td
+from bench.codec.cnn import fit_cnn
 from bench.codec.sets import Fold
 from tinydream.board import Board
 from tinydream.codec import Representatives
@@ -90,6 +91,8 @@ def _boosting(reps: Representatives, fold: Fold, rate: float, seed: int) -> Any:
 
 def fit_model(kind: str, reps: Representatives, fold: Fold, knob: float, seed: int) -> float:
     """The score of another family of models, fitted to rows as a device would draw them."""
+    if kind.startswith("cnn "):
+        return fit_cnn(kind.removeprefix("cnn "), reps, fold, knob, seed)
     x, y = reps.sample(DRAWN, seed)
     X = reps.inputs.apply(fold.X_score)
     made = (_linear if kind == "linear" else _boosting)(reps, fold, knob, seed)
@@ -102,4 +105,8 @@ def fit_model(kind: str, reps: Representatives, fold: Fold, knob: float, seed: i
     return score_outputs(found, fold)
 
 
-LEARNERS = {"linear": (0.01, 1.0, 100.0), "boosting": (0.03, 0.1, 0.3)}  # and their knobs
+LEARNERS = {  # and their knobs
+    "linear": (0.01, 1.0, 100.0),
+    "boosting": (0.03, 0.1, 0.3),
+    "cnn mnist": (1e-3, 3e-3),  # of images of this set
+}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 import tinydream as td
+from bench.codec.cnn import there_is_keras
 from bench.codec.learn import LEARNERS
 from bench.codec.sets import SHAPED, SHAPES, facts_of
 from bench.codec.units import METHODS, Unit
@@ -13,6 +14,8 @@ __all__ = [
     "ABLATION_SETS",
     "BUDGETS",
     "LADDER",
+    "CNN",
+    "CNN_SET",
     "LEARNER_SETS",
     "NOISES",
     "NOISE_SETS",
@@ -25,6 +28,7 @@ __all__ = [
     "Job",
     "Options",
     "ablations",
+    "cnn_units",
     "jobs",
     "projections",
     "seconds",
@@ -40,6 +44,7 @@ SIDE = ("herding", "one mask", "means", "random, dreamt", "k-means, dreamt")
 PEERS = ("all", "ours", "random 8", "k-means")  # in the smaller questions
 
 NOISE_SETS, NOISES = ("letter", "optdigits"), (0.1, 0.3)
+CNN_SET, CNN = "mnist", (("projection", "none"), ("shape", SHAPED))  # our options there
 LEARNER_SETS = ("adult", "california_housing", "magic_gamma", "optdigits", "wisdm_features")
 UNSEEN_SETS = ("letter", "optdigits", "wisdm_features", "geotec_har_watch", "gas_sensor_drift")
 UNSEEN = ("none", "auto")  # projections
@@ -130,6 +135,17 @@ def _main(name: str, quick: bool) -> list[Job]:
     return made
 
 
+def cnn_units(budget: int) -> list[Unit]:
+    """A convolutional network on all rows, or on those of so many bytes."""
+    kind = f"cnn {CNN_SET}"
+    if not budget:
+        return [Unit(CNN_SET, "all", learner=kind)]
+    ours = Unit(CNN_SET, "ours", budget, learner=kind, options=CNN)
+    return [ours] + [
+        Unit(CNN_SET, m, budget, learner=kind) for m in PEERS if m not in ("all", "ours")
+    ]
+
+
 def _beside(name: str) -> list[Job]:
     made: list[Job] = [[(Unit(name, "ours", b), FEWER) for b in LADDER if b not in BUDGETS]]
     if name in NOISE_SETS:
@@ -141,7 +157,10 @@ def _beside(name: str) -> list[Job]:
         made += [
             [(Unit(name, m, 0 if m == "all" else 8192, learner=kind), FEWER) for m in PEERS]
             for kind in LEARNERS
+            if not kind.startswith("cnn")
         ]
+    if name == CNN_SET and there_is_keras():
+        made += [[(unit, FEWER) for unit in cnn_units(budget)] for budget in (0, *BUDGETS[1:])]
     if name == PAPER_SET:
         made.append([(Unit(name, m, rows=PAPER_ROWS), SEEDS) for m in PEERS if m != "all"])
     if name in ABLATION_SETS:

@@ -82,7 +82,7 @@ def _memory(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _fit(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    row = "seconds to fit against MiniBatchKMeans per class: <= 1/5; aim: <= 1/20"
+    row = "seconds to make as many rows as MiniBatchKMeans per class: <= 1/5; aim: <= 1/20"
     if not found:
         return _row(row, "not measured", None, None)
     text = ", ".join(f"{name} 1/{cell['score']:.1f}" for name, cell in found.items())
