@@ -9,6 +9,7 @@ from click.testing import CliRunner
 import tinydream as td
 from bench.codec import main
 from bench.codec.cells import Cells
+from bench.codec.cnn import fit_cnn, pixels
 from bench.codec.figures import Figures
 from bench.codec.methods import build
 from bench.codec.pack import Rows8, Space, every_row, pack
@@ -19,7 +20,7 @@ from bench.codec.rival import round_weights
 from bench.codec.runner import missing
 from bench.codec.sets import SETS, Facts, Fold, noisy
 from bench.codec.statistics import paired, spread
-from bench.codec.suite import BUDGETS, jobs
+from bench.codec.suite import BUDGETS, CNN_SET, cnn_units, jobs
 from bench.codec.units import METHODS, Unit
 from bench.codec.unseen import scene, with_rows
 from tinydream.plan import Layer
@@ -89,10 +90,15 @@ def test_only_what_lacks_is_measured(tmp_path):
     assert missing([[(unit, 0)]], cells) == []
 
 
-def test_no_unit_is_asked_for_twice_and_each_method_is_known():
+@pytest.mark.parametrize("there", [True, False])
+def test_no_unit_is_asked_for_twice_and_each_method_is_known(there, monkeypatch):
+    monkeypatch.setattr("bench.codec.suite.there_is_keras", lambda: there)
     units = [unit for job in jobs(list(SETS), quick=False) for unit, _ in job]
     assert len(units) == len(set(units))
     assert {unit.method for unit in units} == set(METHODS)
+    of_images = [unit for unit in units if unit.learner.startswith("cnn")]
+    assert len(of_images) == there * sum(len(cnn_units(b)) for b in (0, *BUDGETS))
+    assert all(unit.learner == "mlp" for job in jobs(list(SETS), quick=True) for unit, _ in job)
 
 
 # ---- peers ----
@@ -186,6 +192,68 @@ def test_rows_of_several_weights_are_packed_in_their_order():
     assert reps.weight.tolist() == [1, 1, 4, 4, 9, 9]
     np.testing.assert_allclose(reps.X, space.Z[order], atol=1e-2)
     assert (reps.y == space.label[order]).all()
+
+
+# ---- a convolutional network ----
+
+
+def bars(n):
+    """8x8 images of a bar in one of four rows (class 0) or columns (1), its frame never lit."""
+    label, place = rng.integers(0, 2, n).astype(np.int32), rng.integers(2, 6, n)
+    X = np.zeros((n, 8, 8), np.uint8)
+    X[:, 1:7, 1:7] = rng.integers(0, 60, (n, 6, 6))
+    for image, kind, at in zip(X, label, place, strict=True):
+        (image if kind == 0 else image.T)[at, 1:7] = 200
+    return X.reshape(n, 64), label
+
+
+def test_pixels_are_where_they_were_also_behind_a_projection():
+    X, y = bars(300)
+    plain = td.EntroGeDe(budget_bytes=4096, projection="none").fit(X, y)
+    images = pixels((8, 8), plain.representatives_, plain.transform(X))
+    assert images.shape == (300, 8, 8, 1) and not images[:, 0].any()
+    kept = plain.representatives_.inputs.kept
+    np.testing.assert_array_equal(images.reshape(300, 64)[:, kept], plain.transform(X))
+    short = td.EntroGeDe(budget_bytes=4096, projection="pca", components=12).fit(X, y)
+    reps, z = short.representatives_, short.transform(X)
+    back = pixels((8, 8), reps, z).reshape(300, 64)[:, kept]
+    np.testing.assert_allclose(back @ reps.projection, z, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("keras")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("projection", ["none", "trained"])
+def test_a_convolutional_network_learns_from_representatives(projection):
+    (X, y), (Xt, yt) = bars(600), bars(200)
+    made = Fold("bars", Facts("classification", "image", 300), X, y, Xt, yt, None, 0.0)
+    codec = td.EntroGeDe(budget_bytes=4096, projection=projection).fit(X, y)
+    scores = [fit_cnn("optdigits", codec.representatives_, made, 3e-3, s) for s in (1, 1, 2)]
+    assert min(scores) > 0.9 and scores[0] == scores[1]
+
+
+def test_without_keras_one_line_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYDREAM_DATA", str(tmp_path))
+    for module in ("bench.codec", "bench.codec.suite"):
+        monkeypatch.setattr(f"{module}.there_is_keras", lambda: False)
+    monkeypatch.setattr("bench.codec.run", lambda *_: None)
+    monkeypatch.setattr("bench.codec.fit_time.measure_fits", lambda *_: None)
+    arguments = ["--sets", CNN_SET, "--cells", str(tmp_path / "cells")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0
+    assert result.stderr.count("\n") == 1 and "tinydream[keras]" in result.stderr
+    assert "was not measured: it needs the extra `keras`" in result.stdout
+
+
+def test_the_page_has_what_the_convolutional_network_scored(tmp_path):
+    cells = Cells(tmp_path / "cells.jsonl")
+    told = {"bits": 4, "rate": 0.01, "nbytes": 2000, "rows": 9}
+    for unit, seeds in cnn_units(8192).values():
+        cells.add(unit, [{"seed": s, "score": 0.75, **told} for s in range(seeds)])
+    page = figures([CNN_SET], False, cells)
+    assert page["cnn"]["8192"] == dict.fromkeys(cnn_units(8192), 75.0) and not page["cnn"]["0"]
+    assert "| 8 KiB | 75.0 | 75.0 |" in markdown(page)
+    assert figures(["letter"], False, cells)["cnn"] == {}
 
 
 # ---- the page ----

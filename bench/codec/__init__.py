@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from bench.codec.cells import Cells
+from bench.codec.cnn import there_is_keras
 from bench.codec.runner import estimate, missing, run
 from bench.codec.sets import ROOT, SETS, data_folder
-from bench.codec.suite import QUICK_SETS, jobs
+from bench.codec.suite import CNN_MISSING, CNN_SET, QUICK_SETS, jobs
 
 __all__ = ["main"]
 
@@ -60,6 +61,8 @@ def main(
         click.echo(f"about {estimate(lacking) / 60 / workers:.0f} minutes on {workers} cores")
         return
     if not cached:
+        if CNN_SET in names and not quick and not there_is_keras():
+            click.echo(f"{CNN_MISSING}: pip install 'tinydream[keras]'", err=True)
         run(lacking, kept, workers)
         measure_fits(names, kept)
     told = figures(names, quick, kept)

@@ -12,6 +12,7 @@ from bench.codec.statistics import Difference, paired, spread
 from bench.codec.suite import (
     ABLATION_SETS,
     BUDGETS,
+    CNN_SET,
     FEWER,
     LADDER,
     LEARNER_SETS,
@@ -180,7 +181,7 @@ class Figures:
         return {
             "noise": noise,
             "learners": learners,
-            "cnn": {b: means({u.method: u for u in cnn_units(b)}) for b in (0, *BUDGETS)},
+            "cnn": {str(b): self._cnn(b) for b in (0, *BUDGETS) if CNN_SET in self.names},
             "ablation": {b: self._ablation(int(b)) for b in map(str, BUDGETS[:2])},
             "fit": {n: c for n in FIT_SETS if (c := self.cells.get(fit_unit(n), 0))},
             "paper": self._paper(),
@@ -198,6 +199,11 @@ class Figures:
                 if base and other:
                     told.setdefault(label, {})[name] = paired(other, base).mean
         return told
+
+    def _cnn(self, budget: int) -> dict[str, float]:
+        """Points by method."""
+        found = {key: self.scores(unit) for key, (unit, _) in cnn_units(budget).items()}
+        return {key: float(np.mean(each)) for key, each in found.items() if each}
 
     def _paper(self) -> dict[str, Any]:
         if PAPER_SET not in self.names:

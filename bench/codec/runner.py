@@ -121,5 +121,5 @@ def estimate(tasks: list[Task]) -> float:
             trainings = len(seeds) + (0 if choice else 2 + len(METHODS[unit.method].bits))
             making = 2e-5 * unit.budget if unit.method.startswith("k-means") else 0.0
             fits = 3.0 if unit.method in ("ours", "means") else 0.0
-            total += trainings * (seconds(unit.set) + making) + fits
+            total += trainings * (seconds(unit.set, unit.learner) + making) + fits
     return total
