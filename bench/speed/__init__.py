@@ -25,6 +25,7 @@ def main(as_json: bool, write: bool, quick: bool) -> None:
     found["levels"] = _tell("levels of the tree", kernels.levels(quick))
     found["threads"] = _tell("threads", kernels.scaling(quick))
     found["slope"] = _tell("fit by rows", fits.slope(quick))
+    found["choice"] = _tell("choice of a projection", fits.choice(quick))
     found["peers"] = _tell("fit against its peer", fits.peers(quick))
     text = page.make(found)
     click.echo(json.dumps(found, indent=1) if as_json else text)
