@@ -248,8 +248,8 @@ def test_without_keras_one_line_names_the_extra(tmp_path, monkeypatch):
 def test_the_page_has_what_the_convolutional_network_scored(tmp_path):
     cells = Cells(tmp_path / "cells.jsonl")
     told = {"bits": 4, "rate": 0.01, "nbytes": 2000, "rows": 9}
-    for unit, seeds in cnn_units(8192).values():
-        cells.add(unit, [{"seed": s, "score": 0.75, **told} for s in range(seeds)])
+    for unit in cnn_units(8192).values():
+        cells.add(unit, [{"seed": s, "score": 0.75, **told} for s in range(5)])
     page = figures([CNN_SET], False, cells)
     assert page["cnn"]["8192"] == dict.fromkeys(cnn_units(8192), 75.0) and not page["cnn"]["0"]
     assert "| 8 KiB | 75.0 | 75.0 |" in markdown(page)

@@ -202,7 +202,7 @@ class Figures:
 
     def _cnn(self, budget: int) -> dict[str, float]:
         """Points by method."""
-        found = {key: self.scores(unit) for key, (unit, _) in cnn_units(budget).items()}
+        found = {key: self.scores(unit) for key, unit in cnn_units(budget).items()}
         return {key: float(np.mean(each)) for key, each in found.items() if each}
 
     def _paper(self) -> dict[str, Any]:

@@ -139,18 +139,17 @@ def _main(name: str, quick: bool) -> list[Job]:
     return made
 
 
-def cnn_units(budget: int, ours: bool | None = None) -> dict[str, tuple[Unit, int]]:
-    """A convolutional network on rows of so many bytes, or on all: by name, with its seeds.
+def cnn_units(budget: int, ours: bool | None = None) -> dict[str, Unit]:
+    """A convolutional network on rows of so many bytes, or on all, by name.
 
     ours: only methods that depend on the codec, or only others. Beside the codec's defaults
     stands what it does when it is told that the inputs are an image and to keep its pixels.
     """
     kind, names = f"cnn {CNN_SET}", CNN if budget else ("all",)
-    made = {m: (Unit(CNN_SET, m, budget, learner=kind), SEEDS) for m in names}
+    made = {m: Unit(CNN_SET, m, budget, learner=kind) for m in names}
     if budget:
-        unit = Unit(CNN_SET, "ours", budget, learner=kind, options=CNN_PIXELS)
-        made["ours, pixels"] = unit, FEWER
-    return {k: v for k, v in made.items() if ours in (None, METHODS[v[0].method].ours)}
+        made["ours, pixels"] = Unit(CNN_SET, "ours", budget, learner=kind, options=CNN_PIXELS)
+    return {key: unit for key, unit in made.items() if ours in (None, METHODS[unit.method].ours)}
 
 
 def _beside(name: str) -> list[Job]:
@@ -167,8 +166,8 @@ def _beside(name: str) -> list[Job]:
             if not kind.startswith("cnn")
         ]
     if name == CNN_SET and there_is_keras():
-        made += [list(cnn_units(0).values())]
-        made += [list(cnn_units(b, ours).values()) for b in BUDGETS for ours in (True, False)]
+        asked = [cnn_units(0), *(cnn_units(b, ours) for b in BUDGETS for ours in (True, False))]
+        made += [[(unit, FEWER) for unit in units.values()] for units in asked]
     if name == PAPER_SET:
         made.append([(Unit(name, m, rows=PAPER_ROWS), SEEDS) for m in PEERS if m != "all"])
     if name in ABLATION_SETS:
