@@ -14,7 +14,7 @@ where a set names them), the codec condenses the others, a network of 32 units l
 in % or R2 x 100, mean of {seeds} seeds of that network; the codec fits once. Test rows play no
 part. In brackets: against the first row of the table. "No choice": no projection, the measured
 spread for all rows alike, no factors. A shape offers the codec a Haar transform, which it takes
-where rows of its own choosing say so. "-": the budget is too small. Empty: not asked of that set."""
+where rows of its own choosing say so. "-": the budget is too small. Empty: not asked there."""
 
 
 def make(found: dict[str, Any]) -> str:
