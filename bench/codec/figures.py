@@ -180,7 +180,7 @@ class Figures:
         return {
             "noise": noise,
             "learners": learners,
-            "cnn": {b: means({u.method: u for u in cnn_units(b)}) for b in (0, *BUDGETS)},
+            "cnn": {str(b): means({u.method: u for u in cnn_units(b)}) for b in (0, *BUDGETS)},
             "ablation": {b: self._ablation(int(b)) for b in map(str, BUDGETS[:2])},
             "fit": {n: c for n in FIT_SETS if (c := self.cells.get(fit_unit(n), 0))},
             "paper": self._paper(),

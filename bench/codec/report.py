@@ -194,11 +194,11 @@ def _nested(found: dict[str, dict[str, dict[str, float]]], what: str) -> str:
     return "At 8 KiB.\n\n" + table(["set", what, *methods], rows)
 
 
-def _cnn(found: dict[int, dict[str, float]]) -> str:
+def _cnn(found: dict[str, dict[str, float]]) -> str:
     """Empty where Keras was not installed."""
     methods = [m for m in METHODS if any(m in row for row in found.values())]
     rows = [
-        ["no limit" if not b else _kib(b), *(f"{r[m]:.1f}" if m in r else "" for m in methods)]
+        ["no limit" if b == "0" else _kib(b), *(f"{r[m]:.1f}" if m in r else "" for m in methods)]
         for b, r in found.items()
         if r
     ]
