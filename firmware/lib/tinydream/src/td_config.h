@@ -103,6 +103,11 @@
 #error "TD_TILE must be 1, 4 or 8"
 #endif
 
+// Arm's single-precision FPU (Cortex-M4F and later), for which the innermost loops are in assembly
+#if defined(__ARM_FP) && (__ARM_FP & 4) && defined(__thumb2__) && defined(__GNUC__) && defined(__OPTIMIZE__)
+#define TD_VFP 1
+#endif
+
 // GCC contracts a*b+c to a fused multiply-add under -std=gnu*; that would change bits
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=off")

@@ -8,7 +8,7 @@ void td_rows_order(uint32_t seed, uint32_t pass, uint32_t order[8])
 {
     uint32_t i, key = td_hash(td_key(seed, TD_STREAM_ORDER) + pass);
     for (i = 0; i < 8; i++)
-        order[i] = td_hash(key + i);
+        order[i] = td_hash(key + i) | !(i & 1u); // factors are odd
 }
 
 // Each round is a bijection of k-bit numbers, so walking on until the ticket is below `count` is one of
@@ -20,7 +20,7 @@ static uint32_t ticket(const uint32_t order[8], uint32_t count, uint32_t p)
     shift = bits > 2 ? bits / 2 : 1;
     do {
         for (r = 0; r < 8; r += 2) {
-            p = (p * (order[r] | 1u) + order[r + 1]) & mask;
+            p = (p * order[r] + order[r + 1]) & mask;
             p ^= p >> shift;
         }
     } while (p >= count);
