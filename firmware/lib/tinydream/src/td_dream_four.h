@@ -30,6 +30,9 @@ typedef struct {
 
 #ifdef TD_VFP
 #include "td_dream_vfp.h"
+// what its assembly takes for granted
+typedef char td_dream_as_told[offsetof(dream_t, four) == offsetof(dream_t, row) + TD_TILE * sizeof(row_t)
+                              && offsetof(four_t, mix) == 16 && offsetof(four_t, step) == 24 ? 1 : -1];
 #endif
 
 static TD_INLINE uint32_t word(const void *bytes)
