@@ -19,7 +19,7 @@ static uint32_t outputs_of(const td_rows_t *rows)
 static void draw_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssize_t n, float *x,
                      uint32_t *y)
 {
-    uint32_t order[8], position = 0;
+    uint32_t order[TD_ORDER], position = 0;
     Py_ssize_t i;
     td_rows_order(seed, pass, order);
     for (i = 0; i < n; i++) {

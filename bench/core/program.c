@@ -131,7 +131,7 @@ APART void tell(void)
 APART void draw(void)
 {
     static float x[DRAW];
-    uint32_t order[8], label, sum = 0;
+    uint32_t order[TD_ORDER], label, sum = 0;
     td_rows_order(1, 0, order);
     mark();
     for (uint32_t i = 0; i < DRAWN; i++) {

@@ -50,7 +50,7 @@ typedef struct {
 // Grows the base tree to at most `wanted` leaves and returns how many there are; -1 without memory.
 // leaf (n) out; parent and error (wanted) out: leaf t was split off parent[t], and with t + 1 leaves the
 // within-leaf squared error is error[t]; leaves 0..classes-1 are the classes (parent -1).
-// O(n * d * depth) time; n * 40 + wanted * 44 bytes of working memory, and n * d * 4 where columns are few.
+// O(n * d * depth) time; n * 25 + wanted * 52 bytes of working memory, and n * d * 4 where columns are few.
 ptrdiff_t tree_grow(const tree_job_t *job, int32_t *leaf, int32_t *parent, double *error);
 
 // rows (n, d); labels (n) in 0..classes-1, one for all rows of a leaf; stress (d) factors of the columns.

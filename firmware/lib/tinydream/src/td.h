@@ -183,18 +183,18 @@ typedef struct {
 // The life of a training run. Its fields are td's, fewer where kernels are left out; a caller only keeps the memory.
 typedef struct {
     const td_plan_t *plan;
-    float *weights;         // layer by layer: W (out, in) row-major, then b (out)
-    float *gradients;       // as weights, and 0 between steps; NULL: each row moves the weights at once
+    float *weights;         // layer by layer: W (out, in) row-major, then b (out); behind them gradients, if there are any
+#if TD_WITH_MOMENTUM || TD_WITH_ADAM
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
+#endif
 #if TD_WITH_VALIDATION
     float *best;            // what moves, as it was after the best epoch; keep_best only
 #endif
 #if TD_WITH_SOFT
     float *target;          // (classes), of one row; soft targets only
 #endif
-    uint32_t *draws;        // per row of a slice: index, key
-    float *activations;     // drawn rows, and each dense layer's outputs: (slice, width) each, at their places
-    uint32_t order[8];      // keys of the current pass's permutation
+    float *activations;     // behind index and key of each row of a slice: drawn rows, and each dense layer's outputs: (slice, width) each, at their places
+    uint32_t order[TD_ORDER]; // keys of the current pass's permutation
     uint32_t pass, position;// the next row of the endless stream of draws
     td_knobs_t knobs;
     uint32_t epoch, step, row; // epochs done, updates done, rows done in this epoch
@@ -244,9 +244,9 @@ TD_MUST_CHECK int td_predict(td_train_t *train, const float *raw, float *out);
 
 // Draws row number `position` of `pass` from the stream of `seed`: rows->columns numbers and a label.
 // The stream that training uses, one row at a time; for hosts and tests. `order` comes from td_rows_order.
-void td_rows_order(uint32_t seed, uint32_t pass, uint32_t order[8]);
+void td_rows_order(uint32_t seed, uint32_t pass, uint32_t order[TD_ORDER]);
 void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t position,
-                  const uint32_t order[8], float *x, uint32_t *label);
+                  const uint32_t order[TD_ORDER], float *x, uint32_t *label);
 
 // One raw row to network inputs: (raw_columns) in, (outputs) out.
 void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x);

@@ -103,6 +103,14 @@
 #error "TD_TILE must be 1, 4 or 8"
 #endif
 
+// words that hold the keys of a pass's permutation: 8, or 1 from which a small build computes them each time
+#define TD_ORDER (TD_TILE == 1 ? 1 : 8)
+
+// Arm's single-precision FPU (Cortex-M4F and later), for which the innermost loops are in assembly
+#if defined(__ARM_FP) && (__ARM_FP & 4) && defined(__thumb2__) && defined(__GNUC__) && defined(__OPTIMIZE__)
+#define TD_VFP 1
+#endif
+
 // GCC contracts a*b+c to a fused multiply-add under -std=gnu*; that would change bits
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=off")
@@ -114,9 +122,11 @@
 #if defined(__GNUC__)
 #define TD_MUST_CHECK __attribute__((warn_unused_result))
 #define TD_INLINE inline __attribute__((always_inline))
+#define TD_APART __attribute__((noinline)) // so that its stack is free again while its caller goes on
 #else
 #define TD_MUST_CHECK
 #define TD_INLINE inline
+#define TD_APART
 #endif
 
 // C99 has no static assertion; a negative array size is one

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// td_dream.c - the row that is dreamt around a representative (SPEC.md, "Dreaming").
-//
-// A tile of rows at once, four columns at a time: a column's scale is decoded once for all of these rows, and a
-// row hashes once for four columns and reads their integers out of one or two 32-bit windows of its bits.
+// td_dream.c - the row that is dreamt around a representative (SPEC.md, "Dreaming"), column by column; four by four:
+// td_dream_four.h.
 #include "td_internal.h"
 
 enum { MOST_FACTORS = 32, MOST_AXES = 3 };
@@ -22,18 +20,12 @@ typedef struct {
 
 typedef struct {
     uint32_t start;             // its first bit
-    uint32_t key;
     float *x;                   // (columns)
+    uint32_t key;
+#if TD_WITH_SPREAD
     float spread;
+#endif
 } row_t;
-
-typedef struct {
-    const td_rows_t *rows;
-    const uint8_t *sigma;       // NULL: x holds the deviations by now
-    uint32_t n;
-    uint32_t windows;           // whether 32 bits can be read wherever an integer of these rows begins
-    row_t row[TD_TILE];
-} dream_t;
 
 // ---- drawn numbers ----
 
@@ -87,147 +79,39 @@ static grid_t grid_of(const td_rows_t *rows, uint32_t j)
     return g;
 }
 
-// any column, whose integers begin `at` bits into a row; returns how many bits they have
-static uint32_t one_column(const dream_t *dream, uint32_t j, uint32_t at)
+static TD_INLINE float spread_of(const row_t *row)
 {
-    const td_rows_t *rows = dream->rows;
-    const row_t *row = dream->row, *end = row + dream->n;
-    grid_t g = grid_of(rows, j);
-#if TD_WITH_DEVIATION
-    float deviation = dream->sigma ? scale_of(dream->sigma[j]) : 0.0f;
-#endif
-    for (; row < end; row++) {
-        float *x = row->x + j, d = *x;
-#if TD_WITH_DEVIATION
-        if (dream->sigma)
-            d = deviation * drawn(td_hash_inline(row->key + j / 4) >> 8 * (j & 3u));
-#endif
-        *x = (g.low + (float)(int32_t)td_bits(rows->bits, row->start + at, g.width) * g.step) + row->spread * d;
-    }
-    return g.width;
-}
-
-#if TD_WITH_DEVIATION
-// A column whose integers have no more than 7 bits, as they lie in a window: not shifted down, but with a step
-// that is smaller by as many powers of two, which changes no bit of their product.
-typedef struct {
-    uint32_t mask;
-    float low, step;
-} small_t;
-
-static TD_INLINE small_t small_grid(uint32_t width, uint32_t at, int8_t low, uint8_t code)
-{
-    small_t g;
-    td_float_t step;
-    step.f = td_f8_inline(code);
-    g.mask = ((1u << width) - 1u) << at;
-    g.low = (float)low * step.f;
-    if (step.u != 0)
-        step.u -= at << 23;
-    g.step = step.f;
-    return g;
-}
-
-static TD_INLINE float on_grid(small_t g, uint32_t window)
-{
-    return g.low + (float)(int32_t)(window & g.mask) * g.step;
-}
-
-// The grids of four columns from j on; returns the bits of their integers together, or 0 where one has more than
-// 7 bits, or they more than 25, which is a window's.
-static TD_INLINE uint32_t grids_of(const td_rows_t *rows, uint32_t j, small_t g[4])
-{
-    uint32_t stride = grid_stride(rows), widths = (rows->width[0] & 15u) * 0x1111u, one, two, three, total;
-    const int8_t *low = rows->low + j * stride;
-    const uint8_t *step = rows->step + j * stride;
-    if (stride != 0)
-        widths = rows->width[j / 2] | (uint32_t)rows->width[j / 2 + 1] << 8;
-    one = (widths & 15u) + 1;
-    two = one + (widths >> 4 & 15u) + 1;
-    three = two + (widths >> 8 & 15u) + 1;
-    total = three + (widths >> 12) + 1;
-    if (((widths | (widths + 0x1111u)) & 0x8888u) != 0 || total > 25)
-        return 0;
-    g[0] = small_grid(one, 0, low[0], step[0]);
-    g[1] = small_grid(two - one, one, low[stride], step[stride]);
-    g[2] = small_grid(three - two, two, low[2 * stride], step[2 * stride]);
-    g[3] = small_grid(total - three, three, low[3 * stride], step[3 * stride]);
-    return total;
-}
-
-static TD_INLINE void scales_of(const uint8_t *sigma, float v[4])
-{
-    uint32_t codes = sigma[0] | (uint32_t)sigma[1] << 8 | (uint32_t)sigma[2] << 16 | (uint32_t)sigma[3] << 24;
-    v[0] = scale_of((uint8_t)codes);
-    v[1] = scale_of((uint8_t)(codes >> 8));
-    v[2] = scale_of((uint8_t)(codes >> 16));
-    v[3] = scale_of((uint8_t)(codes >> 24));
-}
-
-// Where registers are few, GCC would keep on the stack what an instruction has for nothing: j / 4, and a constant
-// that it takes for cheaper to compute from another one.
-#if defined(__GNUC__) && defined(__thumb2__)
-#define TD_OPAQUE(x) __asm("" : "+r"(x))
+#if TD_WITH_SPREAD
+    return row->spread;
 #else
-#define TD_OPAQUE(x) (void)0
+    (void)row;
+    return 1.0f;
 #endif
-
-// Columns four by four; a grid that all share is decoded once. Stops before four whose integers are too wide.
-// Returns how many it did, and in *bit where they end.
-static uint32_t four_by_four(const dream_t *dream, uint32_t *bit)
-{
-    const td_rows_t *rows = dream->rows;
-    const uint8_t *bits = rows->bits;
-    uint32_t j, at = 0, total = 0, drawing = !TD_PREPARES || dream->sigma, mix1 = TD_MIX_1, mix2 = TD_MIX_2;
-    small_t g[4] = {{0, 0.0f, 0.0f}, {0, 0.0f, 0.0f}, {0, 0.0f, 0.0f}, {0, 0.0f, 0.0f}};
-    float v[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    TD_OPAQUE(mix1);
-    TD_OPAQUE(mix2);
-    if (grid_stride(rows) == 0 && rows->columns >= 4 && (total = grids_of(rows, 0, g)) == 0)
-        return 0;
-    for (j = 0; j + 4 <= rows->columns; j += 4, at += total) {
-        const row_t *row = dream->row, *end = row + dream->n;
-        if (grid_stride(rows) != 0 && (total = grids_of(rows, j, g)) == 0)
-            break;
-        if (drawing)
-            scales_of(dream->sigma + j, v);
-        do {
-            uint32_t first = row->start + at, hash, q;
-            const uint8_t *p = bits + first / 8;
-            float *x, d0, d1, d2, d3;
-            TD_OPAQUE(j);
-            hash = td_mix(row->key + j / 4, mix1, mix2);
-            x = row->x + j;
-            d0 = v[0] * drawn(hash), d1 = v[1] * drawn(hash >> 8);
-            d2 = v[2] * drawn(hash >> 16), d3 = v[3] * drawn(hash >> 24);
-            if ((TD_WITH_SPREAD && rows->spread) || !drawing) {
-                d0 = row->spread * (drawing ? d0 : x[0]);
-                d1 = row->spread * (drawing ? d1 : x[1]);
-                d2 = row->spread * (drawing ? d2 : x[2]);
-                d3 = row->spread * (drawing ? d3 : x[3]);
-            }
-            q = (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24) >> (first & 7u);
-            x[0] = on_grid(g[0], q) + d0;
-            x[1] = on_grid(g[1], q) + d1;
-            x[2] = on_grid(g[2], q) + d2;
-            x[3] = on_grid(g[3], q) + d3;
-        } while (++row != end);
-    }
-    *bit = at;
-    return j;
 }
-#endif
 
-static void all_columns(const dream_t *dream)
+// A row's columns from j on, a multiple of 4, whose integers begin at bit `first`; sigma NULL: x holds the deviations
+static void draw_columns(const td_rows_t *rows, const uint8_t *sigma, const row_t *row, uint32_t j, uint32_t first)
 {
-    const td_rows_t *rows = dream->rows;
-    uint32_t j = 0, at = 0;
+    float *x = row->x;
+    uint32_t key = row->key;
+    grid_t g = grid_of(rows, 0);
 #if TD_WITH_DEVIATION
-    if (dream->windows && (TD_PREPARES || dream->sigma))
-        j = four_by_four(dream, &at);
+    uint32_t hash = 0;
+#else
+    (void)sigma;
+    (void)key;
 #endif
-    for (; j < rows->columns; j++)
-        at += one_column(dream, j, at);
+    for (; j < rows->columns; j++, first += g.width) {
+        float d = x[j];
+        if (grid_stride(rows) != 0)
+            g = grid_of(rows, j);
+#if TD_WITH_DEVIATION
+        hash = j % 4 == 0 ? td_hash_inline(key + j / 4) : hash >> 8;
+        if (!TD_PREPARES || sigma)
+            d = scale_of(sigma[j]) * drawn(hash);
+#endif
+        x[j] = (g.low + (float)(int32_t)td_bits(rows->bits, first, g.width) * g.step) + spread_of(row) * d;
+    }
 }
 
 // ---- deviations that depend on each other ----
@@ -313,27 +197,36 @@ static void prepare(const td_rows_t *rows, uint32_t key, float *d)
 
 // ---- rows ----
 
+static TD_INLINE void begin_row(row_t *row, const td_rows_t *rows, const uint8_t *sigma, const uint32_t draw[2], float *x)
+{
+    row->start = draw[0] * rows->row_bits;
+    row->key = draw[1];
+    row->x = x;
+#if TD_WITH_SPREAD
+    row->spread = td_rows_spread(rows, draw[0]);
+#endif
+    if (!sigma)
+        prepare(rows, row->key, x);
+}
+
+#if TD_WITH_DEVIATION && TD_TILE >= 4
+#include "td_dream_four.h"
+#else
+// where code and stack shall be small
+static TD_INLINE void draw_rows(const td_rows_t *rows, const uint8_t *sigma, const uint32_t *draws, uint32_t n, float *x)
+{
+    for (; n > 0; n--, draws += 2, x += rows->columns) {
+        row_t row;
+        begin_row(&row, rows, sigma, draws, x);
+        draw_columns(rows, sigma, &row, 0, row.start);
+    }
+}
+#endif
+
 void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x)
 {
-    uint32_t b, end = rows->count * rows->row_bits, simple = !((TD_WITH_FACTORS && rows->rank) || (TD_WITH_TRANSFORM && rows->axes_count));
-    dream_t dream;
-    dream.rows = rows;
-    dream.sigma = simple ? rows->sigma : NULL;
-    for (; n > 0; n -= dream.n) {
-        dream.n = n < TD_TILE ? n : TD_TILE;
-        dream.windows = 1;
-        for (b = 0; b < dream.n; b++, draws += 2, x += rows->columns) {
-            row_t *row = &dream.row[b];
-            row->start = draws[0] * rows->row_bits;
-            row->key = draws[1];
-            row->x = x;
-            row->spread = TD_WITH_SPREAD ? td_rows_spread(rows, draws[0]) : 1.0f;
-            dream.windows &= end - row->start >= rows->row_bits + 32;
-            if (!dream.sigma)
-                prepare(rows, row->key, x);
-        }
-        all_columns(&dream);
-    }
+    uint32_t simple = !((TD_WITH_FACTORS && rows->rank) || (TD_WITH_TRANSFORM && rows->axes_count));
+    draw_rows(rows, simple ? rows->sigma : NULL, draws, n, x);
 }
 
 // ---- checks, once at the door ----

@@ -103,41 +103,47 @@ static void weights_backward(const td_shape_t *shape, float *dw, float *dbias, c
 }
 
 // one row of x becomes its gradient
-static void inputs_backward(const td_shape_t *shape, const float *w, float *x, const float *dy)
+static TD_INLINE void inputs_backward(const td_shape_t *shape, const float *w, float *x, const float *dy)
 {
-    uint32_t in = shape->in, j = 0, k, o;
-    float sum[TD_COLUMNS];
-    for (; j + TD_COLUMNS <= in; j += TD_COLUMNS) {
-        loop_columns(w + j, in, shape->out, dy, sum);
-        for (k = 0; k < TD_COLUMNS; k++)
-            x[j + k] = td_gate(shape->before, x[j + k], sum[k]);
+    float sum[TD_COLUMNS], *end = x + shape->in;
+    uint32_t k, o;
+    for (; end - x >= (int)TD_COLUMNS; w += TD_COLUMNS) {
+        loop_columns(w, shape->in, shape->out, dy, sum);
+        for (k = 0; k < TD_COLUMNS; k += 4, x += 4) {
+            x[0] = td_gate(shape->before, x[0], sum[k]);
+            x[1] = td_gate(shape->before, x[1], sum[k + 1]);
+            x[2] = td_gate(shape->before, x[2], sum[k + 2]);
+            x[3] = td_gate(shape->before, x[3], sum[k + 3]);
+        }
     }
-    for (; j < in; j++) {
-        const float *column = w + j;
-        for (sum[0] = 0.0f, o = 0; o < shape->out; o++, column += in)
+    for (; x < end; x++, w++) {
+        const float *column = w;
+        for (sum[0] = 0.0f, o = 0; o < shape->out; o++, column += shape->in)
             sum[0] += *column * dy[o];
-        x[j] = td_gate(shape->before, x[j], sum[0]);
+        *x = td_gate(shape->before, *x, sum[0]);
     }
 }
 
-void td_fast_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy)
+TD_APART void td_fast_inputs(const td_shape_t *shape, const float *w, float *x, const float *dy)
 {
-    uint32_t b;
-    for (b = 0; shape->before && b < shape->rows; b++, x += shape->step, dy += shape->out)
+    const float *end = dy + (size_t)shape->rows * shape->out;
+    if (shape->before == NULL)
+        return;
+    for (; dy < end; x += shape->step, dy += shape->out)
         inputs_backward(shape, w, x, dy);
 }
 
 void td_fast_backward(const td_shape_t *shape, const float *w, float *dw, float *x, const float *dy)
 {
-    float *dbias = dw + (size_t)shape->out * shape->in, *first = x;
-    const float *d = dy;
-    uint32_t b, o, n;
-    for (b = 0; b < shape->rows; b += n, x += (size_t)n * shape->step, d += (size_t)n * shape->out) {
-        n = shape->rows - b < TD_TILE ? shape->rows - b : TD_TILE;
+    const float *d = dy, *row = x;
+    uint32_t left, o, n;
+    for (left = shape->rows; left > 0; left -= n, row += n * shape->step, d += n * shape->out) {
+        float *dbias = dw + (size_t)shape->out * shape->in;
+        n = left < TD_TILE ? left : TD_TILE;
         for (o = 0; o < shape->out; o++)
-            weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, x, d + o, n);
+            weights_backward(shape, dw + (size_t)o * shape->in, dbias + o, row, d + o, n);
     }
-    td_fast_inputs(shape, w, first, dy);
+    td_fast_inputs(shape, w, x, dy);
 }
 #endif
 

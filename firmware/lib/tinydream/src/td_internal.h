@@ -99,7 +99,7 @@ static inline uint32_t td_bits(const uint8_t *bits, uint32_t at, uint32_t width)
 int td_inputs_check(const td_inputs_t *inputs);
 
 // td_rows.c
-uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t position);
+uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[TD_ORDER], uint32_t position);
 uint32_t td_rows_label(const td_rows_t *rows, uint32_t index);
 void td_rows_target(const td_rows_t *rows, uint32_t index, float *t); // (classes); rows with soft_bits
 float td_rows_spread(const td_rows_t *rows, uint32_t index);
@@ -110,6 +110,20 @@ int td_rows_check(const td_rows_t *rows, uint32_t outputs);
 void td_rows_dream(const td_rows_t *rows, const uint32_t *draws, uint32_t n, float *x);
 int td_dream_check(const td_rows_t *rows);
 
+// index and key of each row of a slice
+static inline uint32_t *td_draws(const td_train_t *train)
+{
+    return (uint32_t *)(void *)(train->activations - 2 * (size_t)train->plan->slice);
+}
+
+// As weights, and 0 between steps; NULL: each row moves the weights at once
+uint32_t td_update_gradients(const td_plan_t *plan);
+static inline float *td_gradients(const td_train_t *train)
+{
+    int are = TD_WITH_GRADIENTS && (!TD_WITH_DESCENT || td_update_gradients(train->plan));
+    return are ? train->weights + train->plan->parameters : NULL;
+}
+
 // td_net.c: activations as td_train lays them out; n rows of the slice
 uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
@@ -118,8 +132,11 @@ uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip);
 uint32_t td_net_moving_all(const td_plan_t *plan);
 size_t td_net_activations(const td_plan_t *plan); // numbers in all, for a slice
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
-int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
-                    float rate);
+// The activations hold a forward pass whose last outputs are by now the loss's gradients. Layer by dense layer, from
+// the last one: 0 go on with the one before, 1 there is none that moves. Without gradients the weights move at once,
+// and TD_ENUMERIC tells that they did not from this layer down to the first.
+uint32_t td_net_last(const td_plan_t *plan);
+int td_net_backward(const td_train_t *train, uint32_t layer, uint32_t n);
 int td_net_is_wild(const float *values, uint32_t count);
 
 // td_loss.c: `outputs` of one row. td_loss makes them their own gradient and returns the loss; target: (outputs)

@@ -27,7 +27,7 @@ static inline int loop_some(float v)
 #define loop_worth(v) 1
 #endif
 
-#if defined(__ARM_FP) && (__ARM_FP & 4) && defined(__thumb2__) && defined(__GNUC__) && defined(__OPTIMIZE__)
+#ifdef TD_VFP
 #include "td_loops_vfp.h"
 #else
 

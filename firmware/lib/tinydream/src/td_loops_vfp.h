@@ -13,8 +13,10 @@
 #define ADD(a, b) "vadd.f32 s" #a ", s" #a ", s" #b "\n"
 #define SUB(a, b) "vsub.f32 s" #a ", s" #a ", s" #b "\n"
 // s8..s15 times x; s0..s7 plus or minus s8..s15
-#define MUL8(x) MUL(8, x) MUL(9, x) MUL(10, x) MUL(11, x) MUL(12, x) MUL(13, x) MUL(14, x) MUL(15, x)
-#define ADD8 ADD(0, 8) ADD(1, 9) ADD(2, 10) ADD(3, 11) ADD(4, 12) ADD(5, 13) ADD(6, 14) ADD(7, 15)
+#define MUL4(x) MUL(8, x) MUL(9, x) MUL(10, x) MUL(11, x)
+#define MUL8(x) MUL4(x) MUL(12, x) MUL(13, x) MUL(14, x) MUL(15, x)
+#define ADD4 ADD(0, 8) ADD(1, 9) ADD(2, 10) ADD(3, 11)
+#define ADD8 ADD4 ADD(4, 12) ADD(5, 13) ADD(6, 14) ADD(7, 15)
 #define SUB8 SUB(0, 8) SUB(1, 9) SUB(2, 10) SUB(3, 11) SUB(4, 12) SUB(5, 13) SUB(6, 14) SUB(7, 15)
 // `many` while n >= size, then `one` n times
 #define BLOCKS(size, many, one)                   \
@@ -46,6 +48,7 @@
 
 static const float loop_zeros[8] = {0.0f};
 
+#if TD_TILE >= 4
 static inline void loop_dot4(const float *w, uint32_t in, const float *bias, const float *x, float *y)
 {
     const float *w1 = w + in, *w2 = w1 + in, *w3 = w2 + in;
@@ -71,6 +74,33 @@ static inline void loop_dot4(const float *w, uint32_t in, const float *bias, con
                    : LOW16, "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "cc", "memory");
 #undef COLUMN
 }
+#else
+// two columns at a time, in the registers that nobody needs to save on the stack
+static inline void loop_dot4(const float *w, uint32_t in, const float *bias, const float *x, float *y)
+{
+    const float *w1 = w + in, *w2 = w1 + in, *w3 = w2 + in;
+#define COLUMN(a, b, c, d, x) \
+    MUL(a, x) MUL(b, x) MUL(c, x) MUL(d, x) ADD(12, a) ADD(13, b) ADD(14, c) ADD(15, d)
+    __asm volatile("vldmia %[bias], {s12-s15}\n" //
+                   BLOCKS(2,
+                          "vldmia %[w]!, {s0-s1}\n"
+                          "vldmia %[w1]!, {s2-s3}\n"
+                          "vldmia %[w2]!, {s4-s5}\n"
+                          "vldmia %[w3]!, {s6-s7}\n"
+                          "vldmia %[x]!, {s8-s9}\n" //
+                          COLUMN(0, 2, 4, 6, "s8") COLUMN(1, 3, 5, 7, "s9"),
+                          "vldmia %[w]!, {s0}\n"
+                          "vldmia %[w1]!, {s2}\n"
+                          "vldmia %[w2]!, {s4}\n"
+                          "vldmia %[w3]!, {s6}\n"
+                          "vldmia %[x]!, {s8}\n" COLUMN(0, 2, 4, 6, "s8"))
+                   "vstmia %[y], {s12-s15}\n"
+                   : [w] "+r"(w), [w1] "+r"(w1), [w2] "+r"(w2), [w3] "+r"(w3), [x] "+r"(x), [n] "+r"(in)
+                   : [bias] "r"(bias), [y] "r"(y)
+                   : LOW16, "cc", "memory");
+#undef COLUMN
+}
+#endif
 
 static inline void loop_add1(float *y, const float *x, float d, uint32_t count)
 {
@@ -130,6 +160,7 @@ static inline void loop_move(float *w, float *gradient, float scale, float rate,
                    : LOW16, "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "cc", "memory");
 }
 
+#if TD_TILE >= 4
 enum { TD_COLUMNS = 8 };
 
 static inline void loop_columns(const float *w, uint32_t in, uint32_t out, const float *dy, float *sum)
@@ -145,6 +176,28 @@ static inline void loop_columns(const float *w, uint32_t in, uint32_t out, const
                    : [step] "r"(4 * in), [sum] "r"(sum), [zeros] "r"(loop_zeros)
                    : LOW16, "cc", "memory");
 }
+#else
+enum { TD_COLUMNS = 4 };
+
+// sums that never see the stack
+static inline void loop_columns(const float *w, uint32_t in, uint32_t out, const float *dy, float *sum)
+{
+    sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+    __asm volatile("1: vldmia %[w], {s8-s11}\n"
+                   "vldmia %[dy]!, {s12}\n"
+                   "add %[w], %[w], %[step]\n" MUL4("s12")
+                   "vadd.f32 %[a], %[a], s8\n"
+                   "vadd.f32 %[b], %[b], s9\n"
+                   "vadd.f32 %[c], %[c], s10\n"
+                   "vadd.f32 %[d], %[d], s11\n"
+                   "subs %[n], %[n], #1\n"
+                   "bne 1b\n"
+                   : [w] "+r"(w), [dy] "+r"(dy), [n] "+r"(out), [a] "+t"(sum[0]), [b] "+t"(sum[1]),
+                     [c] "+t"(sum[2]), [d] "+t"(sum[3])
+                   : [step] "r"(4 * in)
+                   : "s8", "s9", "s10", "s11", "s12", "cc", "memory");
+}
+#endif
 
 #if TD_TILE >= 4
 // Not inline, for it wants nearly all registers. Two columns of four rows of x: w's are s0..s7, x's s8 and s9, products s10..s13, sums s16..s31

@@ -15,18 +15,13 @@ uint32_t td_loss_argmax(const float *values, uint32_t count)
 // ---- classes: softmax and cross-entropy ----
 
 #if TD_WITH_CROSS_ENTROPY
-// Turns logits into probabilities; returns the sum of exp(logit - largest) and, in *mean, the targets' mean of
-// logit - largest. A hard target is a label, a soft one a share a class, which add up to 1.
-static float softmax(float *z, uint32_t count, const float *target, uint32_t label, float *mean)
+// Turns logits into probabilities; returns the sum of exp(logit - largest)
+static TD_APART float softmax(float *z, uint32_t count, float largest)
 {
-    float largest = z[td_loss_argmax(z, count)], sum = 0.0f, inverse;
+    float sum = 0.0f, inverse;
     uint32_t k;
-    *mean = target ? 0.0f : z[label] - largest;
     for (k = 0; k < count; k++) {
-        float below = z[k] - largest;
-        if (target)
-            *mean += target[k] * below;
-        z[k] = td_exp(below);
+        z[k] = td_exp(z[k] - largest);
         sum += z[k];
     }
     inverse = 1.0f / sum;
@@ -35,16 +30,19 @@ static float softmax(float *z, uint32_t count, const float *target, uint32_t lab
     return sum;
 }
 
-static float cross_entropy(float *z, uint32_t count, const float *target, uint32_t label)
+// A hard target is a label, a soft one a share a class, which add up to 1.
+static float cross_entropy(float *z, uint32_t count, float largest, const float *target, uint32_t label)
 {
-    float mean, sum = softmax(z, count, target, label, &mean);
+    float mean = target ? 0.0f : z[label] - largest; // of logit - largest, as the target weighs them
     uint32_t k;
-    if (target)
-        for (k = 0; k < count; k++)
-            z[k] -= target[k];
-    else
+    for (k = 0; target && k < count; k++)
+        mean += target[k] * (z[k] - largest);
+    mean = td_log(softmax(z, count, largest)) - mean;
+    for (k = 0; target && k < count; k++)
+        z[k] -= target[k];
+    if (!target)
         z[label] -= 1.0f;
-    return td_log(sum) - mean;
+    return mean;
 }
 #endif
 
@@ -103,15 +101,15 @@ static float huber(float *y, uint32_t count, const float *target, float delta)
 
 float td_loss(const td_plan_t *plan, float *outputs, const float *target, uint32_t label, uint32_t *correct)
 {
-    uint32_t count = td_net_outputs(plan);
+    uint32_t count = td_net_outputs(plan), best = 0;
     if (plan->loss == TD_CROSS_ENTROPY)
-        *correct += td_loss_argmax(outputs, count) == label;
+        *correct += (best = td_loss_argmax(outputs, count)) == label;
     else if (plan->loss == TD_BCE)
         *correct += (outputs[0] > 0.0f) == label;
     switch (plan->loss) {
 #if TD_WITH_CROSS_ENTROPY
     case TD_CROSS_ENTROPY:
-        return cross_entropy(outputs, count, target, label);
+        return cross_entropy(outputs, count, outputs[best], target, label);
 #endif
 #if TD_WITH_BCE
     case TD_BCE:
@@ -136,9 +134,8 @@ int td_loss_answer(const td_plan_t *plan, float *outputs)
     int best = 0;
 #if TD_WITH_CROSS_ENTROPY
     if (plan->loss == TD_CROSS_ENTROPY) {
-        float mean;
         best = (int)td_loss_argmax(outputs, count);
-        (void)softmax(outputs, count, NULL, 0, &mean);
+        (void)softmax(outputs, count, outputs[best]);
         return best;
     }
 #endif

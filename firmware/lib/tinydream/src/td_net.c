@@ -82,19 +82,17 @@ size_t td_net_activations(const td_plan_t *plan)
 // Returns the outputs of the last dense layer, (n, outputs).
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
 {
-    float *x = activations, *y;
-    uint32_t i, count = body_layers(plan);
-    for (i = 0; i < count; i++) {
-        const td_layer_t *layer = &plan->layers[i];
+    const td_layer_t *layer = plan->layers;
+    float *x = activations;
+    for (; layer < plan->layers + body_layers(plan); layer++) {
         td_shape_t dense;
         if (layer->kind != TD_DENSE) {
             td_activate(layer, x, n * layer->out);
             continue;
         }
-        dense = shape(plan, i, n);
-        y = activations + (size_t)plan->slice * layer->place;
-        td_fast_forward(&dense, weights, x, y);
-        x = y;
+        dense = shape(plan, (uint32_t)(layer - plan->layers), n);
+        td_fast_forward(&dense, weights, x, activations + (size_t)plan->slice * layer->place);
+        x = activations + (size_t)plan->slice * layer->place;
         weights += (size_t)dense.out * (dense.in + 1);
     }
     return x;
@@ -158,7 +156,7 @@ static int descend(const td_layer_t *layer, const td_shape_t *dense, float *w, f
 #endif
 
 // the lowest layer that training moves: where a backward pass may end
-static uint32_t first_moving(const td_plan_t *plan)
+static TD_APART uint32_t first_moving(const td_plan_t *plan)
 {
     uint32_t i = 0, skip;
     while (td_net_moving(&plan->layers[i], &skip) == 0)
@@ -166,37 +164,48 @@ static uint32_t first_moving(const td_plan_t *plan)
     return i;
 }
 
-// `activations` hold a forward pass whose last outputs are by now the loss's gradients. Without gradients the
-// weights move at once, and TD_ENUMERIC tells that they did not from some layer down to the first.
-int td_net_backward(const td_plan_t *plan, float *weights, float *gradients, float *activations, uint32_t n,
-                    float rate)
+// parameters, and those that training moves, of the layers below one
+static TD_APART uint32_t parameters_below(const td_layer_t *layers, uint32_t count)
 {
-    uint32_t i = body_layers(plan), first = first_moving(plan), skip;
-    float *w = weights + plan->parameters, *dw = gradients;
-    (void)rate; // of descent only
-    (void)skip; // of gradients only
-    if (gradients != NULL)
-        dw += td_net_moving_all(plan);
-    for (i--;; i -= 2) {
-        const td_layer_t *layer = &plan->layers[i];
-        td_shape_t dense = shape(plan, i, n);
-        float *x = activations + (size_t)plan->slice * place_before(plan, i);
-        float *dy = activations + (size_t)plan->slice * layer->place;
-        int code = 0;
-        w -= (size_t)dense.out * (dense.in + 1);
-        if (i == first)
-            dense.before = NULL; // nothing below it moves: x needs no gradient
-#if TD_WITH_GRADIENTS
-        if (gradients != NULL)
-            backward(layer, &dense, w, dw -= td_net_moving(layer, &skip), x, dy);
-#endif
+    uint32_t sum = 0;
+    for (; count > 1; count -= 2, layers += 2)
+        sum += layers->out * (layers->in + 1u);
+    return sum;
+}
+
+static uint32_t moving_below(const td_layer_t *layers, uint32_t count)
+{
+    uint32_t sum = 0, skip;
+    for (; count > 1; count -= 2, layers += 2)
+        sum += td_net_moving(layers, &skip);
+    return sum;
+}
+
+uint32_t td_net_last(const td_plan_t *plan)
+{
+    return body_layers(plan) - 1;
+}
+
+int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
+{
+    const td_plan_t *plan = train->plan;
+    uint32_t is_first = i == first_moving(plan), below = parameters_below(plan->layers, i);
+    uint32_t moving = TD_WITH_FREEZING ? moving_below(plan->layers, i) : below;
+    td_shape_t dense = shape(plan, i, n);
+    float *x = train->activations + (size_t)plan->slice * place_before(plan, i);
+    float *dy = train->activations + (size_t)plan->slice * plan->layers[i].place;
+    if (is_first)
+        dense.before = NULL; // nothing below it moves: x needs no gradient
 #if TD_WITH_DESCENT
-        if (gradients == NULL)
-            code = descend(layer, &dense, w, x, dy, rate);
+    if (td_gradients(train) == NULL && descend(&plan->layers[i], &dense, train->weights + below, x, dy, train->rate) != 0)
+        return TD_ENUMERIC;
 #endif
-        if (code != 0 || i == first)
-            return code;
-    }
+#if TD_WITH_GRADIENTS
+    if (!TD_WITH_DESCENT || td_gradients(train) != NULL)
+        backward(&plan->layers[i], &dense, train->weights + below, td_gradients(train) + moving, x, dy);
+#endif
+    (void)moving; // of gradients only
+    return dense.before == NULL;
 }
 
 static int check_activation(const td_layer_t *layer)

@@ -4,30 +4,38 @@
 
 // ---- order: a permutation that needs no memory ----
 
-void td_rows_order(uint32_t seed, uint32_t pass, uint32_t order[8])
+// number i of a pass's key; those that are factors are odd
+static TD_INLINE uint32_t number(uint32_t key, uint32_t i)
+{
+    return td_hash(key + i) | !(i & 1u);
+}
+
+void td_rows_order(uint32_t seed, uint32_t pass, uint32_t order[TD_ORDER])
 {
     uint32_t i, key = td_hash(td_key(seed, TD_STREAM_ORDER) + pass);
-    for (i = 0; i < 8; i++)
-        order[i] = td_hash(key + i);
+    for (i = 0; i < TD_ORDER; i++)
+        order[i] = TD_ORDER == 1 ? key : number(key, i);
 }
 
 // Each round is a bijection of k-bit numbers, so walking on until the ticket is below `count` is one of
 // 0..count-1: fewer than two turns on average.
-static uint32_t ticket(const uint32_t order[8], uint32_t count, uint32_t p)
+static uint32_t ticket(const uint32_t order[TD_ORDER], uint32_t count, uint32_t p)
 {
     uint32_t bits = td_bit_length((count - 1) | 1u), mask, shift, r;
     mask = 0xffffffffu >> (32 - bits);
     shift = bits > 2 ? bits / 2 : 1;
     do {
         for (r = 0; r < 8; r += 2) {
-            p = (p * (order[r] | 1u) + order[r + 1]) & mask;
+            uint32_t factor = TD_ORDER == 1 ? number(order[0], r) : order[r % TD_ORDER];
+            uint32_t more = TD_ORDER == 1 ? number(order[0], r + 1) : order[(r + 1) % TD_ORDER];
+            p = (p * factor + more) & mask;
             p ^= p >> shift;
         }
     } while (p >= count);
     return p;
 }
 
-uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[8], uint32_t position)
+uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[TD_ORDER], uint32_t position)
 {
     const td_level_t *level = rows->levels;
     uint32_t first = 0, p = ticket(order, rows->rows, position);
@@ -103,7 +111,7 @@ float td_rows_spread(const td_rows_t *rows, uint32_t index)
 }
 
 void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t position,
-                  const uint32_t order[8], float *x, uint32_t *label)
+                  const uint32_t order[TD_ORDER], float *x, uint32_t *label)
 {
     uint32_t draw[2];
     draw[0] = td_rows_pick(rows, order, position);

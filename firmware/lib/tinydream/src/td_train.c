@@ -42,11 +42,14 @@ static int check(const td_plan_t *plan)
     return td_valid_check(plan);
 }
 
+static size_t arena_bytes_of(const td_plan_t *plan)
+{
+    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + 2 * (size_t)plan->slice + td_net_activations(plan) + target_numbers(plan));
+}
+
 size_t td_train_arena_bytes(const td_plan_t *plan)
 {
-    if (check(plan) != 0)
-        return 0;
-    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + 2 * (size_t)plan->slice + td_net_activations(plan) + target_numbers(plan));
+    return check(plan) == 0 ? arena_bytes_of(plan) : 0;
 }
 
 static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
@@ -64,25 +67,17 @@ static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
     }
 }
 
-int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t arena_bytes, uint32_t seed)
+static TD_APART void lay_out(td_train_t *train, const td_plan_t *plan, float *at, uint32_t seed)
 {
-    int code = check(plan);
-    uint32_t moving;
-    float *at = arena;
-    if (train == NULL || arena == NULL)
-        return TD_EARG;
-    if (code != 0)
-        return code;
-    if (arena_bytes < td_train_arena_bytes(plan) || ((uintptr_t)arena & 3u) != 0)
-        return TD_EARENA;
+    uint32_t moving = td_net_moving_all(plan);
     *train = (td_train_t){0};
     train->plan = plan;
     train->weights = at;
     at += plan->parameters;
-    moving = td_net_moving_all(plan);
-    train->gradients = td_update_gradients(plan) ? at : NULL;
     at += (size_t)td_update_gradients(plan) * moving;
+#if TD_WITH_MOMENTUM || TD_WITH_ADAM
     train->state = td_update_state(plan) ? at : NULL;
+#endif
     at += (size_t)td_update_state(plan) * moving;
 #if TD_WITH_VALIDATION
     train->best = plan->keep_best ? at : NULL;
@@ -92,9 +87,20 @@ int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t 
     train->target = at;
     at += target_numbers(plan);
 #endif
-    train->draws = (uint32_t *)(void *)at;
     train->activations = at + 2 * (size_t)plan->slice;
     draw_weights(plan, train->weights, seed);
+}
+
+int td_train_init(td_train_t *train, const td_plan_t *plan, void *arena, size_t arena_bytes, uint32_t seed)
+{
+    int code = check(plan);
+    if (train == NULL || arena == NULL)
+        return TD_EARG;
+    if (code != 0)
+        return code;
+    if (arena_bytes < arena_bytes_of(plan) || ((uintptr_t)arena & 3u) != 0)
+        return TD_EARENA;
+    lay_out(train, plan, arena, seed);
     return 0;
 }
 
@@ -108,7 +114,7 @@ int td_train_start(td_train_t *train, const td_knobs_t *knobs)
     if (knobs->patience != 0 && train->plan->valid_count == 0)
         return TD_EARG;
     // gradients and state lie between the weights and the draws
-    for (at = train->weights + train->plan->parameters; at < (float *)(void *)train->draws; at++)
+    for (at = train->weights + train->plan->parameters; at < (float *)(void *)td_draws(train); at++)
         *at = 0.0f;
     train->knobs = *knobs;
     if (knobs->epoch_rows == 0)
@@ -137,20 +143,20 @@ void td_train_stop(td_train_t *train)
 }
 
 // the next n rows of the stream, into the slice's inputs
-static void draw_slice(td_train_t *train, uint32_t n)
+static TD_APART void draw_slice(td_train_t *train, uint32_t n)
 {
     const td_rows_t *rows = &train->plan->rows;
-    uint32_t b, key = td_key(train->knobs.seed, TD_STREAM_DEVIATION);
+    uint32_t b, key = td_key(train->knobs.seed, TD_STREAM_DEVIATION), *draws = td_draws(train);
     for (b = 0; b < n; b++) {
-        train->draws[2 * b] = td_rows_pick(rows, train->order, train->position);
-        train->draws[2 * b + 1] = td_hash(td_hash(key + train->pass) + train->position);
+        draws[2 * b] = td_rows_pick(rows, train->order, train->position);
+        draws[2 * b + 1] = td_hash(td_hash(key + train->pass) + train->position);
         if (++train->position == rows->rows) {
             train->position = 0;
             train->pass++;
             td_rows_order(train->knobs.seed, train->pass, train->order);
         }
     }
-    td_rows_dream(rows, train->draws, n, train->activations);
+    td_rows_dream(rows, draws, n, train->activations);
 }
 
 // what the outputs of row b of the slice should be; NULL for a label
@@ -161,49 +167,52 @@ static const float *target_of(td_train_t *train, uint32_t b)
         return train->activations + (size_t)b * plan->rows.columns + plan->inputs.outputs;
 #if TD_WITH_SOFT
     if (plan->rows.soft_bits != 0) {
-        td_rows_target(&plan->rows, train->draws[2 * b], train->target);
+        td_rows_target(&plan->rows, td_draws(train)[2 * b], train->target);
         return train->target;
     }
 #endif
     return NULL;
 }
 
-static int train_slice(td_train_t *train, uint32_t n)
+// The losses of n rows, whose outputs become their gradients
+static TD_APART int judge_slice(td_train_t *train, float *outputs, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
-    float *outputs;
     uint32_t b;
-    draw_slice(train, n);
-    outputs = td_net_forward(plan, train->weights, train->activations, n);
     for (b = 0; b < n; b++, outputs += td_net_outputs(plan)) {
-        uint32_t label = td_rows_label(&plan->rows, train->draws[2 * b]);
+        uint32_t label = td_rows_label(&plan->rows, td_draws(train)[2 * b]);
         train->loss += td_loss(plan, outputs, target_of(train, b), label, &train->correct);
     }
-    if (train->loss - train->loss != 0.0f) // infinite, or no number
-        return TD_ENUMERIC;
-    return td_net_backward(plan, train->weights, train->gradients, train->activations, n, train->rate);
+    return train->loss - train->loss != 0.0f ? TD_ENUMERIC : 0; // infinite, or no number
+}
+
+static int train_slice(td_train_t *train, uint32_t n)
+{
+    uint32_t i;
+    int code;
+    draw_slice(train, n);
+    code = judge_slice(train, td_net_forward(train->plan, train->weights, train->activations, n), n);
+    for (i = td_net_last(train->plan); code == 0; i -= 2)
+        code = td_net_backward(train, i, n);
+    return code < 0 ? code : 0;
 }
 
 // what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
-// (not inline: most plans have no clip, and the stack is deepest elsewhere)
-#if defined(__GNUC__)
-__attribute__((noinline))
-#endif
-static float gradient_scale(const td_train_t *train, uint32_t rows)
+static TD_APART float gradient_scale(const td_train_t *train, uint32_t rows)
 {
     float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
     uint32_t i;
     if (!TD_WITH_CLIP || clip == 0.0f)
         return scale;
     for (i = 0; i < td_net_moving_all(train->plan); i++) {
-        float g = train->gradients[i] * scale;
+        float g = td_gradients(train)[i] * scale;
         sum += g * g;
     }
     norm = td_sqrt(sum);
     return norm > clip ? scale * (clip / norm) : scale;
 }
 
-static void end_epoch(td_train_t *train, td_metrics_t *metrics)
+static TD_APART void end_epoch(td_train_t *train, td_metrics_t *metrics)
 {
     int last = ++train->epoch == train->knobs.epochs;
     metrics->epoch = train->epoch;
@@ -235,9 +244,9 @@ static int train_batch(td_train_t *train, uint32_t batch)
         code = train_slice(train, n);
         left -= n;
     }
-    if (code != 0 || train->gradients == NULL)
+    if (code != 0 || td_gradients(train) == NULL)
         return code;
-    if (td_net_is_wild(train->gradients, td_net_moving_all(train->plan)))
+    if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)))
         return TD_ENUMERIC;
     td_update(train, gradient_scale(train, batch));
     return 0;

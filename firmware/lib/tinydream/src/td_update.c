@@ -92,7 +92,10 @@ static void shrink(float *w, uint32_t count, float share)
 static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count, float scale, float alpha)
 {
     const td_plan_t *plan = train->plan;
-    float *gradient = train->gradients + at, *state = train->state + (train->state ? at : 0);
+    float *gradient = td_gradients(train) + at;
+#if TD_WITH_MOMENTUM || TD_WITH_ADAM
+    float *state = train->state + (train->state ? at : 0);
+#endif
 #if TD_WITH_DECAY
     if (plan->decay != 0.0f)
         shrink(w, count, train->rate * plan->decay);
@@ -102,15 +105,14 @@ static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count,
         move_adam(plan, w, gradient, state, state + td_net_moving_all(plan), count, scale, alpha);
 #endif
 #if TD_WITH_SGD
-    if (plan->optimizer == TD_SGD && train->state == NULL)
+    if (plan->optimizer == TD_SGD && plan->momentum == 0.0f)
         loop_move(w, gradient, scale, train->rate, count);
 #endif
 #if TD_WITH_SGD && TD_WITH_MOMENTUM
-    if (plan->optimizer == TD_SGD && train->state != NULL)
+    if (plan->optimizer == TD_SGD && plan->momentum != 0.0f)
         move_momentum(w, gradient, state, count, scale, train->rate, plan->momentum);
 #endif
     (void)alpha; // of Adam only
-    (void)state; // not of plain SGD
 }
 #endif
 

@@ -50,10 +50,10 @@ static void judge_slice(td_train_t *train, const td_rows_t *rows, uint32_t n)
     float *outputs, *row = train->activations;
     uint32_t b;
     for (b = 0; b < n; b++) {
-        train->draws[2 * b] = train->valid_row + b;
-        train->draws[2 * b + 1] = 0;
+        td_draws(train)[2 * b] = train->valid_row + b;
+        td_draws(train)[2 * b + 1] = 0;
     }
-    td_rows_dream(rows, train->draws, n, row);
+    td_rows_dream(rows, td_draws(train), n, row);
     outputs = td_net_forward(plan, train->weights, train->activations, n);
     for (b = 0; b < n; b++, row += rows->columns, outputs += td_net_outputs(plan)) {
         const float *target = rows->targets ? row + plan->inputs.outputs : NULL;
