@@ -19,8 +19,8 @@ LEVELS = 8  # of weight; with 2, 4 and 16 letter and digits did as well, within 
 
 # How much targets count in the tree and between layouts, as a share of all inputs together. On
 # validation rows of california_housing, ccpp, protein_casp, appliances_energy, cmapss_fd001 and
-# naval at 2 and 8 KiB, 0.25 had the best mean R2: .617, .613 with 0.35, .608 with 0.5, .602 with
-# 0.7; naval decided (8 KiB: .970, .951, .931, .909).
+# naval at 2 and 8 KiB, 0.25 had the best mean R2 of 0.25, 0.35, 0.5 and 0.7; naval decided.
+# (`scripts/bench options --sets ...`)
 STRESS = 0.25
 
 U8 = NDArray[np.uint8]
@@ -191,9 +191,7 @@ def choose_layout(space: Space, budget: Budget, bits: int | str) -> tuple[Layout
 
     Candidates: the same bits for all columns, on one grid; and bits by column, after the spread
     that is left within leaves, each on its own grid. Nearest: variance within leaves plus
-    squared error of rounding, weighted by rows. This is found without training anything; on
-    validation rows it came within 0.6 points of the best candidate on letter and optdigits at
-    2, 8 and 32 KiB.
+    squared error of rounding, weighted by rows. This is found without training anything.
 
     Raises BudgetError when not even one row a class fits.
     """

@@ -20,9 +20,8 @@ KINDS = ("pca", "lda", "trained")
 
 MOST_ROWS = 8192  # that a covariance is taken from
 SHRINK = 0.05  # of the mean variance within classes, added to each: LDA's regulariser
-# The trained projection: with 800, 1600 and 3200 steps at a rate of 3e-3, validation rows of letter
-# gave .806 .809 .821, of appliances_energy .235 .247 .256 (R2); at 1e-2 and 800 .814 and .246
-# (8 KiB, 12 columns).
+# The trained projection: more steps are better, slowly, and a higher rate does as much in fewer
+# (`scripts/bench options`).
 TRIAL_STEPS, STEPS, RATE, HIDDEN = 800, 2400, 1e-2, 64
 
 

@@ -23,8 +23,8 @@ HOT_GAIN = 0.0  # 0 and 1 stay as far apart; 1.0 did not help on adult
 BLOCK = 1 << 20  # numbers brought to another type at a time
 SAMPLE = 16384  # rows that quartiles are taken from, fewer where columns are many
 SOME = 1024  # rows that tell about where a mean lies, or that a column has fractions
-# Without this rule validation rows of eeg_eye gave .824 instead of .880 at 8 KiB; other sets
-# did not change.
+# Without this rule held-out rows of eeg_eye lose points; other sets do not change.
+# (`scripts/bench options`)
 FAR = 10.0  # standard deviations, as the quartiles tell them, from the median to an outlier
 RARE = 0.01  # a larger share of a column is no outlier
 
