@@ -68,30 +68,12 @@ def compress(
     started = time.perf_counter()
     data, valid = source.carve(data, validation, seed)
     reps = codec.fit(data.X, data.y, groups=data.groups).representatives_
-    dtype, width = raw_dtype(data.X)
     facts = {
         "source": source.describe(data, seed, validation),
-        "rows": len(data.X),
-        "heldout": len(data.X_test),
+        **_table_facts(data),
         "validation": len(valid.X),
-        "features": data.X.shape[1],
-        "kept": int(reps.inputs.kept.sum()),
-        "inputs": reps.inputs.outputs,
-        "scaled_inputs": reps.inputs.columns,
-        "task": data.task,
+        **_codec_facts(reps, codec),
         "notes": [*data.notes, *source.part_note(len(data.X), reps.rows.rows)],
-        "columns": [asdict(column) for column in data.columns],
-        "missing": source.missing(data),
-        "classes": list(data.classes),
-        "targets": list(data.targets),
-        "raw_dtype": dtype,
-        "raw_bytes": data.X.size * width,
-        "representatives": reps.rows.count,
-        "representative_bytes": reps.nbytes,
-        "row_bits": reps.rows.row_bits,
-        "trials": [asdict(trial) for trial in codec.trials_],
-        "chosen": codec.chosen_,
-        "options": codec.get_params(),
         "seconds": time.perf_counter() - started,
     }
     run.write_arrays(
@@ -109,6 +91,36 @@ def compress(
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
+
+
+def _table_facts(data: Data) -> dict[str, Any]:
+    dtype, width = raw_dtype(data.X)
+    return {
+        "rows": len(data.X),
+        "heldout": len(data.X_test),
+        "features": data.X.shape[1],
+        "task": data.task,
+        "columns": [asdict(column) for column in data.columns],
+        "missing": source.missing(data),
+        "classes": list(data.classes),
+        "targets": list(data.targets),
+        "raw_dtype": dtype,
+        "raw_bytes": data.X.size * width,
+    }
+
+
+def _codec_facts(reps: Representatives, codec: EntroGeDe) -> dict[str, Any]:
+    return {
+        "kept": int(reps.inputs.kept.sum()),
+        "inputs": reps.inputs.outputs,
+        "scaled_inputs": reps.inputs.columns,
+        "representatives": reps.rows.count,
+        "representative_bytes": reps.nbytes,
+        "row_bits": reps.rows.row_bits,
+        "trials": [asdict(trial) for trial in codec.trials_],
+        "chosen": codec.chosen_,
+        "options": codec.get_params(),
+    }
 
 
 @dataclass(frozen=True)
