@@ -1,6 +1,5 @@
 """Emulated boards: the link to them, and the same weights on each, bit for bit."""
 
-import json
 import os
 import shutil
 import signal
@@ -26,7 +25,7 @@ FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-
 CORE = firmware_folder() / "lib" / "tinydream" / "src"
 SEEDS = range(100, 120)
 EMULATED = [board for board in list_boards() if load_board(board).qemu]
-SMALL = (4, 5, 7)  # networks that 16 KB hold: momentum and validation, Adam, Adam for targets
+SMALL = (5, 6, 7)  # networks that 16 KB hold: Adam, with validation rows, for targets
 PORT = firmware_folder() / "port"
 
 pytestmark = [pytest.mark.needs("qemu"), pytest.mark.slow]
@@ -256,34 +255,3 @@ def test_the_emulator_dies_with_its_host_however_that_ends(makers, number):
     while alive(emulator) and time.monotonic() < until:
         time.sleep(0.02)
     assert not alive(emulator)
-
-
-# ---- through the verbs ----
-
-
-def test_the_verbs_train_on_an_emulated_board(table, verb):
-    for arguments in (
-        ["compress", table, "--target", "kind", "--budget-bytes", 400],
-        ["plan", "--board", BOARD, "--epochs", 8, "--hidden", 8],
-        ["generate"],
-        ["build"],
-    ):
-        assert verb(*arguments)[0] == 0, arguments
-    code, out, err = verb("train", "--port", "qemu")
-    assert (code, err) == (0, "") and "instructions (emulated)" in out
-    told = json.loads(Path("run/train.json").read_text())
-    assert told["tick_unit"] == "instructions (emulated)" and 1e3 < told["step_ticks"] < 1e6
-    assert verb("pull", "--port", "qemu")[0] == 0
-    code, out, err = verb("report", "--json")
-    report = json.loads(out)
-    assert (report["board"], report["port"], report["weights_equal"]) == (BOARD, "qemu", True)
-    assert verb("verify", "--port", "qemu")[0] == verb("train", "--port", "sim")[0] == 0
-    assert json.loads(Path("run/train.json").read_text())["crc32"] == told["crc32"]
-
-
-def test_a_plan_for_another_board_is_refused_with_the_boards_that_are_emulated(table, verb):
-    verb("compress", table, "--target", "kind", "--budget-bytes", 400)
-    verb("plan", "--board", "native")
-    code, out, err = verb("train", "--port", "qemu")
-    assert code == 2 and f"runs plans for board '{BOARD}' and this one is for 'native'" in err
-    assert f"`tinydream plan --board {BOARD}`" in err and err.count("\n") == 1
