@@ -150,7 +150,7 @@ def test_the_port_without_a_line_says_what_is_missing(tmp_path, require):
     library = firmware_folder() / "lib" / "tinydream" / "src"
     command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-DTD_LINE_IRQ=1", f"-I{library}"]
     done = subprocess.run([*command, "-c", port], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode and "the board names no serial line" in done.stderr
+    assert done.returncode and "no serial line is named" in done.stderr
 
 
 @pytest.mark.needs("arm")

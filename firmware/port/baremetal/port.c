@@ -3,6 +3,14 @@
 // Made for machines of QEMU: it sets no pins and no clock tree, which a real chip would need.
 #include "td_port.h"
 
+#ifndef TD_LINE_IRQ // no board's flags (custom_devices in platformio.ini): QEMU's netduinoplus2
+#define TD_LINE_STM32
+#define TD_LINE_START 0x40011000
+#define TD_LINE_IRQ 37
+#define TD_COUNTER_START 0x40000000
+#define TD_COUNTER_MHZ 1000
+#endif
+
 static inline volatile uint32_t *reg(uint32_t address)
 {
     return (volatile uint32_t *)address;
@@ -23,7 +31,7 @@ static inline volatile uint32_t *reg(uint32_t address)
 #elif defined(TD_LINE_16550)
 #include "line_16550.h"
 #else
-#error "the board names no serial line; build with `tinydream build`, or see custom_devices in platformio.ini"
+#error "no serial line is named; build with `tinydream build`, or see custom_devices in platformio.ini"
 #endif
 
 void td_port_init(void)
