@@ -1,5 +1,6 @@
 """Boards: what ships is complete, and a damaged file is refused with the key that is wrong."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -16,6 +17,9 @@ def damaged(tmp_path):
 
     def damage(old: str, new: str):
         text = (boards_folder() / "qemu_netduinoplus2.toml").read_text(encoding="utf-8")
+        text = text.replace(
+            'machine = "', 'program = "qemu-system-arm"\noptions = []\nmachine = "', 1
+        )
         assert old in text
         path = tmp_path / "qemu_netduinoplus2.toml"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -25,7 +29,8 @@ def damaged(tmp_path):
 
 
 def test_the_boards_that_ship_are_listed():
-    assert list_boards() == ("native", "qemu_netduinoplus2")
+    machines = "microbit mps2_an500 mps2_an505 netduino2 netduinoplus2 rv32imafc rv32imc"
+    assert list_boards() == ("native", *(f"qemu_{machine}" for machine in machines.split()))
 
 
 @pytest.mark.parametrize("board_id", list_boards())
@@ -33,7 +38,9 @@ def test_each_board_that_ships_loads_and_names_a_source_for_each_number(board_id
     board = load_board(board_id)
     assert isinstance(board, Board) and board.id == board_id
     assert all(fact.source for fact in board.facts)
+    devices = dataclasses.asdict(board.devices).values() if board.devices else ()
     numbers = 2 + (board.clock_hz is not None) + 3 * len(board.regions)
+    numbers += sum(isinstance(value, int) for value in devices)
     assert len({fact.field for fact in board.facts}) == len(board.facts) == numbers
 
 
@@ -48,12 +55,31 @@ def test_the_emulated_board_is_the_machine_that_qemu_has():
     ram, flash = board.region("ram"), board.region("flash")
     assert (flash.start, flash.usable) == (0x08000000, 1 << 20)
     assert (ram.start, ram.usable) == (0x20000000, 128 << 10)
-    assert (board.machine, board.prefix) == ("netduinoplus2", "arm-none-eabi-")
+    assert (board.qemu.machine, board.prefix) == ("netduinoplus2", "arm-none-eabi-")
 
 
 def test_a_board_of_ones_own_is_loaded_by_its_path(tmp_path):
     path = shutil.copy(boards_folder() / "native.toml", tmp_path / "native.toml")
     assert load_board(path) == load_board(str(path)) == load_board("native")
+
+
+@pytest.mark.parametrize("folder", ["", "boards"])
+def test_a_board_of_ones_own_is_found_by_its_id(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / folder).mkdir(exist_ok=True)
+    text = (boards_folder() / "qemu_microbit.toml").read_text()
+    own = text.replace('id = "qemu_microbit"', 'id = "mine"')
+    (tmp_path / folder / "mine.toml").write_text(own)
+    board = load_board("mine")
+    assert (board.id, board.qemu, board.text) == ("mine", load_board("qemu_microbit").qemu, own)
+    with pytest.raises(BoardError, match="'../mine' is unknown"):
+        load_board("../mine")
+
+
+def test_a_board_that_ships_is_not_hidden_by_a_file_of_the_same_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "native.toml").write_text("no board")
+    assert load_board("native").port == "native"
 
 
 def test_reserved_bytes_are_not_usable(damaged):
@@ -69,7 +95,10 @@ def test_a_number_from_memory_is_marked_so(damaged):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("qemu_netduino", r"board 'qemu_netduino' is unknown; did you mean qemu_netduinoplus2\?"),
+        (
+            "qemu_netduinoplus",
+            "board 'qemu_netduinoplus' is unknown; did you mean qemu_netduinoplus2",
+        ),
         ("arduino", "board 'arduino' is unknown; see `tinydream boards`"),
         ("no/such.toml", "board file no/such.toml cannot be read: No such file"),
     ],
@@ -99,6 +128,21 @@ SOURCE = ', source = "QEMU hw/arm/netduinoplus2.c, SYSCLK_FRQ"'
         ("[build]", "[built]", r"key 'build' is missing; add a table \[build\]"),
         ('["-mcpu=cortex-m4"', '[4, "-mcpu=cortex-m4"', "build: 'cpu_flags' must be a list of t"),
         ('machine = "', 'machines = "', "qemu: key 'machine' is missing; add a text"),
+        ("options = ", "option = ", "qemu: key 'option' is unknown; did you mean 'options'"),
+        ('program = "', 'program = 1 #"', "qemu: 'program' must be a text, not 1"),
+        ('program = "', 'program = "/tmp/', "qemu: 'program' must be one of qemu-system-arm, q"),
+        ("options = []", 'options = ["-S", "x"]', "options are '-S x'; they are pairs of -bios"),
+        ("options = []", 'options = ["-cpu"]', "options are '-cpu'; they are pairs of -bios or"),
+        ("[devices]", "[device]", r"key 'devices' is missing; add a table \[devices\]"),
+        (
+            'line = "stm32"',
+            'line = "pl011"',
+            "'line' must be one of stm32, nrf51, cmsdk, 16550, not",
+        ),
+        ("counter_start = {", "start = {", "devices: key 'counter_start' is missing; add { value"),
+        ("counter_hz = {", "hz = {", "devices: key 'counter_hz' is missing; add { value = a num"),
+        ("1_000_000_000", "48_000_000", "counter_hz is 48000000; half a nanosecond must go into"),
+        ("1_000_000_000", "1_000", "counter_hz is 1000; half a nanosecond must go into"),
         ('mcu = "', 'cpu = ""\nmcu = "', "key 'cpu' is unknown; did you mean 'mcu'"),
         ('mcu = "', 'xyz = ""\nmcu = "', "key 'xyz' is unknown; remove it"),
         ("168_000_000", "-1", "clock_hz: 'value' must be 0 or more, not -1"),

@@ -46,7 +46,10 @@ def make(place: Path, board_id: str = "native", main: str = HELLO) -> Path:
         shutil.copytree(firmware_folder() / "port" / board.port, place / "src")
     (place / "src" / "main.c").write_text(main)
     jinja = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     text = jinja.from_string(template).render(
         board=board, command="tinydream generate", kernels={"TD_WITH_ADAM": 1}
@@ -116,7 +119,8 @@ def test_the_developers_ini_holds_the_numbers_of_the_board(tmp_path, board_id):
     ours.read(firmware_folder() / "platformio.ini")
     theirs.read(make(tmp_path / "p", board_id) / "platformio.ini")
     section = f"env:{board_id}"
-    for key in ("custom_prefix", "custom_cpu_flags", "custom_memory"):
+    keys = ("prefix", "cpu_flags", "link_flags", "devices", "memory")
+    for key in (f"custom_{key}" for key in keys):
         assert ours[section].get(key) == theirs[section].get(key), key
 
 
@@ -125,6 +129,28 @@ def test_a_bare_metal_project_becomes_an_elf_file_without_a_warning(tmp_path, ca
     monkeypatch.setenv("PLATFORMIO_BUILD_FLAGS", "-Werror")
     program = build(make(tmp_path / "p", "qemu_netduinoplus2", BARE))
     assert program.name == "firmware.elf" and program.read_bytes()[:4] == b"\x7fELF"
+
+
+@pytest.mark.parametrize("board_id", [b for b in list_boards() if load_board(b).prefix])
+def test_the_bare_metal_port_compiles_for_each_board_without_a_warning(board_id, tmp_path, require):
+    board, firmware = load_board(board_id), firmware_folder()
+    require("riscv" if "riscv" in board.prefix else "arm")
+    strict = "-std=c99 -O2 -ffreestanding -Wall -Wextra -Wconversion -Wshadow -Wvla -Werror -c"
+    macros = [f"-D{macro}" for macro in board.devices.defines]
+    sources = sorted((firmware / "port" / "baremetal").glob("*.c"))
+    command = [f"{board.prefix}gcc", *board.cpu_flags, *macros, *strict.split(), *sources]
+    command.append(f"-I{firmware / 'lib' / 'tinydream' / 'src'}")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_port_without_a_line_says_what_is_missing(tmp_path, require):
+    require("arm")
+    port = firmware_folder() / "port" / "baremetal" / "port.c"
+    library = firmware_folder() / "lib" / "tinydream" / "src"
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-DTD_LINE_IRQ=1", f"-I{library}"]
+    done = subprocess.run([*command, "-c", port], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode and "no serial line is named" in done.stderr
 
 
 @pytest.mark.needs("arm")

@@ -19,7 +19,11 @@ from tinydream.errors import BuildError
 __all__ = ["build", "cache_folder", "core_folder", "wanted_scons"]
 
 # the compilers that boards name, and what installs them on Debian
-DEBIAN = {"": "gcc", "arm-none-eabi-": "gcc-arm-none-eabi"}
+DEBIAN = {
+    "": "gcc",
+    "arm-none-eabi-": "gcc-arm-none-eabi",
+    "riscv64-unknown-elf-": "gcc-riscv64-unknown-elf",
+}
 # PlatformIO starts SCons with the Python it runs in itself, and SCons is installed there
 SHIM = "from SCons.Script.Main import main\n\nmain()\n"
 OVERFLOW = re.compile(r"region .(\w+). overflowed by (\d+) byte")

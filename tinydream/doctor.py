@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinydream.bridge import EMULATOR, port_names
+from tinydream.bridge import EMULATORS, port_names
 from tinydream.build import cache_folder, wanted_scons
 from tinydream.errors import BuildError
 
@@ -19,6 +19,7 @@ __all__ = ["Check", "examine"]
 
 HELLO = "#include <stdint.h>\n#include <unistd.h>\nint main(void) { return 0; }\n"
 LOCAL, EMULATED, SERIAL = ("native",), ("qemu",), ("serial",)
+RISCV = ("qemu with a RISC-V board",)  # --port qemu can do without
 BUILT = ("native", "qemu")
 
 
@@ -45,7 +46,9 @@ def examine(run: Path = Path("run")) -> list[Check]:
         _scons(),
         _program("cc", LOCAL, "gcc libc6-dev", _compiles),
         _program("arm-none-eabi-gcc", EMULATED, "gcc-arm-none-eabi"),
-        _program(EMULATOR, EMULATED, EMULATOR),
+        _program("qemu-system-arm", EMULATED, EMULATORS["qemu-system-arm"]),
+        _program("riscv64-unknown-elf-gcc", RISCV, "gcc-riscv64-unknown-elf"),
+        _program("qemu-system-riscv32", RISCV, EMULATORS["qemu-system-riscv32"]),
         _cache(),
         _run_folder(run),
         _serial(),

@@ -21,6 +21,7 @@ __all__ = ["PASSING", "Place", "Port", "boards_of", "list_places", "open_port"]
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
+USUAL = {"sim": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
 
 
 class Port(Protocol):
@@ -50,10 +51,10 @@ def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
     if port not in PASSING:
         device = Device.open(port)
     else:
-        board = _board_for(port, made)
+        board = _board_for(port, run.board(made))
         program = run.program(made)
         device = Device.open(
-            QemuLink(board.machine, program) if board.machine else ProcessLink([str(program)])
+            QemuLink(board.qemu, program) if board.qemu else ProcessLink([str(program)])
         )
     with device:
         device.expect(made)
@@ -61,24 +62,25 @@ def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
 
 
 def boards_of(port: str) -> tuple[str, ...]:
-    """The boards whose plans a port can train, the usual one first."""
-    if port == "native":
-        return ("native",)
-    if port == "qemu":
-        return tuple(board for board in list_boards() if load_board(board).machine)
-    first = "native" if port == "sim" else ""
-    return tuple(sorted(list_boards(), key=lambda board: board != first))
+    """Of the boards that ship, those whose plans a port can train, the usual one first."""
+    boards = list_boards()
+    if port in ("native", "qemu"):
+        boards = tuple(board for board in boards if _runs(port, load_board(board)))
+    return tuple(sorted(boards, key=lambda board: board != USUAL.get(port)))
 
 
-def _board_for(port: str, made: Plan) -> Board:
-    boards = boards_of(port)
-    if made.board not in boards:
+def _runs(port: str, board: Board) -> bool:
+    return board.qemu is not None if port == "qemu" else board.port == port
+
+
+def _board_for(port: str, board: Board) -> Board:
+    if not _runs(port, board):
+        what = "a board that QEMU emulates" if port == "qemu" else "board 'native'"
         raise InputError(
-            f"port {port!r} runs plans for board {' or '.join(map(repr, boards))} and this one is"
-            f" for {made.board!r}; run `tinydream plan --board {boards[0]}`, or train with"
-            " --port sim"
+            f"port {port!r} runs plans for {what} and this one is for {board.id!r}; run"
+            f" `tinydream plan --board {USUAL[port]}`, or train with --port sim"
         )
-    return load_board(made.board)
+    return board
 
 
 # ---- what there is ----

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.errors import InputError, RunError, TinydreamError
+from tinydream.board import Board, load_board, parse_board
+from tinydream.errors import BoardError, InputError, RunError, TinydreamError
 from tinydream.plan import Plan
 from tinydream.training import Knobs
 
@@ -26,6 +27,7 @@ WRITERS = {
     "entropy.npz": "compress",
     "plan.bin": "plan",
     "plan.json": "plan",
+    "board.toml": "plan",
     "build.json": "build",
     "train.json": "train",
     "log.jsonl": "train",
@@ -205,6 +207,16 @@ class Run:
         if any(arrays[name].tobytes() != part for name, part in parts.items()):
             raise self.stale("plan.bin", "the representatives were made anew after it")
         return plan
+
+    def board(self, plan: Plan) -> Board:
+        """The board that the plan was made for, as its file was then."""
+        if not self.has("board.toml"):
+            return load_board(plan.board)
+        text = self.read("board.toml").decode("utf-8", "replace")
+        try:
+            return parse_board(text, Path(f"{plan.board}.toml"))
+        except BoardError as error:
+            raise self.damaged("board.toml", str(error).split(";")[0]) from None
 
     def knobs(self, name: str) -> Knobs:
         """The knobs that plan.json or train.json tells."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream import source
-from tinydream.board import Board, load_board
+from tinydream.board import Board
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
@@ -206,6 +206,7 @@ def plan(
     }
     run.write("plan.bin", made.to_bytes())
     run.write_json("plan.json", facts)
+    run.write("board.toml", board.text.encode())
     return made
 
 
@@ -213,7 +214,7 @@ def generate(run: Run) -> Path:
     """Write the PlatformIO project of the run's plan."""
     made = run.plan()
     try:
-        write_project(made, run.firmware)
+        write_project(made, run.firmware, run.board(made))
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware
@@ -341,13 +342,13 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
 
     Baselines need the table that was compressed; without it their lists are empty.
     """
-    made, board = run.plan(), None
+    made = run.plan()
+    board = run.board(made)
     trained = run.read_json("train.json", "digest", "port", "knobs", "seconds")
     if trained["digest"] != made.digest.hex():
         raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
     facts = run.read_json("compress.json", "source", "rows", "raw_dtype", "raw_bytes", "seconds")
     knobs, weights, test = run.knobs("train.json"), run.weights(made), run.heldout()
-    board = load_board(made.board)
     simulator = Simulator(made)
     simulator.train(**knobs.as_dict())
     accuracy = {

@@ -3,10 +3,17 @@
 #include "td_port.h"
 
 void thousand(void);
+#ifdef __riscv
+__asm(".text\n.option push\n.option norvc\n.align 2\n.global thousand\n"
+      "thousand:\n.rept 1000\n nop\n.endr\n ret\n.option pop\n");
+#define ILLEGAL "unimp"
+#else
 __asm(".text\n.syntax unified\n.thumb\n.global thousand\n.type thousand, %function\n.thumb_func\n"
       "thousand:\n.rept 1000\n nop\n.endr\n bx lr\n");
+#define ILLEGAL "udf #0"
+#endif
 
-static volatile float one_and_a_half = 1.5f; // in .data; the product below needs the FPU
+static volatile float one_and_a_half = 1.5f; // in .data; the product below needs the FPU, if there is one
 static volatile int depth;
 
 static void say(const char *text)
@@ -28,7 +35,7 @@ static void say_number(uint64_t value)
     say(" ");
 }
 
-static int sink(int level)
+static __attribute__((noinline)) int sink(int level)
 {
     volatile int room[64];
     room[0] = depth = level;
@@ -40,7 +47,7 @@ static void obey(uint8_t letter)
     if (letter == 'R')
         td_port_reset();
     if (letter == 'F')
-        *(volatile uint32_t *)0xF0000000u = 1;
+        __asm volatile(ILLEGAL);
     if (letter == 'S')
         depth = sink(0);
 }

@@ -3,10 +3,10 @@
 from tinydream.bridge.device import Device
 from tinydream.bridge.link import FakeLink, Link, ProcessLink, SerialLink, port_names, port_notes
 from tinydream.bridge.message import Done, Info, Metrics, State
-from tinydream.bridge.qemu import EMULATOR, QemuLink
+from tinydream.bridge.qemu import EMULATORS, QemuLink
 
 __all__ = [
-    "EMULATOR",
+    "EMULATORS",
     "Device",
     "Done",
     "FakeLink",

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 from typing import IO
 
+from tinydream.board import Emulator
 from tinydream.bridge.link import how_it_ended
 from tinydream.errors import LinkError
 
-__all__ = ["EMULATOR", "QemuLink"]
+__all__ = ["EMULATORS", "QemuLink"]
 
-EMULATOR = "qemu-system-arm"
+# programs that emulate boards, and the packages of Debian that have them
+EMULATORS = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
 _SLICE = 0.05  # seconds between two looks at whether QEMU still lives
 # kills QEMU when we are killed ourselves and can close nothing (util-linux)
 _LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -30,25 +32,27 @@ class QemuLink:
 
     name = "qemu"
 
-    def __init__(self, machine: str, program: Path, *, start_timeout: float = 10.0) -> None:
-        if not shutil.which(EMULATOR):
-            raise LinkError(
-                f"the emulator {EMULATOR} is not on PATH; run `apt-get install {EMULATOR}`"
-            )
+    def __init__(self, qemu: Emulator, program: Path, *, start_timeout: float = 10.0) -> None:
+        if not shutil.which(qemu.program):
+            package = EMULATORS.get(qemu.program)
+            how = f"run `apt-get install {package}`" if package else "install it"
+            raise LinkError(f"the emulator {qemu.program} is not on PATH; {how}")
+        self._qemu = qemu
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._line: socket.socket | None = None
         with socket.create_server(("127.0.0.1", 0), backlog=1) as door:
-            self.process = self._start(machine, program, door.getsockname()[1])
+            self.process = self._start(program, door.getsockname()[1])
             try:
                 self._line = self._wait(door, start_timeout)
             except BaseException:
                 self.close()
                 raise
 
-    def _start(self, machine: str, program: Path, port: int) -> subprocess.Popen[bytes]:
+    def _start(self, program: Path, port: int) -> subprocess.Popen[bytes]:
         command = [
             *(_LEASH if shutil.which(_LEASH[0]) else ()),
-            *(EMULATOR, "-M", machine, "-kernel", str(program), "-icount", "shift=0"),
+            *(self._qemu.program, "-M", self._qemu.machine, *self._qemu.options),
+            *("-kernel", str(program), "-icount", "shift=0"),
             *("-display", "none", "-monitor", "none"),
             *("-chardev", f"socket,id=line,host=127.0.0.1,port={port},nodelay=on"),
             *("-serial", "chardev:line"),
@@ -62,7 +66,7 @@ class QemuLink:
         except OSError as error:
             self._errors.close()
             raise LinkError(
-                f"{EMULATOR} cannot be started ({error.strerror}); run `tinydream doctor`"
+                f"{self._qemu.program} cannot be started ({error.strerror}); run `tinydream doctor`"
             ) from error
 
     def _wait(self, door: socket.socket, timeout: float) -> socket.socket:
@@ -76,8 +80,8 @@ class QemuLink:
             if self.process.poll() is not None:
                 raise self._gone()
         raise LinkError(
-            f"{EMULATOR} started and opened no serial line in {timeout:g} s; the machine is"
-            " overloaded, or it is not QEMU: run `tinydream doctor`"
+            f"{self._qemu.program} started and opened no serial line in {timeout:g} s; the machine"
+            " is overloaded, or it is not QEMU: run `tinydream doctor`"
         )
 
     def read(self, timeout: float) -> bytes:
@@ -111,7 +115,7 @@ class QemuLink:
             self.process.wait(1)
         said = self._last_words()
         return LinkError(
-            f"the emulator {EMULATOR} {how_it_ended(self.process.returncode)}"
+            f"the emulator {self._qemu.program} {how_it_ended(self.process.returncode)}"
             + (f", saying {said!r}" if said else "")
             + "; start it again"
         )

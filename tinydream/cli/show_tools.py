@@ -32,12 +32,13 @@ def boards(all_boards: Sequence[Board], as_json: bool) -> None:
 
 def _board(board: Board) -> dict[str, object]:
     regions = [{**asdict(region), "usable": region.usable} for region in board.regions]
-    plain = {**asdict(board), "regions": regions, "run_by": _port(board)}
+    plain: dict[str, object] = {**asdict(board), "regions": regions, "run_by": _port(board)}
+    del plain["text"]
     return {**plain, "unverified": _unverified(board)}
 
 
 def _port(board: Board) -> str:
-    return "native" if board.port == "native" else "qemu" if board.machine else "serial"
+    return "native" if board.port == "native" else "qemu" if board.qemu else "serial"
 
 
 def _unverified(board: Board) -> list[str]:

@@ -1,69 +1,78 @@
 // SPDX-License-Identifier: MIT
-// port.c - td_port.h on an STM32F405: USART1 is the line, TIM2 the counter.
-// Made for QEMU's netduinoplus2: it sets no pins and no clock tree, which a real chip would need.
+// port.c - td_port.h on bare metal. The board's flags say which serial line there is, and where.
+// Made for machines of QEMU: it sets no pins and no clock tree, which a real chip would need.
 #include "td_port.h"
 
-static volatile uint32_t *reg(uint32_t address)
+#ifndef TD_LINE_IRQ // no board's flags (custom_devices in platformio.ini): QEMU's netduinoplus2
+#define TD_LINE_STM32
+#define TD_LINE_START 0x40011000
+#define TD_LINE_IRQ 37
+#define TD_COUNTER_START 0x40000000
+#define TD_COUNTER_MHZ 1000
+#endif
+
+static inline volatile uint32_t *reg(uint32_t address)
 {
     return (volatile uint32_t *)address;
 }
 
-enum { USART_SR = 0x40011000, USART_DR = 0x40011004, USART_BRR = 0x40011008, USART_CR1 = 0x4001100C };
-enum { TIM_CR1 = 0x40000000, TIM_CNT = 0x40000024, TIM_PSC = 0x40000028, TIM_ARR = 0x4000002C };
-enum { RCC_APB1ENR = 0x40023840, RCC_APB2ENR = 0x40023844 };
-enum { RECEIVED = 1 << 5, SENT = 1 << 6, CAN_SEND = 1 << 7 };          // USART_SR
-enum { RECEIVER = 1 << 2, SENDER = 1 << 3, WAKE = 1 << 5, ON = 1 << 13 }; // USART_CR1
-enum { USART_IRQ = 37 };
+#ifdef __riscv
+#include "core_riscv.h"
+#else
+#include "core_arm.h"
+#endif
 
-#define NVIC_ENABLE 0xE000E100u
-#define NVIC_CLEAR 0xE000E280u
-#define AIRCR 0xE000ED0Cu
-
-static uint32_t last, wraps; // of the 32-bit counter
-
-static void irq_bit(uint32_t bank)
-{
-    *reg(bank + 4u * (USART_IRQ / 32)) = 1u << (USART_IRQ % 32);
-}
+#if defined(TD_LINE_STM32)
+#include "line_stm32.h"
+#elif defined(TD_LINE_NRF51)
+#include "line_nrf51.h"
+#elif defined(TD_LINE_CMSDK)
+#include "line_cmsdk.h"
+#elif defined(TD_LINE_16550)
+#include "line_16550.h"
+#else
+#error "no serial line is named; build with `tinydream build`, or see custom_devices in platformio.ini"
+#endif
 
 void td_port_init(void)
 {
-    __asm volatile("cpsid i"); // interrupts only end a wfi; none is taken
-    *reg(RCC_APB2ENR) |= 1u << 4;
-    *reg(RCC_APB1ENR) |= 1u << 0;
-    *reg(USART_BRR) = 0x8B; // 115200 baud at 16 MHz; QEMU has no baud rate
-    *reg(USART_CR1) = ON | SENDER | RECEIVER | WAKE;
-    irq_bit(NVIC_ENABLE);
-    *reg(TIM_PSC) = 0;
-    *reg(TIM_ARR) = 0xFFFFFFFFu;
-    *reg(TIM_CR1) = 1;
+    line_init();
+    core_init();
 }
 
 int td_port_read(uint8_t *data, int size)
 {
     int count = 0;
     (void)td_port_ticks(); // called often enough to see each wrap of the counter
-    while (count < size && (*reg(USART_SR) & RECEIVED))
-        data[count++] = (uint8_t)*reg(USART_DR);
+    while (count < size && line_has())
+        data[count++] = line_take();
     return count;
 }
 
 int td_port_write(const uint8_t *data, int size)
 {
     int count = 0;
-    while (count < size && (*reg(USART_SR) & CAN_SEND))
-        *reg(USART_DR) = data[count++];
+    while (count < size && line_free())
+        line_put(data[count++]);
     return count;
 }
 
-// under `qemu -icount shift=0` TIM2 counts one per instruction: no time of any real board
+// Under `qemu -icount shift=0` an instruction takes 1 ns: a counter of so many MHz tells them, in
+// steps of 1000 / MHz. That is no time of any real board.
 uint64_t td_port_ticks(void)
 {
-    uint32_t now = *reg(TIM_CNT);
+#ifdef TD_COUNTER_MHZ
+    enum { HALVES = 2000 / TD_COUNTER_MHZ }; // of a nanosecond, for 62.5
+    static uint32_t last, wraps;
+    uint32_t now = line_counter();
     if (now < last)
         wraps++;
     last = now;
-    return (uint64_t)wraps << 32 | now;
+    uint64_t all = (uint64_t)wraps << 32 | now;
+    return HALVES % 2 ? all * HALVES / 2 : all * (HALVES / 2);
+#else
+    return core_instructions();
+#endif
 }
 
 const char *td_port_tick_unit(void)
@@ -71,57 +80,59 @@ const char *td_port_tick_unit(void)
     return "instructions (emulated)";
 }
 
-// a byte that came before the wfi is seen in SR, one that comes later is pending and ends it at once
+// a byte that came before the sleep is seen by line_has, one that comes later ends it at once
 void td_port_idle(int running)
 {
-    if (running || (*reg(USART_SR) & RECEIVED))
+    if (running || line_has())
         return;
-    __asm volatile("wfi");
-    irq_bit(NVIC_CLEAR);
+    core_sleep();
+    line_awake();
+    core_awake();
 }
 
 void td_port_reset(void)
 {
-    while (!(*reg(USART_SR) & SENT)) {
+    while (!line_sent()) {
     }
-    *reg(AIRCR) = 0x05FA0004u; // SYSRESETREQ
+    core_reset();
     for (;;) {
     }
 }
 
-// ---- last words of startup.c: text between two zeros, which the host shows as log ----
+// ---- last words of startup: text between two zeros, which the host shows as log ----
+
+static void say_byte(uint8_t byte)
+{
+    while (!line_free()) {
+    }
+    line_put(byte);
+}
 
 static void say(const char *text)
 {
-    for (; *text; text++) {
-        while (!(*reg(USART_SR) & CAN_SEND)) {
-        }
-        *reg(USART_DR) = (uint8_t)*text;
-    }
+    for (; *text; text++)
+        say_byte((uint8_t)*text);
 }
 
 static void say_hex(uint32_t value)
 {
-    char text[9];
     for (int i = 0; i < 8; i++)
-        text[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
-    text[8] = 0;
-    say(text);
+        say_byte((uint8_t)"0123456789abcdef"[value >> (28 - 4 * i) & 15]);
 }
 
 void port_panic(const char *what, uint32_t status, uint32_t address);
 
 void port_panic(const char *what, uint32_t status, uint32_t address)
 {
-    *reg(USART_DR) = 0;
+    say_byte(0);
     say("\r\n");
     say(what);
-    say(", CFSR ");
+    say(", " CORE_STATUS " ");
     say_hex(status);
     say(", at ");
     say_hex(address);
     say("\r\n");
-    *reg(USART_DR) = 0;
+    say_byte(0);
     for (;;) // stays here: who debugs it finds it as it was
         __asm volatile("wfi");
 }

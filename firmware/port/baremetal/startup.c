@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-// startup.c - from reset to main on a bare Cortex-M, faults, and the four functions a compiler may call.
+// startup.c - from reset to main on bare metal, a Cortex-M's faults, and the four functions a compiler may call.
 #include <stddef.h>
 #include <stdint.h>
 
 // prototypes first: -Wconversion builds may ask for them, and nobody else calls these
 int main(void);
 void start(void);
-void fault(void);
-void fault_report(const uint32_t *frame);
-void port_panic(const char *what, uint32_t status, uint32_t address);
 void *memcpy(void *to, const void *from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int value, size_t size);
@@ -59,7 +56,6 @@ int memcmp(const void *a, const void *b, size_t size)
 // ---- reset ----
 
 extern uint32_t data_load[], data_start[], data_end[], bss_start[], bss_end[]; // link.ld
-extern uint32_t stack_bottom[], stack_top[];
 
 static void enable_fpu(void)
 {
@@ -80,7 +76,14 @@ void start(void)
         __asm volatile("wfi");
 }
 
-// ---- faults ----
+// ---- a Cortex-M's faults; startup_riscv.c has the others ----
+#ifdef __arm__
+
+void fault(void);
+void fault_report(const uint32_t *frame);
+void port_panic(const char *what, uint32_t status, uint32_t address);
+
+extern uint32_t stack_bottom[], stack_top[]; // link.ld
 
 // the stack may be what is broken: the handler takes a fresh one before it calls C
 __attribute__((naked)) void fault(void)
@@ -110,3 +113,5 @@ __attribute__((section(".vectors"), used)) static const vectors_t vectors = {
     .stack = stack_top,
     .handlers = {start, fault, fault, fault, fault, fault, 0, 0, 0, 0, fault, fault, 0, fault, fault},
 };
+
+#endif

@@ -2,6 +2,8 @@
 
     custom_prefix     what stands before `gcc`; empty for the host's own compiler
     custom_cpu_flags  compiler and linker flags that choose the core
+    custom_link_flags those that choose the compiler's own library; custom_cpu_flags unless given
+    custom_devices    macros: which serial line and counter a bare board has, and where
     custom_memory     linker symbols: where flash and ram start, their bytes, the stack's bytes
     custom_plan       a folder with td_plan.h and td_plan.c, when they are not in src/
     custom_script     the linker script, seen from the sources; link.ld unless given
@@ -19,6 +21,8 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Wvla"]
 env = DefaultEnvironment()
 prefix = env.GetProjectOption("custom_prefix", "")
 cpu_flags = env.GetProjectOption("custom_cpu_flags", "").split()
+link_flags = env.GetProjectOption("custom_link_flags", "").split() or cpu_flags
+devices = env.GetProjectOption("custom_devices", "").split()
 memory = env.GetProjectOption("custom_memory", "").split()
 
 
@@ -37,7 +41,8 @@ def bare_metal():
 
 compiler = f"{prefix}gcc" if prefix else "cc"
 env.Replace(CC=compiler, LINK=compiler, AR=f"{prefix}ar", RANLIB=f"{prefix}ranlib", ARFLAGS=["rc"])
-env.Append(CFLAGS=["-std=c99"], CCFLAGS=cpu_flags + FLAGS + WARNINGS, LINKFLAGS=cpu_flags)
+env.Append(CFLAGS=["-std=c99"], CCFLAGS=cpu_flags + FLAGS + WARNINGS, LINKFLAGS=link_flags)
+env.Append(CCFLAGS=[f"-D{macro}" for macro in devices])
 if prefix:
     bare_metal()
 plan = env.GetProjectOption("custom_plan", "")
