@@ -1,19 +1,19 @@
 """The table that was compressed: what a run remembers of it, and reading it again."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.data import Data, load_data
+from tinydream.data import Data, load_data, raw_dtype
 from tinydream.data.table import choose_groups
 from tinydream.errors import InputError
 from tinydream.run import Run
 
-__all__ = ["carve", "describe", "load_again", "missing", "part_note"]
+__all__ = ["carve", "describe", "load_again", "missing", "part_note", "table_facts"]
 
 
 def part_note(rows: int, condensed: int) -> list[str]:
@@ -30,6 +30,23 @@ def missing(data: Data) -> list[str]:
     # the sum of a column is no number exactly where one of its values is none
     gaps = np.isnan(np.sum(data.X, axis=0, dtype=np.float64))
     return [name for name, gap in zip(data.features, gaps, strict=True) if gap]
+
+
+def table_facts(data: Data) -> dict[str, Any]:
+    """What the table is: rows, columns, target, and its bytes in their narrowest type."""
+    dtype, width = raw_dtype(data.X)
+    return {
+        "rows": len(data.X),
+        "heldout": len(data.X_test),
+        "features": data.X.shape[1],
+        "task": data.task,
+        "columns": [asdict(column) for column in data.columns],
+        "missing": missing(data),
+        "classes": list(data.classes),
+        "targets": list(data.targets),
+        "raw_dtype": dtype,
+        "raw_bytes": data.X.size * width,
+    }
 
 
 def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:

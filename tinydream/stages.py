@@ -19,7 +19,7 @@ from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows, validation_rows
 from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
-from tinydream.data import Data, raw_dtype
+from tinydream.data import Data
 from tinydream.errors import BudgetError, InputError, LinkError, RunError
 from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
@@ -70,7 +70,7 @@ def compress(
     reps = codec.fit(data.X, data.y, groups=data.groups).representatives_
     facts = {
         "source": source.describe(data, seed, validation),
-        **_table_facts(data),
+        **source.table_facts(data),
         "validation": len(valid.X),
         **_codec_facts(reps, codec),
         "notes": [*data.notes, *source.part_note(len(data.X), reps.rows.rows)],
@@ -91,22 +91,6 @@ def compress(
     run.write_arrays("entropy.npz", bits=bits, values=entropy)
     run.write_json("compress.json", facts)
     return facts
-
-
-def _table_facts(data: Data) -> dict[str, Any]:
-    dtype, width = raw_dtype(data.X)
-    return {
-        "rows": len(data.X),
-        "heldout": len(data.X_test),
-        "features": data.X.shape[1],
-        "task": data.task,
-        "columns": [asdict(column) for column in data.columns],
-        "missing": source.missing(data),
-        "classes": list(data.classes),
-        "targets": list(data.targets),
-        "raw_dtype": dtype,
-        "raw_bytes": data.X.size * width,
-    }
 
 
 def _codec_facts(reps: Representatives, codec: EntroGeDe) -> dict[str, Any]:
