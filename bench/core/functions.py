@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.core.target import CORES, FLAGS, LIBRARY, PORT, PREFIX, ROOT, compiler, do
+from tinydream import load_board
 
 __all__ = ["KEPT", "RENEW", "check", "make", "write"]
 
@@ -64,7 +65,9 @@ def make() -> str:
 def _symbols(source: Path, folder: Path) -> dict[str, Symbol]:
     """Those of one file, by the name that GCC's call graph has for them."""
     made = folder / f"{source.stem}.o"
-    flags = (*CORES["M4F"].flags, *FLAGS, OPTIMISE, "-fcallgraph-info=su", f"-I{LIBRARY}")
+    devices = load_board("qemu_netduinoplus2").devices
+    macros = [f"-D{each}" for each in devices.defines] if devices else []
+    flags = (*CORES["M4F"].flags, *FLAGS, *macros, OPTIMISE, "-fcallgraph-info=su", f"-I{LIBRARY}")
     do([f"{PREFIX}gcc", *flags, "-c", str(source), "-o", str(made)])
     file, symbols = source.relative_to(ROOT / "firmware").as_posix(), {}
     graph = made.with_suffix(".ci").read_text()

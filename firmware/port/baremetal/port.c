@@ -3,14 +3,6 @@
 // Made for machines of QEMU: it sets no pins and no clock tree, which a real chip would need.
 #include "td_port.h"
 
-#ifndef TD_LINE_IRQ // no board's flags (custom_devices in platformio.ini): QEMU's netduinoplus2
-#define TD_LINE_STM32
-#define TD_LINE_START 0x40011000
-#define TD_LINE_IRQ 37
-#define TD_COUNTER_START 0x40000000
-#define TD_COUNTER_MHZ 1000
-#endif
-
 static inline volatile uint32_t *reg(uint32_t address)
 {
     return (volatile uint32_t *)address;
