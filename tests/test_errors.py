@@ -45,7 +45,7 @@ def path_without(tmp_path, *programs):
 
 def test_an_unknown_board_gets_near_matches_or_the_verb_that_lists_them(planned):
     result = planned("plan", "--board", "netduinoplus2")
-    refused(result, 2, "board 'netduinoplus2' is unknown; did you mean qemu_netduinoplus2?")
+    refused(result, 2, "board 'netduinoplus2' is unknown; did you mean qemu_netduinoplus2")
     refused(planned("plan", "--board", "zx81"), 2, "'zx81' is unknown; see `tinydream boards`")
 
 

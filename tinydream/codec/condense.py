@@ -26,8 +26,8 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 # Of a larger table a random part is condensed: so many rows or numbers, but at least so many rows
-# for each representative that could fit; and of no class less than LEAST rows, where it has them.
-MOST_ROWS, MOST_NUMBERS, ROWS_EACH, LEAST = 1 << 19, 1 << 23, 32, 256
+# for each representative that could fit.
+MOST_ROWS, MOST_NUMBERS, ROWS_EACH = 1 << 19, 1 << 23, 32
 
 NOISES = (0.6, 1.5)  # tried beside the measured spread
 # On held-out rows a spread by row helped classes (letter, wisdm_features) and not numbers
@@ -151,10 +151,10 @@ def _tables(inputs: Inputs, outputs: Outputs) -> dict[str, bytes]:
 
 
 def _share(labels: I32, most: int) -> NDArray[np.int64]:
-    """About `most` rows, sorted: of each class its share at random, but LEAST if it has them."""
+    """About `most` rows, sorted: of each class its share at random, but at least one."""
     generator, n, chosen = np.random.default_rng(0), len(labels), []
     for k, count in enumerate(np.bincount(labels).tolist()):
-        take = min(count, max(LEAST, count * most // n))
+        take = max(1, count * most // n)
         picked = np.sort(generator.choice(count, take, replace=False))
         chosen.append(np.flatnonzero(labels == k)[picked])
     return np.sort(np.concatenate(chosen))
