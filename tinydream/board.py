@@ -10,6 +10,7 @@ from tinydream.errors import BoardError
 from tinydream.resources import boards_folder
 
 __all__ = [
+    "EMULATORS",
     "Board",
     "Devices",
     "Emulator",
@@ -24,8 +25,9 @@ FPUS = ("none", "single", "double")
 PORTS = ("native", "baremetal")
 LINES = ("stm32", "nrf51", "cmsdk", "16550")  # firmware/port/baremetal/line_*.h
 REGIONS = ("flash", "ram")
-# what a board file, which anyone may have written, can have started, and told to it
-EMULATORS = ("qemu-system-arm", "qemu-system-riscv32")
+# what a board file, which anyone may have written, can have started, beside Debian's package of
+# it; and what it can be told
+EMULATORS = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
 OPTIONS = ("-bios", "-cpu")
 MHZ = 1_000_000
 
@@ -215,7 +217,7 @@ def _emulator(read: "_Reader") -> Emulator:
                 f"options are {' '.join(options)!r}; they are pairs of {' or '.join(OPTIONS)} and a"
                 " value, as -cpu rv32"
             )
-    program = read.choice("program", EMULATORS) if read.has("program") else EMULATORS[0]
+    program = read.choice("program", tuple(EMULATORS)) if read.has("program") else "qemu-system-arm"
     return Emulator(program, read.text("machine"), options)
 
 

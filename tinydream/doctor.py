@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinydream.bridge import EMULATORS, port_names
+from tinydream.board import EMULATORS
+from tinydream.bridge import port_names
 from tinydream.build import cache_folder, wanted_scons
 from tinydream.errors import BuildError
 

@@ -8,7 +8,7 @@ import click
 
 from bench.boards import page, trial
 from bench.core.target import ROOT
-from tinydream.bridge import EMULATORS
+from tinydream.board import EMULATORS
 from tinydream.doctor import examine
 
 __all__ = ["main"]

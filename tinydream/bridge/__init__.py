@@ -3,10 +3,9 @@
 from tinydream.bridge.device import Device
 from tinydream.bridge.link import FakeLink, Link, ProcessLink, SerialLink, port_names, port_notes
 from tinydream.bridge.message import Done, Info, Metrics, State
-from tinydream.bridge.qemu import EMULATORS, QemuLink
+from tinydream.bridge.qemu import QemuLink
 
 __all__ = [
-    "EMULATORS",
     "Device",
     "Done",
     "FakeLink",

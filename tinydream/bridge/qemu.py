@@ -10,14 +10,12 @@ import time
 from pathlib import Path
 from typing import IO
 
-from tinydream.board import Emulator
+from tinydream.board import EMULATORS, Emulator
 from tinydream.bridge.link import how_it_ended
 from tinydream.errors import LinkError
 
-__all__ = ["EMULATORS", "QemuLink"]
+__all__ = ["QemuLink"]
 
-# programs that emulate boards, and the packages of Debian that have them
-EMULATORS = {"qemu-system-arm": "qemu-system-arm", "qemu-system-riscv32": "qemu-system-misc"}
 _SLICE = 0.05  # seconds between two looks at whether QEMU still lives
 # kills QEMU when we are killed ourselves and can close nothing (util-linux)
 _LEASH = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -34,9 +32,10 @@ class QemuLink:
 
     def __init__(self, qemu: Emulator, program: Path, *, start_timeout: float = 10.0) -> None:
         if not shutil.which(qemu.program):
-            package = EMULATORS.get(qemu.program)
-            how = f"run `apt-get install {package}`" if package else "install it"
-            raise LinkError(f"the emulator {qemu.program} is not on PATH; {how}")
+            raise LinkError(
+                f"the emulator {qemu.program} is not on PATH; run `apt-get install"
+                f" {EMULATORS[qemu.program]}`"
+            )
         self._qemu = qemu
         self._errors: IO[bytes] = tempfile.TemporaryFile()
         self._line: socket.socket | None = None
