@@ -1,9 +1,9 @@
 """How a byte budget is spent: bits a column, and as many rows as then fit."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ LEVELS = 8  # of weight; with 2, 4 and 16 letter and digits did as well, within 
 # (`scripts/bench options --sets ...`)
 STRESS = 0.25
 
+T = TypeVar("T")
 U8 = NDArray[np.uint8]
 I8 = NDArray[np.int8]
 I32 = NDArray[np.int32]
@@ -84,22 +85,27 @@ class Space:
 
     def tree(self, leaves: int) -> Tree:
         """A tree of as many leaves or more, fewer where rows are equal."""
-        known: tuple[int, Tree] = self._kept.get("tree", (0, None))
-        if known[0] < leaves:
+        wanted, tree = self._kept.get("tree", (0, None))
+        if wanted < leaves:
             if self.rule == "global":
                 tree = grow_global(self.grid, self.label, leaves)
             else:
                 tree = grow(self.grid, self.label, self.scale * self.stress**2, leaves)
-            known = self._kept["tree"] = (leaves, tree)
-        return known[1]
+            self._kept["tree"] = leaves, tree
+        return tree
 
     def leaves(self, tree: Tree, leaves: int, passes: int) -> I32:
         """Each row's leaf (n,) of the cut tree, after so many passes of Lloyd's."""
-        key = (tree, leaves, passes)
+        return self.once(
+            (tree, leaves, passes),
+            lambda: lloyd(self.Z, self.label, tree.cut(leaves), leaves, passes, self.stress),
+        )
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """What `make` gives, made the first time that a key is asked for."""
         if key not in self._kept:
-            cut = tree.cut(leaves)
-            self._kept[key] = lloyd(self.Z, self.label, cut, leaves, passes, self.stress)
-        return np.asarray(self._kept[key])
+            self._kept[key] = make()
+        return self._kept[key]  # type: ignore[no-any-return]
 
     def spread(self, leaf: I32, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
         """Means (leaves, r + t), rows (leaves,) and the variance within leaves, unbiased.
@@ -110,9 +116,8 @@ class Space:
 
     def spread_cut(self, tree: Tree, leaves: int) -> tuple[F64, NDArray[np.int64], F64]:
         """The same of a cut tree; the rows themselves are summed once for all cuts."""
-        if tree not in self._kept:
-            self._kept[tree] = leaf_sums(self.Z, tree.leaf, tree.leaves)
-        sums, rows = tree.merge(leaves, *self._kept[tree])
+        whole = self.once(tree, lambda: leaf_sums(self.Z, tree.leaf, tree.leaves))
+        sums, rows = tree.merge(leaves, *whole)
         return self._spread(sums, rows)
 
     def _spread(self, sums: F64, rows: NDArray[np.int64]) -> tuple[F64, NDArray[np.int64], F64]:
@@ -195,10 +200,7 @@ def choose_layout(space: Space, budget: Budget, bits: int | str) -> tuple[Layout
 
     Raises BudgetError when not even one row a class fits.
     """
-    if (budget, bits) not in space._kept:
-        space._kept[budget, bits] = _nearest(space, budget, bits)
-    found: tuple[Layout, Tree] = space._kept[budget, bits]
-    return found
+    return space.once((budget, bits), lambda: _nearest(space, budget, bits))
 
 
 def _nearest(space: Space, budget: Budget, bits: int | str) -> tuple[Layout, Tree]:

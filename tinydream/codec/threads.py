@@ -1,10 +1,11 @@
 """Work on blocks of rows, shared out among threads."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
@@ -32,14 +33,32 @@ def at_once(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
         return list(pool.map(work, items))
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
     """While it lasts, NumPy's products run on the thread that asks for them.
 
     OpenBLAS' own threads wait in a loop for more: with two processors and threads of ours they
-    took a third of all time.
+    took a third of all time. The number is the whole process's: of several at once the first one
+    sets it, and the last one sets it back.
     """
-    alone: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
-    return alone
+    with _lock:
+        if not _inside:
+            _inside.append(_libraries().limit(limits=1, user_api="blas"))
+        else:
+            _inside.append(None)
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_inside) == 1:
+                _inside[0].restore_original_limits()
+                _inside.clear()
+            else:
+                _inside.pop()
+
+
+_lock = Lock()
+_inside: list[Any] = []  # who asks for it; the first entry knows what it was before
 
 
 @cache
