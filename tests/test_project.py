@@ -113,8 +113,9 @@ def test_no_candidate_that_fits_means_none():
 
     X, y = table(400, d=8)
     tried = candidates(8, 999, KINDS)
-    best, trials = choose(X, y, 4, None, tried, [Model()], lambda Z, y: Space.of(Z, y, 4), build)
-    assert best is None and trials == ()
+    made = choose(X, y, 4, None, tried, [Model()], lambda Z, y: Space.of(Z, y, 4), build)
+    assert made.candidate is made.projection is made.place is None and made.trials == ()
+    assert made.model == Model()
 
 
 def test_groups_are_held_out_whole_and_no_class_is_lost():

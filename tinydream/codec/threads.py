@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from tinydream.errors import InputError
 
-__all__ = ["at_once", "each_block", "one_blas_thread", "threads"]
+__all__ = ["all_at_once", "at_once", "each_block", "one_blas_thread", "threads"]
 
 MOST_THREADS = 64
 
@@ -31,6 +31,15 @@ def at_once(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
         return list(map(work, items))
     with ThreadPoolExecutor(threads()) as pool:
         return list(pool.map(work, items))
+
+
+def all_at_once(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each task gives, in order, on several threads."""
+
+    def call(task: Callable[[], Any]) -> Any:
+        return task()
+
+    return at_once(call, tasks)
 
 
 @contextmanager
