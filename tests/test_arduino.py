@@ -62,6 +62,8 @@ class Compiler:
         for source in sources:
             driver, standard = self.standards[source.suffix]
             cxx = ("-x", "c++", "-fno-exceptions", "-fno-rtti") if driver == "g++" else ()
+            if source.suffix == ".ino":  # as the builders of sketches do
+                cxx = (*cxx, "-include", "Arduino.h")
             command = (f"{self.prefix}{driver}", *cxx, f"-std={standard}", *self.flags, *STRICT)
             includes = (f"-I{STAND_IN}", f"-I{LIBRARY / 'src'}", f"-I{source.parent}")
             done(*command, *includes, source, "-o", f"{source.stem}.o", cwd=folder)
