@@ -13,6 +13,7 @@ pytest_plugins = ["verbs"]
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "cc": ["cc"],
+    "cxx": ["gcc", "g++"],
     "cmake": ["cc", "cmake"],
     "arm": ["arm-none-eabi-gcc"],
     "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
