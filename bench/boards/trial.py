@@ -71,7 +71,7 @@ def on_board(board_id: str) -> dict[str, Any]:
         "fpu": board.fpu,
         **_run(board, plan, program),
         "flash": linked.flash,
-        "code": linked.flash - flash.need,
+        "code": linked.flash - sum(b.bytes for b in flash.buffers if b.name != "code"),
         "ram": linked.ram,
         "stack_given": board.stack_bytes,
     }
