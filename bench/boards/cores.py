@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from bench.boards.code import code_costs
@@ -77,11 +76,12 @@ def text(found: dict[str, dict[str, Any]], tools: dict[str, str]) -> str:
         "# What cores cost; made by `scripts/bench boards --costs --write`, not by hand.",
         f"# {told}, -O2.",
         "#",
-        "# code_4, code_1: bytes of a program whose kernels take 4 rows or 1 at a time, and what each",
-        "# kernel adds; the port is the bare-metal one. instructions_4, _1: of a drawn number, a product",
-        "# of weight and input (forward or backward), a unit's output, a parameter that is moved.",
-        "# cycles: of an instruction, on average. stack: worst path of calls in a program with all",
-        f"# kernels, {FRAME} bytes for an interrupt, {MARGIN} for a function of the compiler's library.",
+        "# code_4, code_1: bytes of a program whose kernels take 4 rows or 1 at a time, and what",
+        "# each kernel adds; the port is the bare-metal one. instructions_4, _1: of a drawn",
+        "# number, a product of weight and input (forward or backward), a unit's output, a",
+        "# parameter that moves. cycles: of an instruction, on average. stack: the worst path of",
+        f"# calls with all kernels, {FRAME} bytes for an interrupt, {MARGIN} for a function of the",
+        "# compiler's library.",
         "",
         "[like] # cores that are not emulated, and the one whose figures stand in",
         *(f'"{name}" = "{other}"' for name, other in LIKE.items()),

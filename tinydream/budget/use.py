@@ -56,7 +56,7 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
 
 
 def parts(plan: Plan, use: Use, pointer: int) -> dict[str, int]:
-    """A region's bytes by what they are for: 'parameters', 'link buffers', 'deviation model', ..."""
+    """A region's bytes by what they are for, such as 'link buffers', 'deviation model'."""
     found: dict[str, int] = {}
     for buffer in use.buffers:
         found[_part(buffer)] = found.get(_part(buffer), 0) + buffer.bytes - buffer.shared
