@@ -8,7 +8,7 @@ from typing import Any
 from bench.boards.code import code_costs
 from bench.boards.link import Linker
 from bench.boards.pace import instruction_costs, plans
-from bench.boards.stack import FRAME, MARGIN, worst_path
+from bench.boards.stack import MARGIN, frame, worst_path
 from bench.core.target import ROOT
 from bench.core.workload import digits_plan
 from tinydream.board import load_board
@@ -42,7 +42,7 @@ NO_MANUAL = 1.5
 def board_costs(board_id: str, tell: Callable[[str], Any] = lambda what: None) -> dict[str, Any]:
     """Everything that is told of the board's core."""
     board, plan = load_board(board_id), replace(digits_plan(SGD(), 1), board=board_id)
-    mixed = Linker(board_id, BUILD / board_id / "mixed", mixed=True)
+    mixed = Linker(board_id, BUILD / board_id / "mixed", objects="mixed")
     found: dict[str, Any] = {"board": board_id, **_cycles(board.core), "stack": {}}
     for tile in TILES:
         tell(f"{board_id}, {tile} rows at a time")
@@ -58,7 +58,7 @@ def _stack(linker: Linker, board_id: str, tile: int) -> int:
     plan = plans(board_id, tile)[0]
     program = linker.program(plan, dict.fromkeys(kernels(plan), 1) | {"TD_TILE": tile}, (GRAPH,))
     graphs = [*linker.folder.glob("*.ci"), *program.parent.glob("*.ci")]
-    return -(-(worst_path(graphs, "start") + FRAME) // 8) * 8
+    return -(-(worst_path(graphs, "start") + frame(linker.board)) // 8) * 8
 
 
 def _cycles(core: str) -> dict[str, object]:
@@ -80,7 +80,7 @@ def text(found: dict[str, dict[str, Any]], tools: dict[str, str]) -> str:
         "# each kernel adds; the port is the bare-metal one. instructions_4, _1: of a drawn",
         "# number, a product of weight and input (forward or backward), a unit's output, a",
         "# parameter that moves. cycles: of an instruction, on average. stack: the worst path of",
-        f"# calls with all kernels, {FRAME} bytes for an interrupt, {MARGIN} for a function of the",
+        f"# calls with all kernels, an interrupt, and {MARGIN} bytes for a function of the",
         "# compiler's library.",
         "",
         "[like] # cores that are not emulated, and the one whose figures stand in",

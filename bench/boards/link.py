@@ -30,13 +30,14 @@ SHARED = ("td_config.h", "td.h")
 class Linker:
     """Programs for one bare-metal board, in a folder.
 
-    mixed: headers that all files share do not count as mentioning a kernel. Far fewer files are
-    compiled then, and a few offsets are wrong: for sizes within some bytes, not for running.
+    objects: 'own' have the plan's kernels and no others. 'mixed': headers that all files share do
+    not count as mentioning a kernel; far fewer files are compiled, a few offsets are wrong: for
+    code's size within some bytes, not for running. 'whole' have all kernels; the plan and main.c
+    have its own: for everything but code.
     """
 
-    def __init__(self, board_id: str, folder: Path, *, mixed: bool = False) -> None:
-        self.board, self.folder = load_board(board_id), folder
-        self._skip = SHARED if mixed else SHARED[:1]
+    def __init__(self, board_id: str, folder: Path, *, objects: str = "own") -> None:
+        self.board, self.folder, self._objects = load_board(board_id), folder, objects
         folder.mkdir(parents=True, exist_ok=True)
         devices = self.board.devices.defines if self.board.devices else ()
         self._compiler = (f"{self.board.prefix}gcc", *self.board.cpu_flags, *FLAGS)
@@ -60,7 +61,8 @@ class Linker:
         return self._link(own / "firmware.elf", objects)
 
     def _object(self, source: Path, switches: Mapping[str, int], extra: Sequence[str]) -> Path:
-        known = _mentioned(source, self._skip)
+        skip = SHARED if self._objects == "mixed" else SHARED[:1]
+        known = frozenset() if self._objects == "whole" else _mentioned(source, skip)
         told = {key: value for key, value in switches.items() if key in known}
         made = self.folder / f"{source.stem}-{_name(told, extra)}.o"
         if made.exists():

@@ -5,14 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["FRAME", "MARGIN", "worst_path"]
+from tinydream.board import Board
+
+__all__ = ["MARGIN", "frame", "worst_path"]
 
 MARGIN = 64  # a function of the compiler's library, of which GCC tells nothing
-FRAME = 112  # what a Cortex-M with FPU pushes at an interrupt (Arm DDI 0403E, B1.5.6), aligned
+# what is pushed at an interrupt, aligned: by a Cortex-M without FPU and with one (Arm DDI 0403E,
+# B1.5.6); a RISC-V core pushes nothing itself, and its handler as much as registers can hold
+FRAMES = {"none": 40, "single": 112}
 
 NODE = re.compile(r'^node: \{ title: "(.+?)" label: "(.+?)"', re.M)
 EDGE = re.compile(r'^edge: \{ sourcename: "(.+?)" targetname: "(.+?)"', re.M)
 USED = re.compile(r"(\d+) bytes \((.+?)\)")
+
+
+def frame(board: Board) -> int:
+    """Bytes that an interrupt may take beside what it interrupts."""
+    return FRAMES["single" if board.core.startswith("RV") else board.fpu]
 
 
 @dataclass

@@ -54,6 +54,8 @@ def check_budget(plan: Plan, board: Board) -> tuple[Use, ...]:
             largest = max(use.buffers, key=lambda buffer: buffer.bytes)
             found = changes(plan, board)
             advice = f"try {found[0].options}" if found else "take a board with more memory"
+            if _fits(fitted(plan, board), board):
+                advice = "try a slice of one row"
             raise BudgetError(
                 f"board {board.id!r} has {use.have} bytes of {use.region} for us; the plan needs"
                 f" {use.need} ({use.over} over). The largest part is {largest.name!r} with"
