@@ -41,7 +41,9 @@ def estimate_pace(plan: Plan, board: Board, epoch_rows: int = 0) -> Pace | None:
     joules = None
     if seconds is not None and power is not None:
         joules = seconds * power.active_microamps * power.millivolts * 1e-9
-    source = f"instructions measured on {core}; cycles: {costs['cycles_source']}"
+    source = f"instructions as measured on {core}"
+    if seconds is not None:
+        source += f", cycles of one: {costs['cycles_source']}"
     return Pace(round(instructions), round(cycles), seconds, joules, source)
 
 

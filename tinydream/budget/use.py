@@ -59,9 +59,10 @@ def parts(plan: Plan, use: Use, pointer: int) -> dict[str, int]:
     """A region's bytes by what they are for, such as 'link buffers', 'deviation model'."""
     found: dict[str, int] = {}
     for buffer in use.buffers:
-        found[_part(buffer)] = found.get(_part(buffer), 0) + buffer.bytes - buffer.shared
-    if "node" in found:
-        found |= node_bytes(pointer, kernels(plan))
+        if buffer.name == "node":
+            found |= node_bytes(pointer, kernels(plan))
+        else:
+            found[_part(buffer)] = found.get(_part(buffer), 0) + buffer.bytes - buffer.shared
     return found
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from tinydream.budget import Use
@@ -19,23 +18,31 @@ MICRO = 1e-6
 
 
 def every(found: Sequence[Sized], as_json: bool) -> None:
-    """One line a board."""
+    """One line a board, and one more for each that is too small."""
     if as_json:
         return print(json.dumps([facts(each) for each in found], indent=2))
-    table = _table("board", "RAM", "of", "flash", "of", "fits", "what would make it fit")
+    table = _table("board", "RAM", "of", "flash", "of", "fits")
     for each in found:
         cells: list[str] = []
         for name in ("ram", "flash"):
             use = _use(each, name)
             cells += [f"{use.need:,}", f"{use.have:,}{each.board.mark_usable(name)}"]
-        over = ", ".join(f"{use.over:,} B of {use.region} over" for use in each.uses if use.over)
-        state = "[green]yes[/]" if each.fits else f"[red]no[/]: {over}"
-        options = each.changes[0].options if each.changes else "" if each.fits else "nothing tried"
-        table.add_row(each.board.id, *cells, state, escape(options))
+        table.add_row(each.board.id, *cells, "[green]yes[/]" if each.fits else "[red]no[/]")
     console.print(table)
+    for each in found:
+        if not each.fits:
+            line(_verdict(each))
     if any(each.board.unverified for each in found):
         line("?: a number that nobody has read where its source says")
     line("flash holds an estimate of the code; `tinydream budget --board B` tells each part")
+
+
+def _verdict(sized: Sized) -> str:
+    """By how much a plan does not fit, and what would make it fit."""
+    over = " and ".join(f"{use.over:,} B of {use.region}" for use in sized.uses if use.over)
+    ways = " or ".join(change.options for change in sized.changes)
+    how = f"it fits with {ways}" if ways else "no change that was tried makes it fit"
+    return f"{sized.board.id} lacks {over}; {how}"
 
 
 def one(sized: Sized, as_json: bool) -> None:
@@ -44,13 +51,8 @@ def one(sized: Sized, as_json: bool) -> None:
         return print(json.dumps(facts(sized), indent=2))
     regions(sized)
     notes(sized)
-    for use in sized.uses:
-        if use.over:
-            line(f"{use.region} is {use.over:,} bytes too small")
-    for change in sized.changes:
-        line(f"it would fit with {change.options}")
-    if not sized.fits and not sized.changes:
-        line("no change that was tried makes it fit; take a board with more memory")
+    if not sized.fits:
+        line(_verdict(sized))
 
 
 def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
@@ -83,20 +85,24 @@ def regions(sized: Sized) -> None:
 
 
 def _rows(sized: Sized, use: Use) -> Iterator[tuple[str, int | None, str]]:
-    parts, plan = sized.parts[use.region], sized.plan
+    plan, board, parts = sized.plan, sized.board, sized.parts[use.region]
     for name, count in parts.items():
-        note = "estimate" if name == "code" else ""
-        if name == "stack" and sized.stack:
-            note = f"at most {sized.stack.value:,} are used, {sized.stack.source}"
-        yield name, count, note
-    if use.region == "ram":
-        yield "arena", None, f"{plan.arena_bytes:,} planned, first of these parts together"
-    region = sized.board.region(use.region)
-    if region.reserved:
-        mark = sized.board.mark(f"region {use.region}, reserved")
-        yield "reserved", None, f"{region.reserved:,}{mark} beside that are not ours"
-    mark = sized.board.mark_usable(use.region)
-    yield "[bold]in all", use.need, f"{use.need / use.have:.1%} of {use.have:,}{mark}"
+        yield name, count, _note(sized, name)
+        if name == "activations":
+            yield "arena", None, f"{plan.arena_bytes:,} in all so far"
+    if reserved := board.region(use.region).reserved:
+        mark = board.mark(f"region {use.region}, reserved")
+        yield "reserved", None, f"{reserved:,}{mark} beside are not ours"
+    share = f"{use.need / use.have:.1%} of {use.have:,}{board.mark_usable(use.region)}"
+    yield "[bold]in all", use.need, share
+
+
+def _note(sized: Sized, part: str) -> str:
+    if part == "code":
+        return "estimate"
+    if part == "stack" and sized.stack:
+        return f"at most {sized.stack.value:,} used: {sized.stack.source}"
+    return ""
 
 
 def notes(sized: Sized) -> None:
@@ -141,12 +147,17 @@ def facts(sized: Sized) -> dict[str, Any]:
 
 def searched(found: Found) -> None:
     """What a search tried, in its order."""
-    table = _table("hidden", "batch", "bytes", "bits", "representatives", "RAM", "flash", "score")
+    table = _table("hidden", "by", "batch", "bytes", "bits", "rows", "RAM", "flash", "score")
     for i, trial in enumerate(found.trials):
         score = f"{trial.over:,} B over" if trial.score is None else f"{trial.score:.4f}"
         table.add_row(
             ",".join(map(str, trial.hidden)),
-            *(str(trial.batch), f"{trial.budget_bytes:,}", str(trial.bits or "auto")),
+            *(
+                trial.optimizer,
+                str(trial.batch),
+                f"{trial.budget_bytes:,}",
+                str(trial.bits or "auto"),
+            ),
             *(f"{trial.representatives:,}", f"{trial.ram:,}", f"{trial.flash:,}"),
             score + (" <- taken" if i == found.chosen else ""),
         )
@@ -172,6 +183,6 @@ def _time(seconds: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, header_style="bold")
     for i, column in enumerate(columns):
-        words = i == 0 or column in ("", "fits", "what would make it fit")
-        table.add_column(column, justify="left" if words else "right", no_wrap=i == 0)
+        words = i == 0 or column in ("", "fits")
+        table.add_column(column, justify="left" if words else "right", no_wrap=bool(column))
     return table

@@ -178,9 +178,7 @@ def _bits(text: str) -> str | int:
 @click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
 @click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
 @click.option("--batch", default=20, help="Rows an update.")
-@click.option(
-    "--search", is_flag=True, help="Find hidden sizes, batch, bytes and bits that learn best."
-)
+@click.option("--search", is_flag=True, help="Find the network, bytes and bits that learn best.")
 @click.option("--epochs", default=60, help="Default of train --epochs.")
 @click.option("--rate", type=float, help="Default of train --rate. [default: 0.003 adam, 0.05 sgd]")
 @click.option("--seed", default=0, help="Default of train --seed.")
@@ -219,9 +217,17 @@ def plan(
     \b
     Example: tinydream plan --board qemu_netduinoplus2 --hidden 32,16 --optimizer sgd
     """
-    sizes = hidden_sizes(hidden)
-    also = {"clip": clip, "decay": decay}
+    sizes, run, made_for = hidden_sizes(hidden), Run(folder), load_board(board)
+    also, found = {"clip": clip, "decay": decay}, None
     moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
+    if search:
+        _refuse_beside_search(ctx)
+        with show.counting("search") as tell:
+            activation = shape["activation"]
+            found = sizing.run_search(run, made_for, moves, activation=activation, tell=tell)
+        sizing.recompress(run, found)
+        sizes, batch = list(found.best.hidden), found.best.batch
+        moves = moves if moves.record().kind == found.best.optimizer else SGD()
     course: dict[str, Any] = {
         "schedule": schedule,
         "every": every,
@@ -235,15 +241,6 @@ def plan(
         weights_seed=seed,
         **{k: v for k, v in course.items() if v is not None},
     )
-    run, made_for = Run(folder), load_board(board)
-    found = None
-    if search:
-        _refuse_beside_search(ctx)
-        with show.counting("search") as tell:
-            activation = shape["activation"]
-            found = sizing.run_search(run, made_for, moves, activation=activation, tell=tell)
-        sizing.recompress(run, found)
-        sizes, batch = list(found.best.hidden), found.best.batch
     made = stages.plan(run, made_for, sizes, moves, knobs, batch, **shape)
     show_budget.planned(sizing.size(made, made_for), found, as_json)
 
