@@ -56,7 +56,11 @@ def test_budget_of_a_board_tells_every_part_and_is_the_plan_s(planned):
     assert made["memory"]["ram"]["parts"]["stack"] == board.stack_bytes
     assert made["epoch"]["seconds"] is None and made["stack_bound"]["value"] <= board.stack_bytes
     code, out, err = planned("budget", "--board", "nucleo_l476rg")
-    assert "an epoch, estimated: about " in out and " mJ" in out and "; unverified" in " ".join(out.split())
+    assert (
+        "an epoch, estimated: about " in out
+        and " mJ" in out
+        and "; unverified" in " ".join(out.split())
+    )
 
 
 def test_budget_without_a_plan_takes_a_usual_network_and_without_a_run_says_what_lacks(verb, table):
