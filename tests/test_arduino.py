@@ -51,7 +51,7 @@ class Compiler:
 
     def __init__(self, board, require) -> None:
         self.prefix, flags = ELSE.get(board.prefix, (board.prefix, board.cpu_flags))
-        require({"": "cc", "arm-none-eabi-": "arm"}.get(self.prefix, "riscv"))
+        require({"": "cxx", "arm-none-eabi-": "arm"}.get(self.prefix, "riscv"))
         c, cxx, *macros = core_of(board)
         self.standards = {".c": ("gcc", c), ".cpp": ("g++", cxx), ".ino": ("g++", cxx)}
         switches = [flag for flag in board.platformio.build_flags if flag.startswith("-D")]
@@ -62,6 +62,8 @@ class Compiler:
         for source in sources:
             driver, standard = self.standards[source.suffix]
             cxx = ("-x", "c++", "-fno-exceptions", "-fno-rtti") if driver == "g++" else ()
+            if source.suffix == ".ino":  # as the builders of sketches do
+                cxx = (*cxx, "-include", "Arduino.h")
             command = (f"{self.prefix}{driver}", *cxx, f"-std={standard}", *self.flags, *STRICT)
             includes = (f"-I{STAND_IN}", f"-I{LIBRARY / 'src'}", f"-I{source.parent}")
             done(*command, *includes, source, "-o", f"{source.stem}.o", cwd=folder)
@@ -126,7 +128,7 @@ def test_constants_of_a_plan_stay_in_flash_where_the_core_copies_others(
 
 
 def test_a_chip_of_another_kind_is_refused_with_what_is_missing(tmp_path, require):
-    require("cc")
+    require("cxx")
     port = firmware_folder() / "port" / "arduino" / "port.cpp"
     command = ["g++", f"-I{STAND_IN}", f"-I{LIBRARY / 'src'}", "-c", port]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
@@ -153,7 +155,7 @@ def program(family, projects, folder, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.needs("cc")
+@pytest.mark.needs("cxx")
 @pytest.mark.parametrize(
     ("family", "more"),
     [("ESP32", ()), ("ESP32", ("-DBUFFER=16",)), ("MBED", ())],
@@ -172,7 +174,7 @@ def test_a_sketch_trains_the_weights_that_the_simulator_trains(family, more, pro
 
 
 @pytest.mark.slow
-@pytest.mark.needs("cc")
+@pytest.mark.needs("cxx")
 def test_a_reset_starts_a_sketch_again(projects, tmp_path):
     path, plan = program("ESP32", projects, tmp_path)
     simulator = Simulator(plan)

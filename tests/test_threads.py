@@ -39,26 +39,27 @@ def test_they_are_set_back_after_an_error(usual):
     assert blas() == usual
 
 
-def test_of_several_at_once_the_last_one_sets_them_back(usual):
-    entered, first_left, seen = Barrier(2), Barrier(2), []
-
-    def first():
-        with one_blas_thread():
-            entered.wait(5)
-        first_left.wait(5)
+def test_of_several_at_once_the_first_one_sets_them_back(usual):
+    entered, left, seen = Barrier(2), Barrier(2), []
 
     def second():
+        entered.wait(5)
         with one_blas_thread():
-            entered.wait(5)
-            first_left.wait(5)
             seen.append(set(blas()))
+            entered.wait(5)
+            left.wait(5)
+        left.wait(5)
 
-    both = [Thread(target=first), Thread(target=second)]
-    for each in both:
-        each.start()
-    for each in both:
-        each.join(5)
+    other = Thread(target=second)
+    other.start()
+    with one_blas_thread():
+        entered.wait(5)
+        entered.wait(5)
     assert seen == [{1}] and blas() == usual
+    left.wait(5)
+    left.wait(5)
+    other.join(5)
+    assert blas() == usual
 
 
 @pytest.mark.parametrize("threads", ["1", "3"])

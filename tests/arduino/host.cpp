@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // host.cpp - the stand-in as a program: `Serial` is stdin and stdout, with buffers as small as a UART's.
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <fcntl.h>
 #include <poll.h>
+#include <string>
 #include <unistd.h>
 
 #include <Arduino.h> // last: its macros are not for others
@@ -71,6 +73,20 @@ size_t SerialPort::write(const uint8_t *data, size_t size)
 
 void SerialPort::flush() {}
 
+size_t Print::print(const char *text)
+{
+    size_t size = std::strlen(text);
+    for (size_t i = 0; i < size; i++)
+        write((uint8_t)text[i]);
+    return size;
+}
+
+size_t Print::print(int number) { return print(std::to_string(number).c_str()); }
+
+size_t Print::println(const char *text) { return print(text) + print("\r\n"); }
+
+size_t Print::println(int number) { return print(number) + print("\r\n"); }
+
 #ifndef ARDUINO_ARCH_MBED
 // Now and then there is no room at all, or for one byte.
 int SerialPort::availableForWrite()
@@ -99,12 +115,13 @@ void delay(unsigned long ms)
 
 void yield(void) {}
 
-// Four slow waves, one a pin.
-int analogRead(uint8_t pin)
+// Eight samples of a sensor that stands still, eight of one that swings slowly, eight of a fast one; and again.
+int analogRead(uint8_t)
 {
+    static const int swing[3][8] = {{}, {0, 96, 177, 231, 250, 231, 177, 96}, {0, 250, 0, -250, 0, 250, 0, -250}};
     static unsigned count;
-    unsigned place = count++ / 4 * (pin + 1u) % 512;
-    return (int)(place < 256 ? 2 * place : 1023 - 2 * place);
+    unsigned place = count++ % 24;
+    return 512 + swing[place / 8][place % 8];
 }
 
 #ifdef ARDUINO_ARCH_ESP32

@@ -10,6 +10,7 @@ from tinydream import sizing, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show, show_budget
 from tinydream.cli.budgets import budget
+from tinydream.cli.flashing import flash
 from tinydream.cli.options import (
     CONTEXT,
     InOrder,
@@ -253,6 +254,9 @@ def _refuse_beside_search(ctx: click.Context) -> None:
             raise InputError(f"--search and {option} do not go together; leave one out")
 
 
+verbs.add_command(budget)
+
+
 @verbs.command(context_settings=CONTEXT)
 @out
 def generate(folder: str) -> None:
@@ -278,7 +282,10 @@ def build(verbose: bool, folder: str) -> None:
     """
     with show.working("build"):
         program = stages.build(Run(folder), show.line if verbose else None)
-    show.line(f"{program} is ready; `tinydream train` runs it")
+    show.line(f"{program} is ready; `tinydream train` runs it, on a real board after `flash`")
+
+
+verbs.add_command(flash)
 
 
 @verbs.command(context_settings=CONTEXT)
@@ -371,5 +378,5 @@ def demo_verb(port: str, seeds: int, folder: str, as_json: bool) -> None:
 
 
 looks.register(verbs)
-for each in (budget, boards, ports, doctor):
+for each in (boards, ports, doctor):
     verbs.add_command(each)

@@ -47,27 +47,20 @@ def one_blas_thread() -> Iterator[None]:
     """While it lasts, NumPy's products run on the thread that asks for them.
 
     OpenBLAS' own threads wait in a loop for more: with two processors and threads of ours they
-    took a third of all time. The number is the whole process's: of several at once the first one
-    sets it, and the last one sets it back.
+    took a third of all time. The number is the whole process's: of several fits at once the first
+    one sets it, and sets it back, and the others leave it alone.
     """
-    with _lock:
-        if not _inside:
-            _inside.append(_libraries().limit(limits=1, user_api="blas"))
-        else:
-            _inside.append(None)
-    try:
+    if not _setting.acquire(blocking=False):
         yield
+        return
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
     finally:
-        with _lock:
-            if len(_inside) == 1:
-                _inside[0].restore_original_limits()
-                _inside.clear()
-            else:
-                _inside.pop()
+        _setting.release()
 
 
-_lock = Lock()
-_inside: list[Any] = []  # who asks for it; the first entry knows what it was before
+_setting = Lock()
 
 
 @cache
