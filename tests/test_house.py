@@ -27,7 +27,7 @@ ROWS = (
     ("doctor", "report"),
     ("run",),
     ("ports",),
-    ("gather", "source"),
+    ("gather", "source", "watch"),
     ("stages",),
     ("demo", "looks"),
     ("fleet",),
@@ -43,7 +43,10 @@ ONLY = {
     "platformio": ("build.py",),
     "rich": ("cli/",),
     "serial": ("bridge/link.py",),
+    "starlette": ("dashboard/",),
+    "tensorboardX": ("watch/",),
     "tensorflow": ("network/keras.py",),
+    "uvicorn": ("dashboard/",),
 }
 
 LINES = 400  # of a file

@@ -20,6 +20,7 @@ __all__ = [
     "as_json",
     "maybe_port",
     "out",
+    "ports_of",
 ]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
@@ -126,6 +127,18 @@ def a_course(verb: Callable[..., None]) -> Callable[..., None]:
 def maybe_port(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """--port, which the verb can do without."""
     return click.option("--port", "-p", type=_Port(), metavar="P", help=help)
+
+
+def ports_of(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--port, once or more."""
+    return click.option(
+        *("--port", "-p", "ports"),
+        required=True,
+        multiple=True,
+        type=_Port(),
+        metavar="P",
+        help=help,
+    )
 
 
 a_board = click.option(
