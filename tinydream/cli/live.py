@@ -23,18 +23,19 @@ class View:
     """A sink that shows one block a device, drawn anew a few times a second.
 
     memory: a plan's digest to the words about its memory, "" for a plan that is not known.
-    epochs: of the run that is under way, where they are known.
+    epochs: of the run that is under way, where they are known; such a view is gone at its end.
     """
 
-    def __init__(
-        self, console: Console, memory: Callable[[str], str] | None = None, epochs: int = 0
-    ) -> None:
+    def __init__(self, console: Console, memory: Callable[[str], str], epochs: int = 0) -> None:
         self._seen: dict[str, Seen] = {}
         self._memory, self._epochs = memory, epochs
         utf = (console.encoding or "").lower().startswith("utf")
         self._blocks = BLOCKS if utf else PLAIN_BLOCKS
         self._live = Live(
-            console=console, get_renderable=self._draw, refresh_per_second=8, transient=False
+            console=console,
+            get_renderable=self._draw,
+            refresh_per_second=8,
+            transient=epochs > 0,
         )
         self._live.start()
 
@@ -49,7 +50,7 @@ class View:
 
     def _block(self, seen: Seen) -> Group:
         table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(style="dim", width=9)
+        table.add_column(style="dim", width=10)
         table.add_column()
         for name, text in self._rows(seen):
             table.add_row(name, text)
@@ -70,7 +71,7 @@ class View:
             rows.append(("loss", self._curve(seen, "loss", f"{last['loss']:.4f}")))
         if "valid_loss" in seen.tracks:
             told = f"{last['valid_loss']:.4f}, least in epoch {last['best']}"
-            rows.append(("held out", self._curve(seen, "valid_loss", told)))
+            rows.append(("validation", self._curve(seen, "valid_loss", told)))
         if "accuracy" in seen.tracks and "accuracy" in last:
             told = f"{last['accuracy']:.1%} of drawn rows"
             rows.append(("right", self._curve(seen, "accuracy", told)))
@@ -94,7 +95,7 @@ class View:
         return Text.assemble((line, "cyan"), "  ", (told, "bold"))
 
     def _space(self, seen: Seen) -> str:
-        known = self._memory(str(seen.who["digest"])) if self._memory else ""
+        known = self._memory(str(seen.who["digest"]))
         return known or f"arena {seen.who['arena_bytes']:,} B"
 
     def _link(self, seen: Seen) -> Text:
