@@ -29,7 +29,7 @@ ROWS = (
     ("ports",),
     ("gather", "source", "watch"),
     ("stages",),
-    ("demo", "looks"),
+    ("dashboard", "demo", "looks"),
     ("fleet",),
     ("__init__",),
     ("cli",),

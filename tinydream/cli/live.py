@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from tinydream.watch import Event, Seen, Track, step_time
+from tinydream.watch import Event, Seen, step_time
 
 __all__ = ["View"]
 
@@ -88,8 +88,8 @@ class View:
         return rows
 
     def _curve(self, seen: Seen, name: str, told: str) -> Text:
-        values = seen.tracks.get(name, Track()).shape(WIDTH)
-        low, high = min(values, default=0.0), max(values, default=0.0)
+        values = seen.tracks[name].shape(WIDTH)
+        low, high = min(values), max(values)
         top, over = len(self._blocks) - 1, (high - low) or 1.0
         line = "".join(self._blocks[round(top * (v - low) / over)] for v in values)
         return Text.assemble((line, "cyan"), "  ", (told, "bold"))

@@ -129,11 +129,13 @@ def maybe_port(help: str) -> Callable[[Callable[..., None]], Callable[..., None]
     return click.option("--port", "-p", type=_Port(), metavar="P", help=help)
 
 
-def ports_of(help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def ports_of(
+    help: str, required: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """--port, once or more."""
     return click.option(
         *("--port", "-p", "ports"),
-        required=True,
+        required=required,
         multiple=True,
         type=_Port(),
         metavar="P",

@@ -19,7 +19,7 @@ from tinydream.cli.options import (
     out,
 )
 from tinydream.cli.tools import boards, doctor, ports
-from tinydream.cli.watching import monitor, train
+from tinydream.cli.watching import dashboard, monitor, train
 from tinydream.codec import KINDS, EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
@@ -260,7 +260,7 @@ def build(verbose: bool, folder: str) -> None:
     show.line(f"{program} is ready; `tinydream train` runs it")
 
 
-for each in (train, monitor):
+for each in (train, monitor, dashboard):
     verbs.add_command(each)
 
 

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from tinydream import stages
+from tinydream.bridge import port_names
 from tinydream.budget import budget
 from tinydream.cli import show
 from tinydream.cli.live import View
@@ -19,7 +20,7 @@ from tinydream.ports import link_opener
 from tinydream.run import Run
 from tinydream.watch import Csv, Event, JsonLines, Lines, Sink, Teleplot, Teller, TensorBoard, Watch
 
-__all__ = ["monitor", "train"]
+__all__ = ["dashboard", "monitor", "train"]
 
 
 # ---- what is recorded ----
@@ -194,3 +195,54 @@ def _memory(run: Run) -> Callable[[str], str]:
     stack = next((b.bytes for use in uses for b in use.buffers if b.name == "stack"), 0)
     told += f"; arena {plan.arena_bytes:,}, stack {stack:,}"
     return lambda digest: told if digest == plan.digest.hex() else ""
+
+
+# ---- dashboard ----
+
+
+@click.command(context_settings=CONTEXT)
+@ports_of("Of a device; give it several times for several devices.", required=False)
+@click.option("--baud", type=click.IntRange(1), default=115_200, help="Of serial ports.")
+@click.option(
+    "--listen", type=click.IntRange(0, 65535), default=0, help="The page's port; 0 for a free one."
+)
+@click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
+@out
+def dashboard(ports: tuple[str, ...], baud: int, listen: int, browse: bool, folder: str) -> None:
+    """Watch and steer boards on a page of your browser.
+
+    Live curves of all boards, memory, the state of each link, held-out rows that are taken for
+    each other, and buttons: start, stop, save (weights into RUN/weights.npz). The page is for
+    this machine only, and only for who has the whole address that is printed, with its token.
+    Ctrl-C ends it, and leaves boards as they are.
+
+    \b
+    Without --port it takes the only serial port there is. Memory and held-out rows are told of
+    devices that were built from RUN's plan.
+
+    \b
+    Example: tinydream dashboard --port native --port /dev/ttyACM0
+    """
+    import webbrowser
+
+    from tinydream.dashboard import serve  # here: other verbs need no server
+
+    def ready(address: str) -> None:
+        click.echo(f"the dashboard is at {address}")
+        if browse:
+            webbrowser.open(address)
+
+    run, names = Run(folder), list(dict.fromkeys(ports)) or _only_port()
+    links = {port: link_opener(run, port, baud) for port in names}
+    serve(run, links, listen=listen, on_ready=ready)
+
+
+def _only_port() -> list[str]:
+    there = port_names()
+    if len(there) != 1:
+        found = ", ".join(there) or "none"
+        raise InputError(
+            f"name the devices with --port (serial ports here: {found}); without a board at hand:"
+            " tinydream dashboard --port native"
+        )
+    return there

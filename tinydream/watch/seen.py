@@ -14,7 +14,7 @@ CURVES = ("loss", "valid_loss", "accuracy", "step_ticks")
 class Track:
     """A curve of any length in bounded memory: when it is full, every second point goes."""
 
-    def __init__(self, most: int = 1024) -> None:
+    def __init__(self, most: int) -> None:
         self.points: list[tuple[float, float]] = []
         self._most, self._stride, self._count = most, 1, 0
 
@@ -38,9 +38,13 @@ class Track:
 
 @dataclass
 class Seen:
-    """One device. `who`: of its last "open"; `last`: of its last epoch; `why`: the link is down."""
+    """One device; points: of each of its curves, at most.
+
+    who: of its last "open"; last: of its last epoch; why: the link is down.
+    """
 
     port: str
+    points: int = 1024
     who: dict[str, Value] = field(default_factory=dict)
     up: bool = False
     why: str = ""
@@ -80,4 +84,4 @@ class Seen:
         self.running, self.epoch, self.error, self.last = True, epoch, "", values
         for name in CURVES:
             if name in values and (name != "valid_loss" or values["valid_rows"]):
-                self.tracks.setdefault(name, Track()).add(epoch, float(values[name]))
+                self.tracks.setdefault(name, Track(self.points)).add(epoch, float(values[name]))
