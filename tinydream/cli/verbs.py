@@ -44,6 +44,7 @@ def verbs() -> None:
     tinydream train --port sim                    the device's own code learns, in this process
     tinydream generate && tinydream build         C, a PlatformIO project, a program
     tinydream train --port native                 the device learns; weights come back
+    tinydream dashboard --port native             boards watched and steered on a page
     tinydream report                              what it came to, beside fair baselines
     tinydream doctor                              what this machine lacks, and how to mend it
 

@@ -55,7 +55,7 @@ class Hub:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._watch.__exit__()
+        self._watch.close()
 
     # ---- what there is to show ----
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.bridge import Device, Done, Link, Metrics
-from tinydream.errors import DeviceError, FirmwareError
+from tinydream.errors import DeviceError, LinkError, TinydreamError
 from tinydream.training import Knobs
 from tinydream.watch.event import Event, Teller
 
@@ -98,6 +98,8 @@ class Follower:
             if not self._end.is_set() and str(error) != self._why:
                 self._why = str(error)
                 self._teller.down(error)
+            while not self._asked.empty():
+                self._asked.get()  # what was asked of a device that has gone
             self._end.wait(RETRY)
 
     def _follow(self, device: Device) -> None:
@@ -122,7 +124,9 @@ class Follower:
         while not self._asked.empty():
             try:
                 self._asked.get()(device)
-            except FirmwareError as error:
+            except LinkError:
+                raise
+            except TinydreamError as error:
                 self._teller.say("refused", why=str(error))
 
 
@@ -151,9 +155,13 @@ class Watch:
             if item.kind in ("epoch", "state", "done"):
                 busy[item.device] = item.kind == "epoch" or bool(item.values.get("running"))
 
+    def close(self) -> None:
+        """Stop watching; devices on a wire go on as they are."""
+        for follower in self.followers.values():
+            follower.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for follower in self.followers.values():
-            follower.close()
+        self.close()

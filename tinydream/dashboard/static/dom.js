@@ -62,7 +62,9 @@ function heldout({ rows, score, metric, classes, count }) {
   const title = h("figcaption", { class: "title" }, `held-out rows: ${metric} ${told} `,
     h("small", {}, `of ${thousands(rows)}, by the weights of the last run`));
   if (!count) return [title];
-  return [title, h("div", { class: "scroll" }, classes.length > 30 ? pairs(classes, count) : confusion(classes, count))];
+  const few = classes.length <= 30;
+  const table = h("div", { class: "scroll" }, few ? confusion(classes, count) : pairs(classes, count));
+  return [title, table, ...(few ? [h("figcaption", {}, "A row for each class as it is, a column as it was predicted.")] : [])];
 }
 
 function confusion(classes, count) {
@@ -80,10 +82,8 @@ function confusion(classes, count) {
     const name = short ? classes[i] : `${i + 1} ${classes[i]}`;
     return h("tr", {}, h("th", { scope: "row" }, name), ...cells);
   });
-  const table = h("table", { class: classes.length > 12 ? "confusion many" : "confusion" },
-    h("caption", {}, "A row for each class as it is, a column as it was predicted."),
+  return h("table", { class: classes.length > 12 ? "confusion many" : "confusion" },
     h("thead", {}, h("tr", {}, h("td"), ...heads)), h("tbody", {}, ...lines));
-  return table;
 }
 
 function pairs(classes, count) {
