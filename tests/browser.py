@@ -86,12 +86,12 @@ class Browser:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 30) -> Any:
+    def wait(self, script: str, seconds: float = 120) -> None:
         """Until the script comes to something that is true."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if value := self.run(script):
-                return value
+            if self.run(f"Boolean({script})"):
+                return
             time.sleep(0.1)
         raise AssertionError(f"never true: {script}\n{self.run('document.body.innerText')}")
 

@@ -33,7 +33,7 @@ class Page:
 
     def ask(self, path, method="GET", body=None, **headers):
         """(status, text), as a browser would be answered."""
-        line = http.client.HTTPConnection(self.host, timeout=30)
+        line = http.client.HTTPConnection(self.host, timeout=120)
         try:
             given = {name.replace("_", "-"): value for name, value in headers.items()}
             line.request(method, path, body, given)
@@ -51,7 +51,7 @@ class Page:
 
     def boards(self):
         """What the page is told of boards, as it comes."""
-        line = http.client.HTTPConnection(self.host, timeout=30)
+        line = http.client.HTTPConnection(self.host, timeout=120)
         try:
             line.request("GET", f"/api/events?token={self.token}")
             answer, kind = line.getresponse(), ""
@@ -208,7 +208,7 @@ def test_ctrl_c_ends_the_page_while_it_is_watched_and_not_the_training(page, boa
     stream = page.boards()
     next(told for told in stream if told["epoch"] > 2)
     page.process.send_signal(signal.SIGINT)
-    out, err = page.process.communicate(timeout=30)
+    out, err = page.process.communicate(timeout=120)
     assert page.process.returncode == 130 and "Traceback" not in err
     assert board.running()
 
