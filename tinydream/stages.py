@@ -30,6 +30,7 @@ from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.sketch import Names, read_representatives, sketch
 from tinydream.training import Knobs, Metrics
+from tinydream.watch import Teller
 
 __all__ = [
     "Names",
@@ -48,7 +49,6 @@ __all__ = [
     "train",
     "write_report",
 ]
-
 
 BITS = (2, 4, 8)  # of random rows that a projected run is compared with
 
@@ -211,17 +211,19 @@ def train(
     run: Run,
     port: str,
     on_metrics: Callable[[Metrics], Any] | None = None,
+    teller: Teller | None = None,
     **changes: Any,
 ) -> Trained:
     """Train on a port, log each epoch as it comes, and pull the weights.
 
-    changes: knobs that differ from the plan's defaults. The files of an earlier training are
-    replaced only when this one is done.
+    teller: tells those who watch; changes: knobs that differ from the plan's. The files of an
+    earlier training are replaced only when this one is done.
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)
     knobs.check(made.validation is not None)
     epochs: list[Metrics] = []
+    teller = teller or Teller(port)
     started = time.perf_counter()
 
     def heard(metrics: Metrics) -> None:
@@ -229,8 +231,10 @@ def train(
         run.append("log.jsonl", {"event": "epoch", **asdict(metrics)})
         if on_metrics:
             on_metrics(metrics)
+        teller.epoch(metrics, device)
 
-    with open_port(run, made, port) as device:
+    with open_port(run, made, port, teller.log) as device:
+        teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
@@ -245,6 +249,7 @@ def train(
     seconds = time.perf_counter() - started
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
     run.append("log.jsonl", {"event": "done", "crc32": crc})
+    teller.say("done", epoch=epochs[-1].epoch, step=epochs[-1].step, crc32=crc, error="")
     run.write_weights(made, weights)
     step_ticks = _step_ticks(epochs, made.batch) if unit else None
     told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit}

@@ -23,6 +23,7 @@ __all__ = [
     "hidden_sizes",
     "maybe_port",
     "out",
+    "ports_of",
 ]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
@@ -145,3 +146,17 @@ def hidden_sizes(text: str) -> list[int]:
         return [int(size) for size in text.split(",") if size.strip()]
     except ValueError:
         raise InputError(f"--hidden is a list of sizes such as 32,16, not {text!r}") from None
+
+
+def ports_of(
+    help: str, required: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--port, once or more."""
+    return click.option(
+        *("--port", "-p", "ports"),
+        required=required,
+        multiple=True,
+        type=_Port(),
+        metavar="P",
+        help=help,
+    )

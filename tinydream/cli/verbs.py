@@ -23,6 +23,7 @@ from tinydream.cli.options import (
     out,
 )
 from tinydream.cli.tools import boards, doctor, ports
+from tinydream.cli.watching import dashboard, monitor, train
 from tinydream.codec import KINDS, EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
@@ -47,6 +48,7 @@ def verbs() -> None:
     tinydream train --port sim                    the device's own code learns, in this process
     tinydream generate && tinydream build         C, a PlatformIO project, a program
     tinydream train --port native                 the device learns; weights come back
+    tinydream dashboard --port native             boards watched and steered on a page
     tinydream report                              what it came to, beside fair baselines
     tinydream doctor                              what this machine lacks, and how to mend it
 
@@ -288,33 +290,8 @@ def build(verbose: bool, folder: str) -> None:
 verbs.add_command(flash)
 
 
-@verbs.command(context_settings=CONTEXT)
-@a_port
-@click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
-@click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
-@click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
-@a_course
-@out
-@as_json
-def train(port: str, seed: int | None, folder: str, as_json: bool, **knobs: Any) -> None:
-    """Train on a device, and pull the weights.
-
-    Each epoch is a line of RUN/log.jsonl; the weights are in RUN/weights.npz.
-
-    \b
-    The time of a step is told in the port's own unit: nanoseconds of a process, instructions of
-    an emulated core. Instructions are not time on any chip.
-
-    \b
-    Example: tinydream train --port native --epochs 40
-    """
-    given = {**knobs, "seed": seed, "weights_seed": seed}
-    run = Run(folder)
-    with show.training(as_json) as on_metrics:
-        trained = stages.train(
-            run, port, on_metrics, **{k: v for k, v in given.items() if v is not None}
-        )
-    show.trained(trained, run.path("weights.npz"), as_json)
+for each in (train, monitor, dashboard):
+    verbs.add_command(each)
 
 
 @verbs.command(context_settings=CONTEXT)

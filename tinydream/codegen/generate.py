@@ -16,6 +16,7 @@ from tinydream.resources import firmware_folder
 __all__ = ["generate", "write_project"]
 
 COMMAND = "tinydream generate"
+OURS = ("src", "lib", "platform", "monitor")  # folders of a project, written whole
 
 
 def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
@@ -54,7 +55,11 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
         )
     texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
     source = firmware_folder()
-    copies = {"lib/tinydream": source / "lib/tinydream", "src": source / "port" / board.port}
+    copies = {
+        "lib/tinydream": source / "lib/tinydream",
+        "monitor": source / "monitor",
+        "src": source / "port" / board.port,
+    }
     if not board.platformio:
         copies["platform"] = source / "platform"
     for place, origin in copies.items():
@@ -66,7 +71,7 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
 
 
 def _write(folder: Path, texts: dict[Path, bytes]) -> None:
-    for name in ("src", "lib", "platform"):  # what another plan or board left behind
+    for name in OURS:  # what another plan or board left behind
         for old in sorted((folder / name).rglob("*")):
             if old.is_file() and old.relative_to(folder) not in texts:
                 old.unlink()
@@ -75,7 +80,7 @@ def _write(folder: Path, texts: dict[Path, bytes]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_bytes() != data:
             file.write_bytes(data)
-    for name in ("src", "lib", "platform"):
+    for name in OURS:
         for empty in sorted((folder / name).rglob("*"), reverse=True):
             if empty.is_dir() and not any(empty.iterdir()):
                 shutil.rmtree(empty)
