@@ -4,7 +4,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tinydream.bridge import answer, frame, message
@@ -78,7 +77,7 @@ class Device(Contents):
 
     @property
     def health(self) -> Health:
-        """How good the line is, seen from here; `counts` is the other side."""
+        """The line, seen from here; `counts` is the other side."""
         return self._line.health
 
     @property
@@ -100,12 +99,7 @@ class Device(Contents):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # ---- who it is ----
@@ -339,6 +333,7 @@ class Device(Contents):
         return self.info or self.hello()
 
     def _ask(self, request: Message, kind: type[A], *, restarts: bool = False) -> A:
+        self._known()  # nothing is answered before a hello
         sequence = self._line.next_sequence()
         while True:
             try:
@@ -360,9 +355,12 @@ class Device(Contents):
                 )
             return found
 
-    def _ask_all(self, requests: Sequence[Message], kind: type[A]) -> list[tuple[Message, A]]:
+    def _ask_all(
+        self, requests: Sequence[Message], kind: type[A], fits: Callable[[Any, Any], bool]
+    ) -> list[tuple[Message, A]]:
         try:
-            return list(self._line.exchange_all(requests, kind, self._timeout, self._tries))
+            line, patience = self._line, (self._timeout, self._tries)
+            return list(line.exchange_all(requests, kind, *patience, fits))
         except Refused as refused:
             if refused.error == HELLO_FIRST:
                 raise self._restarted() from refused
