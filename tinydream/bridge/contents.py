@@ -148,6 +148,18 @@ class Contents(ABC):
         """
         return self._use(LEARN, raw, y)
 
+    def set(
+        self, *, rate: float | None = None, mix: int | None = None, report: int | None = None
+    ) -> None:
+        """Turn knobs of a run that is under way, or of the rows that will be learnt.
+
+        rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
+        report: metrics come after each `report`th epoch. Raises FirmwareError out of range.
+        """
+        for name, value in (("rate", rate), ("mix", mix), ("report", report)):
+            if value is not None:
+                self._ask(message.Knob.of(name, value), answer.Nothing)
+
     def _made(self) -> Plan:
         if self._plan is None:
             raise InputError("the device's plan is not known yet; call expect(plan) first")

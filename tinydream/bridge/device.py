@@ -197,17 +197,27 @@ class Device(Contents):
         value out of range, FirmwareError when a run ends early or a loss is not finite, LinkError
         when the device is gone.
         """
-        knobs = Knobs(
-            epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience
+        self.start(
+            Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience),
+            fresh,
         )
-        self.start(knobs, fresh=fresh)
         return self.watch(on_metrics, epochs)
 
-    def start(self, knobs: Knobs, *, fresh: bool = True) -> None:
-        """Begin a run and return at once; `watch` waits for its end."""
+    def start(self, knobs: Knobs, fresh: bool = True) -> None:
+        """Begin a run as `train` does and return at once; `watch` or `listen` give its news.
+
+        Raises FirmwareError when the device refuses, LinkError when it is gone.
+        """
         self._ask(message.Train.of(knobs, fresh), answer.Nothing)
         self._line.events.clear()  # what came before the answer belongs to an earlier run
         self._stopped = False
+
+    def listen(self, timeout: float) -> Message | None:
+        """The next event of a run, whoever began it; None when there is none in `timeout` seconds.
+
+        Raises LinkError when the device is gone.
+        """
+        return self._event(timeout)
 
     def watch(self, on_metrics: Callable[[Metrics], object] | None = None, epochs: int = 0) -> Done:
         """Wait for the end of the run that is under way, whoever began it.
@@ -252,18 +262,6 @@ class Device(Contents):
             self._until(answer.Paused)
             if (state := self.status()).state != 1:
                 return state
-
-    def set(
-        self, *, rate: float | None = None, mix: int | None = None, report: int | None = None
-    ) -> None:
-        """Turn knobs of a run that is under way, or of the rows that will be learnt.
-
-        rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
-        report: metrics come after each `report`th epoch. Raises FirmwareError out of range.
-        """
-        for name, value in (("rate", rate), ("mix", mix), ("report", report)):
-            if value is not None:
-                self._ask(message.Knob.of(name, value), answer.Nothing)
 
     def evaluate(self) -> Evaluation:
         """The device's validation rows, with the weights as they are.
