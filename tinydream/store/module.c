@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// module.c - the store's C for Python: buffers are checked here, and the GIL is released in each loop.
+#include <stdlib.h>
+
+#include "_core.h"
+#include "store/store.h"
+
+static const char *NAME = "tinydream.store";
+
+static const char *const why[] = {"", "no memory", "the model is damaged", "a block is damaged", "no room"};
+
+static PyObject *fail(int error)
+{
+    if (error == STORE_ENOMEM)
+        return PyErr_NoMemory();
+    PyErr_SetString(PyExc_ValueError, why[error]);
+    return NULL;
+}
+
+static int take(PyObject *object, Py_buffer *view, size_t bytes, int flags)
+{
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | flags) < 0)
+        return -1;
+    if ((size_t)view->len >= bytes)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "a buffer has %zd bytes; %zu are needed", view->len, bytes);
+    PyBuffer_Release(view);
+    return -1;
+}
+
+static void destroy(PyObject *capsule)
+{
+    store_close(PyCapsule_GetPointer(capsule, NAME));
+}
+
+PyDoc_STRVAR(open_doc, "store_open(model) -> (handle, planes); raises ValueError when it is damaged");
+static PyObject *open_(PyObject *self, PyObject *args)
+{
+    Py_buffer model;
+    int error;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*", &model))
+        return NULL;
+    store_t *store = store_open(model.buf, (size_t)model.len, &error);
+    PyBuffer_Release(&model);
+    if (!store)
+        return fail(error);
+    PyObject *handle = PyCapsule_New(store, NAME, destroy);
+    return handle ? Py_BuildValue("Nn", handle, (Py_ssize_t)store->planes) : NULL;
+}
+
+PyDoc_STRVAR(encode_doc, "store_encode(handle, planes uint64 (planes, rows), rows) -> bytes");
+static PyObject *encode(PyObject *self, PyObject *args)
+{
+    PyObject *handle, *object, *result = NULL;
+    Py_ssize_t rows;
+    Py_buffer planes;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOn", &handle, &object, &rows))
+        return NULL;
+    store_t *store = PyCapsule_GetPointer(handle, NAME);
+    if (!store || take(object, &planes, 8 * store->planes * (size_t)rows, 0) < 0)
+        return NULL;
+    size_t room = store_room(store, (size_t)rows), used = 0;
+    uint8_t *block = malloc(room);
+    int error = STORE_ENOMEM;
+    Py_BEGIN_ALLOW_THREADS
+    if (block)
+        error = store_encode(store, planes.buf, (size_t)rows, block, room, &used);
+    Py_END_ALLOW_THREADS
+    result = error ? fail(error) : PyBytes_FromStringAndSize((const char *)block, (Py_ssize_t)used);
+    free(block);
+    PyBuffer_Release(&planes);
+    return result;
+}
+
+PyDoc_STRVAR(decode_doc, "store_decode(handle, block, rows, planes uint64 (planes, rows), out)");
+static PyObject *decode(PyObject *self, PyObject *args)
+{
+    PyObject *handle, *object;
+    Py_ssize_t rows;
+    Py_buffer block, planes;
+    int error;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*nO", &handle, &block, &rows, &object))
+        return NULL;
+    store_t *store = PyCapsule_GetPointer(handle, NAME);
+    if (!store || take(object, &planes, 8 * store->planes * (size_t)rows, PyBUF_WRITABLE) < 0) {
+        PyBuffer_Release(&block);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    error = store_decode(store, block.buf, (size_t)block.len, planes.buf, (size_t)rows);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&block);
+    PyBuffer_Release(&planes);
+    if (error)
+        return fail(error);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(tokens_doc, "store_tokens(codes, scale, price, base uint64, bits uint8, of uint16) -> (bits, tokens)");
+static PyObject *tokens(PyObject *self, PyObject *args)
+{
+    Py_buffer v[4];
+    double scale, price, cost;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*ddw*w*w*", &v[0], &scale, &price, &v[1], &v[2], &v[3]))
+        return NULL;
+    size_t n = (size_t)v[0].len / 8, most = (size_t)v[2].len;
+    Py_BEGIN_ALLOW_THREADS
+    cost = store_fit_tokens(v[0].buf, n, scale, price, &most, v[1].buf, v[2].buf, v[3].buf);
+    Py_END_ALLOW_THREADS
+    for (int k = 0; k < 4; k++)
+        PyBuffer_Release(&v[k]);
+    return cost < 0 ? PyErr_NoMemory() : Py_BuildValue("dn", cost, (Py_ssize_t)most);
+}
+
+PyDoc_STRVAR(cost_doc, "store_cost(tokens uint16, contexts uint16, kinds, classes, scale) -> bits");
+static PyObject *cost(PyObject *self, PyObject *args)
+{
+    Py_buffer v[2];
+    Py_ssize_t kinds, classes;
+    double scale, bits;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*nnd", &v[0], &v[1], &kinds, &classes, &scale))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    bits = store_cost(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes, scale);
+    Py_END_ALLOW_THREADS
+    for (int k = 0; k < 2; k++)
+        PyBuffer_Release(&v[k]);
+    return bits < 0 ? PyErr_NoMemory() : PyFloat_FromDouble(bits);
+}
+
+PyDoc_STRVAR(tables_doc, "store_tables(tokens, contexts, kinds, classes, map uint16, frequency uint16) -> tables");
+static PyObject *tables(PyObject *self, PyObject *args)
+{
+    Py_buffer v[4];
+    Py_ssize_t kinds, classes;
+    size_t count = 0;
+    int error;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*nnw*w*", &v[0], &v[1], &kinds, &classes, &v[2], &v[3]))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    error = store_fit_tables(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes, v[2].buf,
+                             v[3].buf, &count);
+    Py_END_ALLOW_THREADS
+    for (int k = 0; k < 4; k++)
+        PyBuffer_Release(&v[k]);
+    return error ? fail(error) : PyLong_FromSize_t(count);
+}
+
+PyMethodDef store_methods[] = {{"store_open", open_, METH_VARARGS, open_doc},
+                               {"store_encode", encode, METH_VARARGS, encode_doc},
+                               {"store_decode", decode, METH_VARARGS, decode_doc},
+                               {"store_tokens", tokens, METH_VARARGS, tokens_doc},
+                               {"store_cost", cost, METH_VARARGS, cost_doc},
+                               {"store_tables", tables, METH_VARARGS, tables_doc},
+                               {NULL, NULL, 0, NULL}};
