@@ -176,29 +176,62 @@ static uint32_t *count_tokens(const uint16_t *tokens, const uint16_t *contexts, 
     return count;
 }
 
-double store_cost(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
-                  double scale)
+double store_rough(const uint64_t *codes, size_t n)
 {
-    uint32_t *count = count_tokens(tokens, contexts, n, kinds, classes);
-    double cost = count ? 0 : -1;
-    for (size_t c = 0; count && c < classes; c++)
-        cost += table_cost(count + c * kinds, kinds, scale);
+    enum { EXACT = 16, KINDS = EXACT + 64 * 4 };
+    uint32_t count[KINDS] = {0};
+    double bits = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t x = codes[i];
+        unsigned size = 0;
+        while (size < 60 && x >> size >= 8) // three bits are told, `size` follow
+            size++;
+        count[x < EXACT ? x : EXACT + size * 4 + (x >> size & 3)]++;
+        bits += x < EXACT ? 0 : size;
+    }
+    double cost = bits;
+    for (size_t t = 0; t < KINDS; t++)
+        cost -= n_log_n(count[t]);
+    return cost + n_log_n((double)n);
+}
+
+int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *base, size_t bases,
+               const uint8_t *classes, size_t candidates, size_t most, double scale, double *cost)
+{
+    uint32_t *count = malloc(bases * most * kinds * sizeof *count + 1);
+    for (size_t c = 0; count && c < candidates; c++) {
+        const uint8_t *class = classes + c * n;
+        memset(count, 0, bases * most * kinds * sizeof *count);
+        for (size_t i = 0; i < n; i++)
+            count[((size_t)base[i] * most + class[i]) * kinds + tokens[i]]++;
+        cost[c] = 0;
+        for (size_t k = 0; k < bases * most; k++)
+            cost[c] += table_cost(count + k * kinds, kinds, scale);
+    }
     free(count);
-    return cost;
+    return count ? STORE_OK : STORE_ENOMEM;
 }
 
 typedef struct {
     uint32_t *count; // (classes, kinds)
     size_t kinds, classes;
-    double *cost;  // of each class, less than 0: empty or merged into another
-    double *saved; // (classes, classes), by merging a < b
+    double *cost; // of each class, less than 0: empty or merged into another
     uint16_t *map;
 } merge_t;
+
+typedef struct {
+    size_t a, b;
+    double saved;
+} edge_t;
 
 static double saving(const merge_t *m, size_t a, size_t b)
 {
     const uint32_t *x = m->count + a * m->kinds, *y = m->count + b * m->kinds;
     double sum = 0, cost = 0;
+    if (a == b)
+        return -1;
+    if (m->cost[a] < 0 || m->cost[b] < 0) // an empty one goes with its neighbour
+        return 1e-9;
     for (size_t t = 0; t < m->kinds; t++) {
         uint32_t both = x[t] + y[t];
         if (both) {
@@ -209,33 +242,49 @@ static double saving(const merge_t *m, size_t a, size_t b)
     return m->cost[a] + m->cost[b] - cost - n_log_n(sum);
 }
 
-// Whichever two tables are best made one, until none are.
-static void merge(merge_t *m)
+// Makes one of two tables, and tells edges and contexts.
+static void join(merge_t *m, edge_t *edge, size_t edges, size_t a, size_t b)
 {
-    size_t k = m->classes;
-    for (size_t a = 0; a < k; a++)
-        for (size_t b = a + 1; b < k && m->cost[a] >= 0; b++)
-            m->saved[a * k + b] = m->cost[b] >= 0 ? saving(m, a, b) : -1;
-    for (;;) {
-        size_t first = 0, second = 0;
-        double best = 0;
-        for (size_t a = 0; a < k; a++)
-            for (size_t b = a + 1; b < k && m->cost[a] >= 0; b++)
-                if (m->cost[b] >= 0 && m->saved[a * k + b] > best)
-                    best = m->saved[a * k + b], first = a, second = b;
-        if (best <= 0)
-            return;
-        for (size_t t = 0; t < m->kinds; t++)
-            m->count[first * m->kinds + t] += m->count[second * m->kinds + t];
-        m->cost[first] = table_cost(m->count + first * m->kinds, m->kinds, 1);
-        m->cost[second] = -1;
-        for (size_t c = 0; c < k; c++)
-            if (m->map[c] == second)
-                m->map[c] = (uint16_t)first;
-        for (size_t b = 0; b < k; b++)
-            if (b != first && m->cost[b] >= 0)
-                m->saved[(b < first ? b : first) * k + (b < first ? first : b)] = saving(m, b, first);
+    for (size_t t = 0; t < m->kinds; t++)
+        m->count[a * m->kinds + t] += m->count[b * m->kinds + t];
+    m->cost[a] = m->cost[a] < 0 && m->cost[b] < 0 ? -1 : table_cost(m->count + a * m->kinds, m->kinds, 1);
+    for (size_t c = 0; c < m->classes; c++)
+        if (m->map[c] == b)
+            m->map[c] = (uint16_t)a;
+    for (size_t e = 0; e < edges; e++) {
+        int touched = edge[e].a == b || edge[e].b == b || edge[e].a == a || edge[e].b == a;
+        edge[e].a = edge[e].a == b ? a : edge[e].a;
+        edge[e].b = edge[e].b == b ? a : edge[e].b;
+        if (touched)
+            edge[e].saved = saving(m, edge[e].a, edge[e].b);
     }
+}
+
+// Whichever two neighbours in the grid of contexts are best made one, until none are.
+static int merge(merge_t *m, size_t width)
+{
+    size_t edges = 0;
+    edge_t *edge = malloc((2 * m->classes + 1) * sizeof *edge);
+    if (!edge)
+        return STORE_ENOMEM;
+    for (size_t c = 0; c < m->classes; c++) {
+        if ((c + 1) % width)
+            edge[edges++] = (edge_t){c, c + 1, saving(m, c, c + 1)};
+        if (c + width < m->classes)
+            edge[edges++] = (edge_t){c, c + width, saving(m, c, c + width)};
+    }
+    for (;;) {
+        size_t best = edges;
+        double most = 0;
+        for (size_t e = 0; e < edges; e++)
+            if (edge[e].saved > most)
+                most = edge[e].saved, best = e;
+        if (best == edges)
+            break;
+        join(m, edge, edges, edge[best].a, edge[best].b);
+    }
+    free(edge);
+    return STORE_OK;
 }
 
 // Counts as frequencies that add up to STORE_SCALE, none of what occurs 0; what escapes, the last, has 1 or more.
@@ -269,36 +318,30 @@ static void to_frequencies(const uint32_t *count, size_t kinds, uint16_t *freque
 }
 
 int store_fit_tables(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
-                     uint16_t *map, uint16_t *frequency, size_t *tables)
+                     size_t width, uint16_t *map, uint16_t *frequency, size_t *tables)
 {
-    merge_t m = {count_tokens(tokens, contexts, n, kinds, classes), kinds, classes, NULL, NULL, map};
+    merge_t m = {count_tokens(tokens, contexts, n, kinds, classes), kinds, classes, NULL, map};
     m.cost = malloc((classes + 1) * sizeof *m.cost);
-    m.saved = malloc((classes * classes + 1) * sizeof *m.saved);
-    int failed = !m.count || !m.cost || !m.saved;
+    uint16_t *number = malloc((classes + 1) * sizeof *number);
+    int error = m.count && m.cost && number ? STORE_OK : STORE_ENOMEM;
     *tables = 0;
-    if (!failed) {
-        for (size_t c = 0; c < classes; c++) {
-            map[c] = (uint16_t)c;
-            m.cost[c] = table_cost(m.count + c * kinds, kinds, 1);
-            if (m.cost[c] == 0) // empty: a table costs an entry at least
-                m.cost[c] = -1;
-        }
-        merge(&m);
-        size_t largest = 0;
-        for (size_t c = 0; c < classes; c++)
-            if (m.cost[c] >= 0) {
-                to_frequencies(m.count + c * kinds, kinds, frequency + *tables * (kinds + 1));
-                for (size_t k = 0; k < classes; k++)
-                    if (map[k] == c && (m.cost[k] >= 0 || k != c))
-                        map[k] = (uint16_t)(*tables | 0x8000);
-                largest = 0;
-                ++*tables;
-            }
-        for (size_t c = 0; c < classes; c++) // contexts that never occurred share the first table
-            map[c] = (uint16_t)(map[c] & 0x8000 ? map[c] & 0x7fff : largest);
+    for (size_t c = 0; !error && c < classes; c++) {
+        map[c] = (uint16_t)c;
+        m.cost[c] = table_cost(m.count + c * kinds, kinds, 1);
+        if (m.cost[c] == 0)
+            m.cost[c] = -1;
     }
+    if (!error)
+        error = merge(&m, width);
+    for (size_t c = 0; !error && c < classes; c++)
+        if (map[c] == c) {
+            to_frequencies(m.count + c * kinds, kinds, frequency + *tables * (kinds + 1));
+            number[c] = (uint16_t)(*tables)++;
+        }
+    for (size_t c = 0; !error && c < classes; c++)
+        map[c] = number[map[c]];
     free(m.count);
     free(m.cost);
-    free(m.saved);
-    return failed ? STORE_ENOMEM : STORE_OK;
+    free(number);
+    return error;
 }

@@ -116,36 +116,53 @@ static PyObject *tokens(PyObject *self, PyObject *args)
     return cost < 0 ? PyErr_NoMemory() : Py_BuildValue("dn", cost, (Py_ssize_t)most);
 }
 
-PyDoc_STRVAR(cost_doc, "store_cost(tokens uint16, contexts uint16, kinds, classes, scale) -> bits");
-static PyObject *cost(PyObject *self, PyObject *args)
+PyDoc_STRVAR(rough_doc, "store_rough(codes uint64) -> bits");
+static PyObject *rough(PyObject *self, PyObject *args)
 {
-    Py_buffer v[2];
-    Py_ssize_t kinds, classes;
-    double scale, bits;
+    Py_buffer v;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nnd", &v[0], &v[1], &kinds, &classes, &scale))
+    if (!PyArg_ParseTuple(args, "y*", &v))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    bits = store_cost(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes, scale);
-    Py_END_ALLOW_THREADS
-    for (int k = 0; k < 2; k++)
-        PyBuffer_Release(&v[k]);
-    return bits < 0 ? PyErr_NoMemory() : PyFloat_FromDouble(bits);
+    double bits = store_rough(v.buf, (size_t)v.len / 8);
+    PyBuffer_Release(&v);
+    return PyFloat_FromDouble(bits);
 }
 
-PyDoc_STRVAR(tables_doc, "store_tables(tokens, contexts, kinds, classes, map uint16, frequency uint16) -> tables");
+PyDoc_STRVAR(rank_doc, "store_rank(tokens, kinds, base uint8, bases, classes uint8 (c, n), most, scale, cost (c))");
+static PyObject *rank(PyObject *self, PyObject *args)
+{
+    Py_buffer v[4];
+    Py_ssize_t kinds, bases, most;
+    double scale;
+    int error;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*ny*ny*ndw*", &v[0], &kinds, &v[1], &bases, &v[2], &most, &scale, &v[3]))
+        return NULL;
+    size_t n = (size_t)v[0].len / 2;
+    Py_BEGIN_ALLOW_THREADS
+    error = store_rank(v[0].buf, n, (size_t)kinds, v[1].buf, (size_t)bases, v[2].buf, (size_t)v[3].len / 8,
+                       (size_t)most, scale, v[3].buf);
+    Py_END_ALLOW_THREADS
+    for (int k = 0; k < 4; k++)
+        PyBuffer_Release(&v[k]);
+    if (error)
+        return fail(error);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(tables_doc, "store_tables(tokens, contexts, kinds, classes, width, map, frequency uint16) -> tables");
 static PyObject *tables(PyObject *self, PyObject *args)
 {
     Py_buffer v[4];
-    Py_ssize_t kinds, classes;
+    Py_ssize_t kinds, classes, width;
     size_t count = 0;
     int error;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nnw*w*", &v[0], &v[1], &kinds, &classes, &v[2], &v[3]))
+    if (!PyArg_ParseTuple(args, "y*y*nnnw*w*", &v[0], &v[1], &kinds, &classes, &width, &v[2], &v[3]))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    error = store_fit_tables(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes, v[2].buf,
-                             v[3].buf, &count);
+    error = store_fit_tables(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes,
+                             (size_t)width, v[2].buf, v[3].buf, &count);
     Py_END_ALLOW_THREADS
     for (int k = 0; k < 4; k++)
         PyBuffer_Release(&v[k]);
@@ -156,6 +173,7 @@ PyMethodDef store_methods[] = {{"store_open", open_, METH_VARARGS, open_doc},
                                {"store_encode", encode, METH_VARARGS, encode_doc},
                                {"store_decode", decode, METH_VARARGS, decode_doc},
                                {"store_tokens", tokens, METH_VARARGS, tokens_doc},
-                               {"store_cost", cost, METH_VARARGS, cost_doc},
+                               {"store_rough", rough, METH_VARARGS, rough_doc},
+                               {"store_rank", rank, METH_VARARGS, rank_doc},
                                {"store_tables", tables, METH_VARARGS, tables_doc},
                                {NULL, NULL, 0, NULL}};

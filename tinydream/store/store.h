@@ -79,12 +79,14 @@ void store_prepare(void);
 // *tokens in: most; out: how many. Returns bits, or less than 0 without memory.
 double store_fit_tokens(const uint64_t *codes, size_t n, double scale, double price, size_t *tokens, uint64_t *base,
                         uint8_t *bits, uint16_t *of);
-// Bits of tokens (n) in their contexts, each table priced.
-double store_cost(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
-                  double scale);
+// About what codes (n) take, without fitting tokens.
+double store_rough(const uint64_t *codes, size_t n);
+// Bits of tokens (n) for each candidate's classes (candidates, n), below `most`, beside classes that are known.
+int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *base, size_t bases,
+               const uint8_t *classes, size_t candidates, size_t most, double scale, double *cost);
 // Merges contexts whose tables are not worth their bytes: map (classes), frequencies (tables, kinds + 1).
 int store_fit_tables(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
-                     uint16_t *map, uint16_t *frequency, size_t *tables);
+                     size_t width, uint16_t *map, uint16_t *frequency, size_t *tables);
 
 // Shared by encode, decode and fit (plane.c): the plane's guesses and contexts as far as they are known.
 typedef struct {
