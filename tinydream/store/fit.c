@@ -16,9 +16,9 @@ void store_prepare(void)
         logs[n] = n * log2(n);
 }
 
-static double n_log_n(double n)
+static inline double n_log_n(size_t n)
 {
-    return n < LOGS && n == floor(n) ? logs[(int)n] : n * log2(n);
+    return n < LOGS ? logs[n] : (double)n * log2((double)n);
 }
 
 // ---- tokens ----
@@ -26,7 +26,7 @@ static double n_log_n(double n)
 typedef struct {
     const uint64_t *value; // distinct, ascending
     const size_t *before;  // how many codes come before each; one entry more
-    double n, scale, price;
+    double log_n, scale, price;
     uint64_t *base;
     uint8_t *bits;
     size_t tokens, most;
@@ -56,7 +56,7 @@ static void leaf(tree_t *t, uint64_t base, int bits)
 // The cheapest leaves for values [a, b), all inside [base, base + 2^bits); returns their bits.
 static double grow(tree_t *t, size_t a, size_t b, uint64_t base, int bits)
 {
-    double count = (double)(t->before[b] - t->before[a]);
+    size_t many = t->before[b] - t->before[a];
     while (b - a > 1 && bits > 0) { // as long as one half is empty the other one may do alone
         uint64_t middle = base + ((uint64_t)1 << (bits - 1));
         if (t->value[b - 1] < middle) {
@@ -70,7 +70,7 @@ static double grow(tree_t *t, size_t a, size_t b, uint64_t base, int bits)
     }
     if (b - a == 1)
         base = t->value[a], bits = 0;
-    double whole = t->scale * (count * bits + count * log2(t->n) - n_log_n(count)) + t->price;
+    double count = (double)many, whole = t->scale * (count * (bits + t->log_n) - n_log_n(many)) + t->price;
     size_t mark = t->tokens;
     if (bits > 0) {
         uint64_t middle = base + ((uint64_t)1 << (bits - 1));
@@ -136,7 +136,7 @@ double store_fit_tokens(const uint64_t *codes, size_t n, double scale, double pr
         memcpy(x, codes, n * sizeof *x);
         radix_sort(x, x + n, n);
         size_t count = distinct(x, n, before);
-        tree_t t = {.value = x, .before = before, .n = (double)n, .scale = scale, .price = price, .base = base,
+        tree_t t = {.value = x, .before = before, .log_n = log2((double)n), .scale = scale, .price = price, .base = base,
                     .bits = bits, .most = *tokens};
         int high = 0;
         while (high < 64 && x[count - 1] >> high)
@@ -158,13 +158,14 @@ double store_fit_tokens(const uint64_t *codes, size_t n, double scale, double pr
 
 static double table_cost(const uint32_t *count, size_t kinds, double scale)
 {
-    double sum = 0, cost = 0;
+    size_t sum = 0;
+    double cost = 0;
     for (size_t t = 0; t < kinds; t++)
         if (count[t]) {
             sum += count[t];
             cost += ENTRY_BITS - scale * n_log_n(count[t]);
         }
-    return sum > 0 ? cost + scale * n_log_n(sum) : 0;
+    return sum ? cost + scale * n_log_n(sum) : 0;
 }
 
 static uint32_t *count_tokens(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds,
@@ -192,7 +193,7 @@ double store_rough(const uint64_t *codes, size_t n)
     double cost = bits;
     for (size_t t = 0; t < KINDS; t++)
         cost -= n_log_n(count[t]);
-    return cost + n_log_n((double)n);
+    return cost + n_log_n(n);
 }
 
 int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *base, size_t bases,
@@ -227,7 +228,8 @@ typedef struct {
 static double saving(const merge_t *m, size_t a, size_t b)
 {
     const uint32_t *x = m->count + a * m->kinds, *y = m->count + b * m->kinds;
-    double sum = 0, cost = 0;
+    size_t sum = 0;
+    double cost = 0;
     if (a == b)
         return -1;
     if (m->cost[a] < 0 || m->cost[b] < 0) // an empty one goes with its neighbour
@@ -296,24 +298,18 @@ static void to_frequencies(const uint32_t *count, size_t kinds, uint16_t *freque
     int left = STORE_SCALE - 1;
     for (size_t t = 0; t < kinds; t++) {
         double share = sum > 0 ? count[t] * (STORE_SCALE - 1) / sum : 0;
-        frequency[t] = (uint16_t)(count[t] ? (share < 1 ? 1 : floor(share + 0.5)) : 0);
+        frequency[t] = (uint16_t)(!count[t] ? 0 : share < 1 ? 1 : share);
         left -= frequency[t];
     }
     frequency[kinds] = (uint16_t)(sum > 0 ? 1 : STORE_SCALE);
-    while (sum > 0 && left) { // what is too much or too little goes where it changes least
-        size_t best = kinds;
-        double least = INFINITY;
-        int step = left > 0 ? 1 : -1;
-        for (size_t t = 0; t < kinds; t++) {
-            int f = frequency[t];
-            if (!count[t] || f + step < 1)
-                continue;
-            double loss = count[t] * (log2(f) - log2(f + step));
-            if (loss < least)
-                least = loss, best = t;
-        }
-        frequency[best] = (uint16_t)(frequency[best] + step);
-        left -= step;
+    while (sum > 0 && left) { // what is too much or too little is least felt by the largest
+        size_t largest = 0;
+        for (size_t t = 1; t < kinds; t++)
+            largest = frequency[t] > frequency[largest] ? t : largest;
+        int some = frequency[largest] / 16 + 1, step = left > 0 ? 1 : -1;
+        some = some < left * step ? some : left * step;
+        frequency[largest] = (uint16_t)(frequency[largest] + some * step);
+        left -= some * step;
     }
 }
 

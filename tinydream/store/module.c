@@ -169,6 +169,78 @@ static PyObject *tables(PyObject *self, PyObject *args)
     return error ? fail(error) : PyLong_FromSize_t(count);
 }
 
+PyDoc_STRVAR(pack_doc, "store_pack(columns, words, raw, row_bytes, rows, planes) -> (plane, row) uint32 of exceptions");
+static PyObject *pack(PyObject *self, PyObject *args)
+{
+    Py_buffer v[4];
+    Py_ssize_t row_bytes, rows;
+    size_t found;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*nnw*", &v[0], &v[1], &v[2], &row_bytes, &rows, &v[3]))
+        return NULL;
+    size_t count = (size_t)v[0].len / sizeof(store_column_t), most = count * (size_t)rows;
+    uint32_t *exceptions = malloc(8 * most + 8);
+    PyObject *result = NULL;
+    if (!exceptions) {
+        PyErr_NoMemory();
+    } else if ((size_t)v[2].len < (size_t)(row_bytes * rows) || (size_t)v[3].len < 8 * most) {
+        PyErr_SetString(PyExc_ValueError, "buffers are too small");
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        found = store_pack(v[0].buf, count, v[1].buf, v[2].buf, (size_t)row_bytes, (size_t)rows, v[3].buf, exceptions,
+                           most);
+        Py_END_ALLOW_THREADS
+        result = PyBytes_FromStringAndSize((const char *)exceptions, (Py_ssize_t)(8 * found));
+    }
+    free(exceptions);
+    for (int k = 0; k < 4; k++)
+        PyBuffer_Release(&v[k]);
+    return result;
+}
+
+PyDoc_STRVAR(unpack_doc, "store_unpack(columns, words, planes, row_bytes, rows, raw)");
+static PyObject *unpack(PyObject *self, PyObject *args)
+{
+    Py_buffer v[4];
+    Py_ssize_t row_bytes, rows;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*y*y*nnw*", &v[0], &v[1], &v[2], &row_bytes, &rows, &v[3]))
+        return NULL;
+    size_t count = (size_t)v[0].len / sizeof(store_column_t);
+    int good = (size_t)v[3].len >= (size_t)(row_bytes * rows) && (size_t)v[2].len >= 8 * count * (size_t)rows;
+    Py_BEGIN_ALLOW_THREADS
+    if (good)
+        store_unpack(v[0].buf, count, v[1].buf, v[2].buf, (size_t)row_bytes, (size_t)rows, v[3].buf);
+    Py_END_ALLOW_THREADS
+    for (int k = 0; k < 4; k++)
+        PyBuffer_Release(&v[k]);
+    if (!good) {
+        PyErr_SetString(PyExc_ValueError, "buffers are too small");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(decimals_doc, "store_decimals(raw, offset, step, size, n, missing, most) -> decimals, or -1");
+static PyObject *decimals(PyObject *self, PyObject *args)
+{
+    Py_buffer v;
+    Py_ssize_t offset, step, n;
+    unsigned long long missing;
+    int size, most, found = -2;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*nninKi", &v, &offset, &step, &size, &n, &missing, &most))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    if ((size == 4 || size == 8) && n > 0 && offset + (n - 1) * step + size <= v.len && most <= 12)
+        found = store_decimals((const uint8_t *)v.buf + offset, (size_t)step, (unsigned)size, (size_t)n, missing, most);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&v);
+    if (found == -2)
+        PyErr_SetString(PyExc_ValueError, "sizes do not fit the buffer");
+    return found == -2 ? NULL : PyLong_FromLong(found);
+}
+
 PyMethodDef store_methods[] = {{"store_open", open_, METH_VARARGS, open_doc},
                                {"store_encode", encode, METH_VARARGS, encode_doc},
                                {"store_decode", decode, METH_VARARGS, decode_doc},
@@ -176,4 +248,7 @@ PyMethodDef store_methods[] = {{"store_open", open_, METH_VARARGS, open_doc},
                                {"store_rough", rough, METH_VARARGS, rough_doc},
                                {"store_rank", rank, METH_VARARGS, rank_doc},
                                {"store_tables", tables, METH_VARARGS, tables_doc},
+                               {"store_pack", pack, METH_VARARGS, pack_doc},
+                               {"store_unpack", unpack, METH_VARARGS, unpack_doc},
+                               {"store_decimals", decimals, METH_VARARGS, decimals_doc},
                                {NULL, NULL, 0, NULL}};

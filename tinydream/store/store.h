@@ -126,4 +126,25 @@ static inline uint64_t store_unzigzag(uint64_t x)
     return (x >> 1) ^ (uint64_t)-(int64_t)(x & 1);
 }
 
+enum { STORE_INTEGER, STORE_FLOAT, STORE_DECIMAL, STORE_WORDS, STORE_MASK };
+
+// How a column of a row becomes a plane; 48 bytes, as NumPy lays them out.
+typedef struct {
+    uint8_t kind, size, decimals;
+    uint8_t sign;  // 1: integers are signed, 2: words are floats in order
+    uint8_t width; // most bits of its integers, 64: any
+    uint8_t masked, pad[2];
+    uint64_t offset; // in the row
+    uint64_t low;    // what is taken away; of a mask: the bits that it stands for
+    uint64_t missing; // bits that a mask tells
+    uint64_t start, count; // of its words
+} store_column_t;
+
+// Returns how many exceptions there are; of them the first `most` are told, as plane and row.
+size_t store_pack(const store_column_t *columns, size_t count, const uint64_t *words, const uint8_t *raw,
+                  size_t row_bytes, size_t rows, uint64_t *planes, uint32_t *exceptions, size_t most);
+void store_unpack(const store_column_t *columns, size_t count, const uint64_t *words, const uint64_t *planes,
+                  size_t row_bytes, size_t rows, uint8_t *raw);
+int store_decimals(const uint8_t *raw, size_t step, unsigned size, size_t n, uint64_t missing, int most);
+
 #endif
