@@ -33,7 +33,6 @@ typedef struct {
     const uint8_t *word, *words_end; // of the range coders
     const uint8_t *bits;
     size_t bit, bits_end; // in bits
-    size_t turn;
     uint32_t state[STATES];
     int bad;
 } in_t;
@@ -61,34 +60,34 @@ static inline uint64_t read_bits(in_t *in, unsigned count)
     return low | few_bits(in, count - 32) << 32;
 }
 
-static inline uint64_t read_code(in_t *in, const store_model_t *m, uint16_t context)
+// The next code of one range coder. Words past the end are zeros, which read_plane notices.
+static inline uint64_t read_code(in_t *in, uint32_t *state, const store_model_t *m, uint16_t context)
 {
+    static const uint8_t nothing[2];
     const store_table_t *table = &m->table[m->map[context]];
-    uint32_t *state = &in->state[in->turn++ % STATES], x = *state;
-    uint32_t slot = x & (STORE_SCALE - 1), token = table->slot[slot], range = table->range[token];
+    uint32_t x = *state, slot = x & (STORE_SCALE - 1), token = table->slot[slot], range = table->range[token];
     x = (range >> 16) * (x >> STORE_SCALE_BITS) + slot - (range & 0xffff);
-    if (x < LOW) {
-        if (in->words_end - in->word >= 2) {
-            x = x << 16 | (uint32_t)in->word[0] | (uint32_t)in->word[1] << 8;
-            in->word += 2;
-        } else {
-            in->bad = 1;
-            x |= LOW;
-        }
-    }
-    *state = x;
+    const uint8_t *word = in->word < in->words_end ? in->word : nothing;
+    uint32_t more = x << 16 | (uint32_t)(word[0] | word[1] << 8), low = x < LOW;
+    *state = low ? more : x;
+    in->word += 2 * low;
     if (token == m->tokens)
         return read_bits(in, 64);
-    unsigned count = m->bits[token];
-    return count ? m->base[token] + read_bits(in, count) : m->base[token];
+    return m->base[token] + read_bits(in, m->bits[token]);
 }
 
 // Codes that depend on nothing in their own plane.
-static void read_codes(in_t *in, const store_work_t *w, const uint64_t *skip, uint64_t *to)
+static void read_codes(in_t *given, const store_work_t *w, const uint64_t *skip, uint64_t *to)
 {
     const store_model_t *m = w->model;
-    for (size_t i = 0; i < w->rows; i++)
-        to[i] = skip && skip[i] ? *(to + i - 1) : read_code(in, m, w->context[i]);
+    in_t in = *given; // in registers
+    size_t i = 0, turn = 0;
+    for (; !skip && i + STATES <= w->rows; i += STATES)
+        for (int k = 0; k < STATES; k++)
+            to[i + (size_t)k] = read_code(&in, &in.state[k], m, w->context[i + (size_t)k]);
+    for (; i < w->rows; i++)
+        to[i] = skip && skip[i] ? *(to + i - 1) : read_code(&in, &in.state[turn++ % STATES], m, w->context[i]);
+    *given = in;
 }
 
 // The guess of row i when earlier rows of its own plane take part.
@@ -103,12 +102,7 @@ static inline uint64_t own_guess(const store_work_t *w, const uint64_t *plane, s
     return store_shifted(sum, m->shift);
 }
 
-static inline uint64_t apart(uint64_t a, uint64_t b)
-{
-    return a - b < b - a ? a - b : b - a;
-}
-
-static uint16_t own_context(const store_work_t *w, const uint64_t *const at[2][3], size_t i, uint64_t guess)
+static inline uint16_t own_context(const store_work_t *w, const uint64_t *const at[2][3], size_t i, uint64_t guess)
 {
     uint16_t class[2] = {0, 0};
     for (int k = 0; k < 2; k++) {
@@ -117,7 +111,7 @@ static uint16_t own_context(const store_work_t *w, const uint64_t *const at[2][3
         if (c->kind == STORE_VALUE)
             class[k] = store_class(c, a[0][i]);
         else if (c->kind == STORE_CHANGE)
-            class[k] = store_class(c, apart(a[0][i], a[1][i]) + apart(a[1][i], a[2][i]));
+            class[k] = store_class(c, store_apart(a[0][i], a[1][i]) + store_apart(a[1][i], a[2][i]));
         else if (c->kind == STORE_GUESS)
             class[k] = store_class(c, guess >> 63 ? 0 : guess);
         else if (c->kind == STORE_PLACE)
@@ -127,10 +121,12 @@ static uint16_t own_context(const store_work_t *w, const uint64_t *const at[2][3
 }
 
 // Row after row: contexts need what has just been decoded.
-static void read_own(in_t *in, const store_work_t *w, size_t p, const uint64_t *skip, uint64_t *to)
+static void read_own(in_t *given, const store_work_t *w, size_t p, const uint64_t *skip, uint64_t *to)
 {
     const store_model_t *m = w->model;
     const uint64_t *at[2][3];
+    in_t in = *given;
+    size_t turn = 0;
     for (int k = 0; k < 2; k++)
         for (int r = 0; r < m->context[k].refs; r++)
             at[k][r] = store_at(w, p, m->context[k].ref[r]);
@@ -145,9 +141,11 @@ static void read_own(in_t *in, const store_work_t *w, size_t p, const uint64_t *
             continue;
         }
         uint64_t guess = own_guess(w, to, i);
-        uint64_t code = read_code(in, m, own_context(w, (const uint64_t *const(*)[3])at, i, guess));
+        uint16_t context = own_context(w, (const uint64_t *const(*)[3])at, i, guess);
+        uint64_t code = read_code(&in, &in.state[turn++ % STATES], m, context);
         to[i] = m->mode == STORE_DIRECT ? code : guess + store_unzigzag(code);
     }
+    *given = in;
 }
 
 static void read_plane(in_t *in, store_work_t *w, const store_t *s, size_t p)
@@ -212,7 +210,8 @@ int store_decode(const store_t *store, const uint8_t *block, size_t size, uint64
 
 typedef struct {
     uint32_t *range; // frequency << 16 | first slot, in order
-    size_t count, room;
+    size_t *plane;   // where each plane's begin; one entry more
+    size_t count;
     uint8_t *bits;
     size_t bit;
 } out_t;
@@ -288,7 +287,7 @@ static void write_plane(out_t *out, store_work_t *w, const store_t *s, size_t p)
 }
 
 // Range coders run backwards; what they give is read forwards.
-static int write_out(const out_t *o, uint8_t *out, size_t room, size_t *used)
+static int write_out(const out_t *o, size_t planes, uint8_t *out, size_t room, size_t *used)
 {
     uint32_t state[STATES];
     uint8_t *words = malloc(2 * o->count + 1);
@@ -297,15 +296,17 @@ static int write_out(const out_t *o, uint8_t *out, size_t room, size_t *used)
         return STORE_ENOMEM;
     for (int k = 0; k < STATES; k++)
         state[k] = LOW;
-    for (size_t i = o->count; i--;) {
-        uint32_t frequency = o->range[i] >> 16, start = o->range[i] & 0xffff, *x = &state[i % STATES];
-        if (*x >> 20 >= frequency) { // (x / frequency) << 12 would not fit 32 bits
-            words[--at] = (uint8_t)(*x >> 8);
-            words[--at] = (uint8_t)*x;
-            *x >>= 16;
+    for (size_t p = planes; p--;)
+        for (size_t i = o->plane[p + 1]; i-- > o->plane[p];) {
+            uint32_t frequency = o->range[i] >> 16, start = o->range[i] & 0xffff;
+            uint32_t *x = &state[(i - o->plane[p]) % STATES];
+            if (*x >> 20 >= frequency) { // (x / frequency) << 12 would not fit 32 bits
+                words[--at] = (uint8_t)(*x >> 8);
+                words[--at] = (uint8_t)*x;
+                *x >>= 16;
+            }
+            *x = (*x / frequency << STORE_SCALE_BITS) + *x % frequency + start;
         }
-        *x = (*x / frequency << STORE_SCALE_BITS) + *x % frequency + start;
-    }
     size_t coded = 2 * o->count - at;
     *used = HEAD + coded + bits;
     if (*used <= room) {
@@ -325,17 +326,20 @@ int store_encode(const store_t *store, const uint64_t *planes, size_t rows, uint
     out_t o = {0};
     int error = store_work(&w, store, rows);
     o.range = malloc((store->planes * rows + 1) * sizeof *o.range);
+    o.plane = calloc(store->planes + 1, sizeof *o.plane);
     o.bits = malloc(8 * store->planes * rows + 8);
-    if (!o.range || !o.bits)
+    if (!o.range || !o.plane || !o.bits)
         error = STORE_ENOMEM;
     for (size_t p = 0; !error && p < store->planes; p++) {
         memcpy(w.planes + p * w.stride + STORE_BACK, planes + p * rows, rows * sizeof *planes);
         write_plane(&o, &w, store, p);
+        o.plane[p + 1] = o.count;
     }
     if (!error)
-        error = write_out(&o, out, room, used);
+        error = write_out(&o, store->planes, out, room, used);
     store_done(&w);
     free(o.range);
+    free(o.plane);
     free(o.bits);
     return error;
 }

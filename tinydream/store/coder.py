@@ -47,23 +47,19 @@ class Coder:
 
     def to_bytes(self) -> dict[str, bytes]:
         """Its sections of a file."""
-        models = len(self.models).to_bytes(4, "little") + zlib.compress(self.models, 9)
-        return {"COLS": self.columns.tobytes(), "WORD": _words_to_bytes(self.words), "MODL": models}
+        return {
+            "COLS": deflate(self.columns.tobytes()),
+            "WORD": _words_to_bytes(self.words),
+            "MODL": deflate(self.models),
+        }
 
     @classmethod
     def from_bytes(cls, found: Mapping[str, Any], widths: Sequence[int], step: int) -> "Coder":
         """Raises ValueError for sections that do not fit together."""
-        columns = np.frombuffer(found["COLS"], COLUMN)
+        columns = np.frombuffer(inflate(found["COLS"]), COLUMN)
         words = _words_from_bytes(found["WORD"])
         _check(columns, len(words), widths)
-        size = int.from_bytes(found["MODL"][:4], "little")
-        inflate = zlib.decompressobj()
-        try:
-            models = inflate.decompress(found["MODL"][4:], size + 1)
-        except zlib.error as error:
-            raise ValueError(str(error)) from None
-        if len(models) != size or not inflate.eof:
-            raise ValueError("its models are not as long as they say")
+        models = inflate(found["MODL"])
         return cls(columns, words, tuple(widths), models, step)
 
     def encode(self, rows: Sequence[NDArray[np.uint8]]) -> bytes:
@@ -95,12 +91,30 @@ class Coder:
         return tuple(rows)
 
 
+def deflate(data: bytes) -> bytes:
+    """How many bytes there are, and a zlib stream of them."""
+    return len(data).to_bytes(4, "little") + zlib.compress(data, 9)
+
+
+def inflate(data: Any) -> bytes:
+    """What `deflate` was given; raises ValueError."""
+    size = int.from_bytes(data[:4], "little")
+    stream = zlib.decompressobj()
+    try:
+        found = stream.decompress(data[4:], size + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if len(found) != size or not stream.eof or stream.unused_data:
+        raise ValueError("a section is not as long as it says")
+    return found
+
+
 def _words_to_bytes(words: U64) -> bytes:
     """How many there are, and their planes' one model and one block."""
     if not len(words):
         return b""
     planes = words.reshape(1, -1)
-    model = finish(Sight(planes, len(words), 0), Model("residual", (Tap(Ref(1, 0), 1),)))
+    model = finish(Sight(planes, len(words), [0]), Model("residual", (Tap(Ref(1, 0), 1),)))
     told = write_models([model], [0], [0])
     handle, _ = _core.store_open(told)
     block = _core.store_encode(handle, planes, len(words))

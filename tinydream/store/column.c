@@ -25,7 +25,7 @@ static uint64_t to_order(uint64_t bits, unsigned size)
     return bits & top ? ~bits & all : bits | top;
 }
 
-static uint64_t from_order(uint64_t order, unsigned size)
+static inline uint64_t from_order(uint64_t order, unsigned size)
 {
     uint64_t top = top_of(size), all = top | (top - 1);
     return order & top ? order ^ top : ~order & all;
@@ -44,7 +44,7 @@ static double as_double(uint64_t bits, unsigned size)
     return wide;
 }
 
-static uint64_t from_double(double x, unsigned size)
+static inline uint64_t from_double(double x, unsigned size)
 {
     uint64_t bits = 0;
     if (size == 4) {
@@ -58,7 +58,7 @@ static uint64_t from_double(double x, unsigned size)
 
 static const double POWERS[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
-static uint64_t decimal_bits(uint64_t whole, unsigned size, unsigned decimals)
+static inline uint64_t decimal_bits(uint64_t whole, unsigned size, unsigned decimals)
 {
     return from_double((double)store_signed(whole) / POWERS[decimals], size);
 }
@@ -106,7 +106,7 @@ static int pack(const store_column_t *c, const uint64_t *words, uint64_t bits, u
     return good && (c->width == 64 || *x >> c->width == 0);
 }
 
-static uint64_t unpack(const store_column_t *c, const uint64_t *words, uint64_t x)
+static inline uint64_t unpack(const store_column_t *c, const uint64_t *words, uint64_t x)
 {
     switch (c->kind) {
     case STORE_INTEGER: return x + c->low;
@@ -141,19 +141,33 @@ size_t store_pack(const store_column_t *columns, size_t count, const uint64_t *w
     return found;
 }
 
+// With `size` a constant each copy is one instruction.
+static inline void unpack_plane(const store_column_t *c, unsigned size, const uint64_t *words, const uint64_t *plane,
+                                size_t row_bytes, size_t rows, uint8_t *raw)
+{
+    store_column_t own = *c;
+    own.size = (uint8_t)size;
+    for (size_t i = 0; i < rows; i++) {
+        uint64_t bits = own.kind == STORE_MASK ? own.low : unpack(&own, words, plane[i]);
+        if (own.kind != STORE_MASK || plane[i])
+            memcpy(raw + i * row_bytes, &bits, size);
+    }
+}
+
 void store_unpack(const store_column_t *columns, size_t count, const uint64_t *words, const uint64_t *planes,
                   size_t row_bytes, size_t rows, uint8_t *raw)
 {
-    for (int masks = 0; masks < 2; masks++)
+    for (int masks = 0; masks < 2; masks++) // what a mask tells is written last
         for (size_t j = 0; j < count; j++) {
             const store_column_t *c = &columns[j];
+            const uint64_t *plane = planes + j * rows;
             if ((c->kind == STORE_MASK) != masks)
                 continue;
-            for (size_t i = 0; i < rows; i++) {
-                uint64_t x = planes[j * rows + i];
-                uint64_t bits = masks ? c->low : unpack(c, words, x);
-                if (!masks || x)
-                    memcpy(raw + i * row_bytes + c->offset, &bits, c->size);
+            switch (c->size) {
+            case 1: unpack_plane(c, 1, words, plane, row_bytes, rows, raw + c->offset); break;
+            case 2: unpack_plane(c, 2, words, plane, row_bytes, rows, raw + c->offset); break;
+            case 4: unpack_plane(c, 4, words, plane, row_bytes, rows, raw + c->offset); break;
+            default: unpack_plane(c, 8, words, plane, row_bytes, rows, raw + c->offset); break;
             }
         }
 }

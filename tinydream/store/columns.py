@@ -24,6 +24,7 @@ COLUMN = np.dtype(
 MOST_DECIMALS = 9
 FIRST = 512  # numbers of a column that tell what is worth a look at all of them
 FEW = 8  # missing numbers that need no mask of their own
+SAVED = 6  # bits of a number that are easily guessed
 SHARED = 32  # columns of floats from which on one list of words may serve all
 
 
@@ -92,7 +93,7 @@ def _fit_float(column: Any, rows: NDArray[Any], j: int, start: int) -> NDArray[n
         column["width"] = 64 if whole.max() > low else 0
         return np.zeros(0, np.uint64)
     order = _ordered(bits)
-    if len(np.unique(order[: 4 * FIRST])) < 0.8 * len(order[: 4 * FIRST]):
+    if len(np.unique(some := order[:: max(1, len(order) // (4 * FIRST))])) < 0.8 * len(some):
         words = np.unique(order)
         if _worth(len(words), len(order), int(words[-1] - words[0])):
             column["kind"], column["sign"] = WORDS, 2
@@ -106,7 +107,9 @@ def _fit_float(column: Any, rows: NDArray[Any], j: int, start: int) -> NDArray[n
 def _worth(words: int, n: int, reach: int) -> bool:
     """Whether a list of words is less than what it saves."""
     wide = reach.bit_length()
-    return words * (2 + wide - max(1, words).bit_length()) + n * words.bit_length() < n * wide
+    coded = max(0, wide - SAVED)
+    listed = words * (2 + wide - max(1, words).bit_length())
+    return 2 * words <= n and listed + n * words.bit_length() < 0.8 * n * coded
 
 
 def _decimals(values: NDArray[Any]) -> int | None:

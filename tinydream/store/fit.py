@@ -65,11 +65,10 @@ def choose(sample: Sample, plane: int) -> Fitted:
     guesses = _guesses(sample, plane, near)
     rough = [_core.store_rough(zigzag(values - guess)) for _, guess in guesses]
     model, guess = guesses[int(np.argmin(rough))]
+    tried = [_with_contexts(sample, plane, near, model, guess, zigzag(values - guess))]
+    model, guess = min(guesses, key=lambda g: float(np.abs(values - g[1]).mean(dtype=np.float64)))
     direct = replace(model, mode="direct")
-    tried = [
-        _with_contexts(sample, plane, near, model, guess, zigzag(values - guess)),
-        _with_contexts(sample, plane, near, direct, guess, values.view(np.uint64)),
-    ]
+    tried.append(_with_contexts(sample, plane, near, direct, guess, values.view(np.uint64)))
     return min(tried, key=lambda f: f.cost)
 
 
@@ -204,7 +203,7 @@ def _as_taps(
 def finish(sight: Sight, model: Model) -> Model:
     """The model with tokens and tables, from all numbers of the sight."""
     if model.mode == "zero":
-        if not sight.planes[sight.plane or 0].any():
+        if not sight.planes[sight.which].any():
             return model
         model = Model("direct")
     width = model.contexts[1].classes

@@ -43,21 +43,6 @@ static store_ref_t reference(reader_t *r, int other)
     return ref;
 }
 
-uint16_t store_class(const store_context_t *c, uint64_t quantity)
-{
-    if (quantity < STORE_SHORT)
-        return c->small[quantity];
-    size_t low = 0, high = c->thresholds;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (c->threshold[middle] <= quantity)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (uint16_t)low;
-}
-
 static int read_context(reader_t *r, store_context_t *c, const store_model_t *m)
 {
     static const uint8_t refs[] = {0, 1, 0, 3, 0};

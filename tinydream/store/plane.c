@@ -27,12 +27,6 @@ void store_guess(const store_work_t *w, size_t plane, int own)
     }
 }
 
-static uint64_t apart(uint64_t a, uint64_t b)
-{
-    uint64_t d = a - b;
-    return d >> 63 ? 0 - d : d;
-}
-
 static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
 {
     uint64_t *q = w->quantity;
@@ -48,7 +42,7 @@ static void quantities(const store_work_t *w, size_t plane, const store_context_
         const uint64_t *a = store_at(w, plane, c->ref[0]), *b = store_at(w, plane, c->ref[1]);
         const uint64_t *e = store_at(w, plane, c->ref[2]);
         for (size_t i = 0; i < w->rows; i++)
-            q[i] = apart(a[i], b[i]) + apart(b[i], e[i]);
+            q[i] = store_apart(a[i], b[i]) + store_apart(b[i], e[i]);
     }
 }
 

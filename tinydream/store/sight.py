@@ -17,13 +17,13 @@ HERE = Ref(0, 0)
 
 
 class Sight:
-    """One plane of (p, s), or with plane=None all of them one after the other.
+    """Some planes of (p, s), one after the other.
 
     step: rows a block; what a reference finds before a block, or before the first plane, is 0.
     """
 
-    def __init__(self, planes: U64, step: int, plane: int | None) -> None:
-        self.planes, self.step, self.plane = planes, step, plane
+    def __init__(self, planes: U64, step: int, which: Sequence[int]) -> None:
+        self.planes, self.step, self.which = planes, step, np.array(which, np.intp)
         self._found: dict[Ref, U64] = {}
 
     def at(self, ref: Ref) -> U64:
@@ -34,15 +34,12 @@ class Sight:
         return found
 
     def _look(self, ref: Ref) -> U64:
-        if self.plane is None:
-            plane = self.planes
-            if ref.plane:
-                plane = np.zeros_like(self.planes)
-                plane[ref.plane :] = self.planes[: max(0, len(self.planes) - ref.plane)]
-        elif ref.plane > self.plane:
-            plane = np.zeros(self.planes.shape[1], np.uint64)
+        where = self.which - ref.plane
+        if len(where) == 1 and where[0] >= 0:
+            plane = self.planes[where[0] :][:1]
         else:
-            plane = self.planes[self.plane - ref.plane]
+            plane = self.planes[np.maximum(where, 0)]
+            plane[where < 0] = 0
         if not ref.row:
             return plane.reshape(-1)
         moved = np.empty_like(plane)
@@ -73,9 +70,7 @@ class Sight:
             guess = self.guess(model.taps, model.shift, model.bias)
             return np.maximum(guess, 0).view(np.uint64)
         if context.kind == "place":
-            count, first = len(self.planes), self.plane
-            places = np.arange(count) if first is None else np.array([first])
-            return np.repeat(places.astype(np.uint64), self.planes.shape[1])
+            return np.repeat(self.which.astype(np.uint64), self.planes.shape[1])
         a, b, c = (self.at(ref).view(np.int64) for ref in context.refs)
         return np.asarray(np.abs(a - b) + np.abs(b - c)).view(np.uint64)
 

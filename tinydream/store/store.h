@@ -104,7 +104,22 @@ void store_guess(const store_work_t *w, size_t plane, int own);
 void store_contexts(const store_work_t *w, size_t plane);
 int store_work(store_work_t *w, const store_t *store, size_t rows);
 void store_done(store_work_t *w);
-uint16_t store_class(const store_context_t *c, uint64_t quantity);
+
+// How many thresholds a quantity reaches.
+static inline uint16_t store_class(const store_context_t *c, uint64_t quantity)
+{
+    if (quantity < STORE_SHORT)
+        return c->small[quantity];
+    size_t low = 0, high = c->thresholds;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (c->threshold[middle] <= quantity)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (uint16_t)low;
+}
 
 static inline int64_t store_signed(uint64_t x)
 {
@@ -114,6 +129,12 @@ static inline int64_t store_signed(uint64_t x)
 static inline uint64_t store_shifted(uint64_t x, int shift)
 {
     return shift ? (uint64_t)(store_signed(x) >> shift) : x;
+}
+
+// How far two numbers are apart, as two's complement has it.
+static inline uint64_t store_apart(uint64_t a, uint64_t b)
+{
+    return a - b < b - a ? a - b : b - a;
 }
 
 static inline uint64_t store_zigzag(uint64_t x)
