@@ -200,12 +200,12 @@ store_t *store_open(const uint8_t *bytes, size_t size, int *error)
         return NULL;
     s->planes = (size_t)number(&r, UINT16_MAX);
     s->models = (size_t)number(&r, UINT16_MAX);
-    if (r.bad || !s->models || s->models > size) {
+    if (r.bad || (s->planes && !s->models) || s->models > size) {
         *error = STORE_EMODEL;
     } else {
         s->model_of = calloc(s->planes + 1, sizeof *s->model_of);
         s->skip = calloc(s->planes + 1, sizeof *s->skip);
-        s->model = calloc(s->models, sizeof *s->model);
+        s->model = calloc(s->models + 1, sizeof *s->model);
         if (s->model_of && s->skip && s->model)
             *error = read_planes(&r, s);
     }
