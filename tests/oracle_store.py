@@ -224,8 +224,7 @@ def read_store(data):
     columns, words = read_columns(inflate(found["COLS"])), read_words(found["WORD"])
     models = read_models(inflate(found["MODL"]))
     widths = [
-        int(np.prod(p["shape"]))
-        * (4 if p["texts"] is not None else np.dtype(p["dtype"]).itemsize)
+        int(np.prod(p["shape"])) * (4 if p["texts"] is not None else np.dtype(p["dtype"]).itemsize)
         for p in meta["parts"]
     ]
     parts = [bytearray(width * meta["rows"]) for width in widths]

@@ -48,7 +48,7 @@ SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=9)
 @settings(max_examples=60, deadline=None)
 @given(hnp.arrays(DTYPES, SHAPES))
 def test_any_array_comes_back_with_its_bytes(array):
-    store = make_store(x=array)
+    store = make_store({"x": array})
     assert same(store.arrays()[0], array)
     for i in range(len(array)):
         assert same(store[i][0], array[i])
@@ -59,14 +59,14 @@ def test_any_array_comes_back_with_its_bytes(array):
 def test_any_bits_of_floats_survive(data):
     size = data.draw(st.sampled_from((2, 4, 8)))
     bits = data.draw(hnp.arrays(np.dtype(f"u{size}"), (20, 2)))
-    assert same(make_store(x=bits.view(f"f{size}")).arrays()[0], bits.view(f"f{size}"))
+    assert same(make_store({"x": bits.view(f"f{size}")}).arrays()[0], bits.view(f"f{size}"))
 
 
 @settings(max_examples=40, deadline=None)
 @given(hnp.arrays(st.sampled_from((np.float64, np.float32, np.int16)), (12, 3)), st.data())
 def test_rows_that_nobody_has_seen_can_be_appended(array, data):
     cut = data.draw(st.integers(0, 12))
-    store = make_store(x=array[:cut])
+    store = make_store({"x": array[:cut]})
     store.append(array[cut:])
     assert len(store) == 12 and same(store.arrays()[0], array)
 
@@ -103,7 +103,7 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_come_back_by_row_by_rows_by_chunk_and_from_a_file(name, tmp_path):
     table = TABLES[name]
-    store = make_store(x=table, y=np.arange(len(table), dtype=np.int16))
+    store = make_store({"x": table, "y": np.arange(len(table), dtype=np.int16)})
     store.save(tmp_path / "s.tds")
     for each in (store, load_store(tmp_path / "s.tds")):
         assert len(each) == len(table) and each.names == ("x", "y")
@@ -122,7 +122,7 @@ def test_tables_come_back_by_row_by_rows_by_chunk_and_from_a_file(name, tmp_path
 def test_an_oracle_written_from_the_specification_reads_the_file(name, tmp_path):
     table = TABLES[name][:260]
     (part, y), meta = oracle_store.read_store(
-        file_of(make_store(x=table, y=np.arange(len(table))), tmp_path)
+        file_of(make_store({"x": table, "y": np.arange(len(table))}), tmp_path)
     )
     assert part == np.ascontiguousarray(table).tobytes()
     assert y == np.arange(len(table)).tobytes()
@@ -131,26 +131,28 @@ def test_an_oracle_written_from_the_specification_reads_the_file(name, tmp_path)
 
 def test_an_oracle_reads_text_as_places(tmp_path):
     table = TABLES["text"]
-    (places,), meta = oracle_store.read_store(file_of(make_store(x=table), tmp_path))
+    (places,), meta = oracle_store.read_store(file_of(make_store({"x": table}), tmp_path))
     texts = np.array(meta["parts"][0]["texts"])
     assert (texts[np.frombuffer(places, np.uint32)] == table).all()
 
 
 def test_rows_out_of_range_out_of_words_and_of_new_texts_escape(tmp_path):
-    store = make_store(a=np.arange(3000) % 7, b=TABLES["few words"][:2000, 0][np.arange(3000) % 2000])
+    store = make_store(
+        {"a": np.arange(3000) % 7, "b": TABLES["few words"][:2000, 0][np.arange(3000) % 2000]}
+    )
     more_a, more_b = np.array([-(2**62), 2**62, 3]), np.array([np.nan, 1e300, -0.0])
     store.append(more_a, more_b)
     store.save(tmp_path / "s.tds")
     store = load_store(tmp_path / "s.tds")
     assert same(store.arrays()[0][3000:], more_a) and same(store.arrays()[1][3000:], more_b)
-    texts = make_store(t=np.array(["a", "b"]))
+    texts = make_store({"t": np.array(["a", "b"])})
     texts.append(np.array(["longer", "b"]))
     assert texts.arrays()[0].tolist() == ["a", "b", "longer", "b"]
 
 
 def test_appending_in_any_pieces_gives_the_rows_in_order(tmp_path):
     table = TABLES["steps"]
-    store = make_store(x=table[:1000])
+    store = make_store({"x": table[:1000]})
     for a in range(1000, 3000, 333):
         store.append(table[a : a + 333])
         store.save(tmp_path / "s.tds")
@@ -159,7 +161,7 @@ def test_appending_in_any_pieces_gives_the_rows_in_order(tmp_path):
 
 
 def test_a_store_is_smaller_than_its_rows_and_says_how_large():
-    store = make_store(x=TABLES["decimals"])
+    store = make_store({"x": TABLES["decimals"]})
     assert store.raw_nbytes == TABLES["decimals"].nbytes and store.nbytes < store.raw_nbytes / 4
 
 
@@ -182,8 +184,8 @@ def test_what_cannot_be_stored_is_refused_with_a_sentence(tmp_path):
         {"x": np.zeros(2, [("a", "i4")])},
     ):
         with pytest.raises(DataError, match=r"\w+ \w+"):
-            make_store(**arrays)
-    store = make_store(x=np.zeros((3, 2)))
+            make_store(arrays)
+    store = make_store({"x": np.zeros((3, 2))})
     for rows in (np.zeros((1, 3)), np.zeros((1, 2), np.float32), np.zeros(2)):
         with pytest.raises(DataError):
             store.append(rows)
@@ -211,7 +213,7 @@ def small(tmp_path_factory):
     x[7, 1] = -0.0
     arrays = {"x": x, "w": TABLES["few words"][:n, :1], "t": np.array(["a", "b"])[np.arange(n) % 2]}
     path = tmp_path_factory.mktemp("small") / "s.tds"
-    make_store(**arrays).save(path)
+    make_store(arrays).save(path)
     return path.read_bytes(), list(arrays.values())
 
 
@@ -283,7 +285,7 @@ def test_damage_behind_right_checksums_is_refused_or_read_but_crashes_nothing(sm
 SAVER = """
 import sys, numpy as np
 from tinydream.store import make_store
-store = make_store(x=np.random.default_rng(1).integers(0, 2**62, (200_000, 8)))
+store = make_store({"x": np.random.default_rng(1).integers(0, 2**62, (200_000, 8))})
 print("go", flush=True)
 while True:
     store.save(sys.argv[1])
@@ -292,7 +294,7 @@ while True:
 
 def test_a_save_that_is_killed_leaves_a_whole_file(tmp_path):
     path = tmp_path / "s.tds"
-    make_store(x=np.arange(5)).save(path)
+    make_store({"x": np.arange(5)}).save(path)
     for k in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", SAVER, os.fspath(path)], stdout=subprocess.PIPE

@@ -41,6 +41,7 @@ from tinydream.planner import make_plan
 from tinydream.report import Report, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
+from tinydream.store import Store, load_store, make_store
 from tinydream.training import Knobs, Metrics
 
 __version__ = "0.1.0"
@@ -76,6 +77,7 @@ __all__ = [
     "Sigmoid",
     "Simulator",
     "Softmax",
+    "Store",
     "Tanh",
     "TinydreamError",
     "VerifyError",
@@ -83,7 +85,9 @@ __all__ = [
     "list_boards",
     "load_board",
     "load_data",
+    "load_store",
     "make_plan",
     "make_report",
+    "make_store",
     "write_project",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tinydream import stages
+from tinydream import archive, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show
 from tinydream.cli.options import (
@@ -90,6 +90,7 @@ def verbs() -> None:
 @click.option("--test", default=0.2, help="Share of rows held out when the file holds none.")
 @click.option("--seed", default=0, help="Of the held-out split.")
 @click.option("--validation", default=0.0, help="Share of training rows kept back for the device.")
+@click.option("--store/--no-store", default=True, help="Keep all rows, lossless, in RUN/store.tds.")
 @out
 @as_json
 def compress(
@@ -104,6 +105,7 @@ def compress(
     test: float,
     seed: int,
     validation: float,
+    store: bool,
     folder: str,
     as_json: bool,
     **size: Any,
@@ -142,6 +144,9 @@ def compress(
     codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed, validation)
+        if store:
+            kept = archive.keep_table(table, run.folder)
+            facts["notes"] = [*facts["notes"], show.kept(kept, run.path(archive.STORE))]
     show.compressed(facts, as_json)
 
 

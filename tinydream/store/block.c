@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // block.c - a block of rows as bytes and back: four range coders that take turns (asymmetric numeral systems, Duda
 // 2013; words of 16 bits), and behind them the bits that are not worth coding.
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -340,6 +341,29 @@ int store_encode(const store_t *store, const uint64_t *planes, size_t rows, uint
     store_done(&w);
     free(o.range);
     free(o.plane);
+    free(o.bits);
+    return error;
+}
+
+int store_sizes(const store_t *store, const uint64_t *planes, size_t rows, double *bits)
+{
+    store_work_t w;
+    out_t o = {0};
+    int error = store_work(&w, store, rows);
+    o.range = malloc((rows + 1) * sizeof *o.range);
+    o.bits = malloc(8 * rows + 8);
+    if (!o.range || !o.bits)
+        error = STORE_ENOMEM;
+    for (size_t p = 0; !error && p < store->planes; p++) {
+        memcpy(w.planes + p * w.stride + STORE_BACK, planes + p * rows, rows * sizeof *planes);
+        o.count = o.bit = 0;
+        write_plane(&o, &w, store, p);
+        bits[p] = (double)o.bit;
+        for (size_t i = 0; i < o.count; i++)
+            bits[p] += STORE_SCALE_BITS - log2((double)(o.range[i] >> 16));
+    }
+    store_done(&w);
+    free(o.range);
     free(o.bits);
     return error;
 }

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,12 +37,14 @@ class Coder:
     widths: tuple[int, ...]
     models: bytes
     step: int
+    handle: Any = field(init=False)
+    _cuts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         handle, planes = _core.store_open(self.models)
         if planes != len(self.columns):
             raise ValueError("models and columns are not of one store")
-        object.__setattr__(self, "_handle", handle)
+        object.__setattr__(self, "handle", handle)
         object.__setattr__(self, "_cuts", _cuts(self.columns, len(self.widths)))
 
     def to_bytes(self) -> dict[str, bytes]:
@@ -64,24 +66,25 @@ class Coder:
 
     def encode(self, rows: Sequence[NDArray[np.uint8]]) -> bytes:
         planes, exceptions = _pack(self.columns, self.words, self.widths, rows)
-        block = _core.store_encode(self._handle, planes, planes.shape[1])
+        block = _core.store_encode(self.handle, planes, planes.shape[1])
         return len(exceptions).to_bytes(4, "little") + exceptions.tobytes() + block
+
+    def to_planes(self, block: Any, count: int) -> U64:
+        """(planes, count) of a block's rows, exceptions left out; raises ValueError."""
+        planes = np.empty((len(self.columns), count), np.uint64)
+        _core.store_decode(self.handle, block[_after(block) :], count, planes)
+        return planes
 
     def decode(self, block: Any, count: int) -> tuple[NDArray[np.uint8], ...]:
         """Rows of each part, (count, width) bytes; raises ValueError."""
-        told = int.from_bytes(block[:4], "little")
-        at = 4 + told * EXCEPTION.itemsize
-        if at > len(block):
-            raise ValueError("a block is damaged")
-        planes = np.empty((len(self.columns), count), np.uint64)
-        _core.store_decode(self._handle, block[at:], count, planes)
+        planes = self.to_planes(block, count)
         rows, cuts = [], self._cuts
         for k, width in enumerate(self.widths):
             part = np.empty((count, width), np.uint8)
             own = slice(cuts[k], cuts[k + 1])
             _core.store_unpack(self.columns[own], self.words, planes[own], width, count, part)
             rows.append(part)
-        for plane, row, bits in np.frombuffer(block[4:at], EXCEPTION).tolist():
+        for plane, row, bits in np.frombuffer(block[4 : _after(block)], EXCEPTION).tolist():
             if plane >= len(self.columns) or row >= count:
                 raise ValueError("a block is damaged")
             column = self.columns[plane]
@@ -89,6 +92,14 @@ class Coder:
             data = bits.to_bytes(8, "little")[:size]
             rows[int(column["part"])][row, offset : offset + size] = np.frombuffer(data, np.uint8)
         return tuple(rows)
+
+
+def _after(block: Any) -> int:
+    """Where a block's exceptions end; raises ValueError."""
+    at = 4 + int.from_bytes(block[:4], "little") * EXCEPTION.itemsize
+    if at > len(block):
+        raise ValueError("a block is damaged")
+    return at
 
 
 def deflate(data: bytes) -> bytes:

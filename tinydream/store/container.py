@@ -51,7 +51,7 @@ def read_sections(data: memoryview, name: str) -> dict[str, memoryview]:
             raise damaged(name, f"section {tag.decode()} is not in its place")
         at += length
         section = data[offset:at]
-        if (crc if tag == b"BLKS" else zlib.crc32(section) ^ crc):
+        if crc if tag == b"BLKS" else zlib.crc32(section) ^ crc:
             raise damaged(name, f"section {tag.decode()} does not match its checksum")
         found[tag.decode()] = section
     if at != directory:

@@ -214,6 +214,25 @@ def finish(sight: Sight, model: Model) -> Model:
     where = np.empty(classes, np.uint16)
     share = np.empty((classes, kinds + 1), np.uint16)
     count = _core.store_tables(tokens.of, contexts, kinds, classes, width, where, share)
+    grid = where.reshape(-1, width)
+    first, second = model.contexts
+    first, grid = _thin(first, grid)
+    second, turned = _thin(second, grid.T)
+    if model.mode == "direct" and "guess" not in (first.kind, second.kind):
+        model = replace(model, taps=(), shift=0, bias=0)
     return replace(
-        model, base=tokens.base, bits=tokens.bits, map=where, frequency=share[:count].copy()
+        model,
+        contexts=(first, second),
+        base=tokens.base,
+        bits=tokens.bits,
+        map=turned.T.reshape(-1),
+        frequency=share[:count].copy(),
     )
+
+
+def _thin(context: Context, grid: U16) -> tuple[Context, U16]:
+    """The context without limits that part nothing, and the tables of its classes, (c, ...)."""
+    new = (grid[1:] != grid[:-1]).any(axis=1)
+    kept = tuple(limit for limit, parts in zip(context.thresholds, new, strict=True) if parts)
+    context = replace(context, thresholds=kept) if kept else Context()
+    return context, grid[np.r_[True, new]]

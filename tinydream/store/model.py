@@ -1,13 +1,13 @@
 """How a plane of integers is guessed and coded: a model, and its bytes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Context", "Model", "Ref", "Tap", "leb", "write_models"]
+__all__ = ["Context", "Model", "Ref", "Tap", "leb", "read_models", "write_models"]
 
 MODES = ("zero", "direct", "residual")
 KINDS = ("none", "value", "guess", "change", "place")
@@ -99,3 +99,53 @@ def write_models(models: Sequence[Model], of: Sequence[int], skip: Sequence[int]
     """The model section: for each plane its model, and the plane + 1 that tells what is skipped."""
     planes: list[Any] = [each for pair in zip(of, skip, strict=True) for each in pair]
     return leb([len(of), len(models), *planes]) + b"".join(m.to_bytes() for m in models)
+
+
+def read_models(data: bytes) -> list[Model]:
+    """Each plane's model, tables left out, of a section that C has read before."""
+    numbers = _numbers(data)
+    planes, count = next(numbers), next(numbers)
+    of = [(next(numbers), next(numbers))[0] for _ in range(planes)]
+    models = [_read(numbers) for _ in range(count)]
+    return [models[m] for m in of]
+
+
+def _numbers(data: bytes) -> Iterator[int]:
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            yield value
+            value = shift = 0
+
+
+def _read(numbers: Iterator[int]) -> Model:
+    def ref() -> Ref:
+        return Ref(next(numbers), next(numbers))
+
+    def whole() -> int:
+        x = next(numbers)
+        return x // 2 if x % 2 == 0 else -(x + 1) // 2
+
+    def context() -> Context:
+        kind = KINDS[next(numbers)]
+        refs = tuple(ref() for _ in range({"value": 1, "change": 3}.get(kind, 0)))
+        steps = [next(numbers) for _ in range(next(numbers))] if kind != "none" else []
+        return Context(kind, refs, tuple(np.cumsum(steps, dtype=np.uint64).tolist()))
+
+    mode = MODES[next(numbers)]
+    if mode == "zero":
+        return Model()
+    taps, shift, bias = next(numbers), next(numbers), whole()
+    given = tuple(Tap(ref(), whole()) for _ in range(taps))
+    contexts = (context(), context())
+    tokens = next(numbers)
+    for _ in range(2 * tokens):
+        next(numbers)
+    tables = next(numbers)
+    for _ in range(contexts[0].classes * contexts[1].classes if tables else 0):
+        next(numbers)
+    for _ in range(tables * (tokens + 1)):
+        next(numbers)
+    return Model(mode, given, shift, bias, contexts)

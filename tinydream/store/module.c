@@ -99,6 +99,31 @@ static PyObject *decode(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(sizes_doc, "store_sizes(handle, planes uint64 (planes, rows), rows, bits float64 (planes))");
+static PyObject *sizes(PyObject *self, PyObject *args)
+{
+    PyObject *handle;
+    Py_ssize_t rows;
+    Py_buffer planes, bits;
+    int error = -1;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*nw*", &handle, &planes, &rows, &bits))
+        return NULL;
+    store_t *store = PyCapsule_GetPointer(handle, NAME);
+    if (store && (size_t)planes.len >= 8 * store->planes * (size_t)rows && (size_t)bits.len >= 8 * store->planes)
+        error = store_sizes(store, planes.buf, (size_t)rows, bits.buf);
+    PyBuffer_Release(&planes);
+    PyBuffer_Release(&bits);
+    if (error > 0)
+        return fail(error);
+    if (error < 0) {
+        if (store)
+            PyErr_SetString(PyExc_ValueError, "buffers are too small");
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(tokens_doc, "store_tokens(codes, scale, price, base uint64, bits uint8, of uint16) -> (bits, tokens)");
 static PyObject *tokens(PyObject *self, PyObject *args)
 {
@@ -244,6 +269,7 @@ static PyObject *decimals(PyObject *self, PyObject *args)
 PyMethodDef store_methods[] = {{"store_open", open_, METH_VARARGS, open_doc},
                                {"store_encode", encode, METH_VARARGS, encode_doc},
                                {"store_decode", decode, METH_VARARGS, decode_doc},
+                               {"store_sizes", sizes, METH_VARARGS, sizes_doc},
                                {"store_tokens", tokens, METH_VARARGS, tokens_doc},
                                {"store_rough", rough, METH_VARARGS, rough_doc},
                                {"store_rank", rank, METH_VARARGS, rank_doc},

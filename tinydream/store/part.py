@@ -62,8 +62,10 @@ class Part:
         if self.texts is not None:
             return self._count(array)
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        return little.reshape(len(array), -1).view(self.plain) if array.size else np.empty(
-            (len(array), self.width), self.plain
+        return (
+            little.reshape(len(array), -1).view(self.plain)
+            if array.size
+            else np.empty((len(array), self.width), self.plain)
         )
 
     def _count(self, array: NDArray[Any]) -> NDArray[np.uint32]:
@@ -84,8 +86,10 @@ class Part:
                 self._places[each] = len(self.texts)
                 self.texts.append(each)
         numbers = np.array([self._places[each] for each in known], np.uint32)
-        return numbers[places.reshape(len(array), -1)] if len(flat) else np.empty(
-            (len(array), self.width), np.uint32
+        return (
+            numbers[places.reshape(len(array), -1)]
+            if len(flat)
+            else np.empty((len(array), self.width), np.uint32)
         )
 
     def from_plain(self, plain: NDArray[Any]) -> NDArray[Any]:

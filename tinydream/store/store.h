@@ -71,6 +71,8 @@ void store_close(store_t *store);
 size_t store_room(const store_t *store, size_t rows);
 int store_encode(const store_t *store, const uint64_t *planes, size_t rows, uint8_t *out, size_t room, size_t *used);
 int store_decode(const store_t *store, const uint8_t *block, size_t size, uint64_t *planes, size_t rows);
+// What each plane takes of a block, in bits.
+int store_sizes(const store_t *store, const uint64_t *planes, size_t rows, double *bits);
 
 // Once, before anything is fitted.
 void store_prepare(void);

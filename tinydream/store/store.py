@@ -22,7 +22,6 @@ from tinydream.store.part import Part
 __all__ = ["Store", "load_store", "make_store", "write_store"]
 
 Arrays = tuple[NDArray[Any], ...]
-S = TypeVar("S")
 T = TypeVar("T")
 
 KEPT = 16  # decoded blocks that are kept for the next row
@@ -43,6 +42,7 @@ class Store:
         self._parts, self._coder, self._rows = tuple(parts), coder, rows
         self._blocks, self._name = blocks, name
         self._cache: OrderedDict[int, Arrays] = OrderedDict()
+        self.notes: dict[str, Any] = {}  # JSON that the file keeps for whoever wrote it
 
     # ---- reading ----
 
@@ -53,6 +53,25 @@ class Store:
 
     def __len__(self) -> int:
         return self._rows
+
+    @property
+    def coder(self) -> Coder | None:
+        """How rows are coded; None for a store without rows."""
+        return self._coder
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return len(self._blocks)
+
+    def texts(self, part: int) -> int:
+        """How many different texts an array holds; 0 when it holds numbers."""
+        return len(self._parts[part].texts or ())
+
+    def planes(self, block: int) -> NDArray[np.uint64]:
+        """A block as the coder sees it, (planes, rows); raises DataError when it is damaged."""
+        assert self._coder is not None
+        return self._checked(block, self._coder.to_planes)
 
     @property
     def step(self) -> int:
@@ -67,9 +86,7 @@ class Store:
     @property
     def raw_nbytes(self) -> int:
         """Bytes of the arrays as they were given; text as its places."""
-        return sum(
-            self._rows * part.width * np.dtype(part.plain).itemsize for part in self._parts
-        )
+        return sum(self._rows * part.width * np.dtype(part.plain).itemsize for part in self._parts)
 
     def __getitem__(self, index: int | slice) -> tuple[Any, ...]:
         if isinstance(index, slice):
@@ -124,9 +141,7 @@ class Store:
 
     def _empty(self, count: int) -> Arrays:
         return tuple(
-            np.empty(
-                (count, *part.shape), object if part.dtype == "text" else np.dtype(part.dtype)
-            )
+            np.empty((count, *part.shape), object if part.dtype == "text" else np.dtype(part.dtype))
             for part in self._parts
         )
 
@@ -141,17 +156,27 @@ class Store:
         return found
 
     def _decode(self, block: int) -> Arrays:
-        """Raises DataError when the block is damaged."""
         assert self._coder is not None
-        count = min(self.step, self._rows - block * self.step)
+        rows = self._checked(block, self._coder.decode)
+        count = len(rows[0]) if rows else 0
         try:
-            rows = self._coder.decode(self._blocks.read(block), count)
             return tuple(
-                part.from_plain(np.frombuffer(data, part.plain).reshape(count, part.width))
+                part.from_plain(data.reshape(-1).view(part.plain).reshape(count, part.width))
                 for part, data in zip(self._parts, rows, strict=True)
             )
         except ValueError:
-            raise damaged(self._name, f"block {block} of {len(self._blocks)}") from None
+            raise self._broken(block) from None
+
+    def _checked(self, block: int, work: Callable[[Any, int], T]) -> T:
+        """work(bytes, rows) of a block; raises DataError when it is damaged."""
+        try:
+            count = min(self.step, self._rows - block * self.step)
+            return work(self._blocks.read(block), count)
+        except ValueError:
+            raise self._broken(block) from None
+
+    def _broken(self, block: int) -> DataError:
+        return damaged(self._name, f"block {block} of {len(self._blocks)}")
 
     # ---- writing ----
 
@@ -185,7 +210,7 @@ class Store:
         write_sections(Path(path), blocks, self._sections)
 
     def _sections(self) -> dict[str, bytes]:
-        return sections(self._parts, self._coder, self._rows, self._blocks.index())
+        return sections(self._parts, self._coder, self._rows, self._blocks.index(), self.notes)
 
 
 class Blocks:
@@ -238,18 +263,23 @@ class Blocks:
 
 
 def sections(
-    parts: Sequence[Part], coder: Coder | None, rows: int, index: NDArray[Any]
+    parts: Sequence[Part],
+    coder: Coder | None,
+    rows: int,
+    index: NDArray[Any],
+    notes: Mapping[str, Any],
 ) -> dict[str, bytes]:
     """What a file has beside its blocks."""
     meta: dict[str, Any] = {"rows": rows, "step": coder.step if coder else 1}
+    meta["notes"] = notes
     meta["parts"] = [part.to_json() for part in parts]
     told = {"META": json.dumps(meta, separators=(",", ":")).encode(), "INDX": index.tobytes()}
     coded = coder.to_bytes() if coder else {"COLS": b"", "WORD": b"", "MODL": b""}
     return {**told, **coded}
 
 
-def make_store(**arrays: ArrayLike) -> Store:
-    """A store of arrays by name, as long as each other: make_store(X=X, y=y).
+def make_store(arrays: Mapping[str, ArrayLike]) -> Store:
+    """A store of arrays by name, as long as each other: make_store({"X": X, "y": y}).
 
     Numbers, booleans, dates and text of any shape (n, ...). Raises DataError.
     """
@@ -263,9 +293,7 @@ def make_store(**arrays: ArrayLike) -> Store:
     return store
 
 
-def write_store(
-    path: str | os.PathLike[str], chunks: Iterable[Mapping[str, ArrayLike]]
-) -> None:
+def write_store(path: str | os.PathLike[str], chunks: Iterable[Mapping[str, ArrayLike]]) -> None:
     """Write a file of rows that come in chunks, by name, in the memory of a few of them.
 
     How they are coded is chosen on the first chunk. Raises DataError.
@@ -277,7 +305,7 @@ def write_store(
         nonlocal store
         for chunk in chunks:
             if store is None:
-                store = make_store(**chunk)
+                store = make_store(chunk)
             else:
                 store.append(*(chunk[name] for name in store.names))
             yield from settle(store, last=False)
@@ -292,7 +320,9 @@ def write_store(
     def others() -> dict[str, bytes]:
         if store is None:
             raise DataError("there are no rows to write; give one chunk at least")
-        return sections(store._parts, store._coder, store._rows, np.array(index, INDEX))
+        return sections(
+            store._parts, store._coder, store._rows, np.array(index, INDEX), store.notes
+        )
 
     write_sections(Path(path), blocks(), others)
 
@@ -319,6 +349,7 @@ def parse_store(data: memoryview, name: str) -> Store:
         meta = json.loads(bytes(found["META"]))
         parts = [Part.from_json(told) for told in meta["parts"]]
         rows, step = operator.index(meta["rows"]), operator.index(meta["step"])
+        notes = dict(meta["notes"])
         index = np.frombuffer(found["INDX"], INDEX)
         if rows < 0 or step < 1 or len(index) != -(-rows // step):
             raise ValueError("its blocks are not as many as its rows ask for")
@@ -328,7 +359,9 @@ def parse_store(data: memoryview, name: str) -> Store:
         coder = Coder.from_bytes(found, widths, step) if rows else None
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise damaged(name, str(error) or type(error).__name__) from None
-    return Store(parts, coder, rows, Blocks(found["BLKS"], index), name)
+    store = Store(parts, coder, rows, Blocks(found["BLKS"], index), name)
+    store.notes = notes
+    return store
 
 
 def _plain(parts: Sequence[Part], arrays: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:

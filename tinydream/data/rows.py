@@ -1,0 +1,71 @@
+"""Every row of a file as its file has them: no target, no split, nothing made of missing values."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinydream.data.frame import open_frame
+from tinydream.errors import DataError
+
+__all__ = ["read_arrays"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def read_arrays(path: Path) -> tuple[Arrays, Arrays, dict[str, int]]:
+    """Arrays by name, as long as each other; where some have gaps; and how many rows of an array
+    were called NAME_train, before those of NAME_test.
+
+    CSV and Parquet: an array a column; a gap holds 0, False or no text. NPZ and folders of .npy:
+    the arrays that have as many rows as x, or x_train and x_test. Raises DataError.
+    """
+    suffixes = "".join(path.suffixes[-2:]).lower()
+    if path.is_dir() or suffixes.endswith(".npz"):
+        arrays, parts = _of_arrays(path)
+        return arrays, {}, parts
+    frame = open_frame(path)
+    columns, gaps = {}, {}
+    for series in frame.get_columns():
+        values, missing = _column(series)
+        columns[series.name] = values
+        if missing.any():
+            gaps[series.name] = missing
+    return columns, gaps, {}
+
+
+def _column(series: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    import polars as pl
+
+    missing = series.is_null().to_numpy()
+    if series.dtype.is_integer() or series.dtype in (pl.Float32, pl.Float64):
+        return np.ascontiguousarray(series.fill_null(0).to_numpy()), missing
+    if series.dtype == pl.Boolean:
+        return np.ascontiguousarray(series.fill_null(False).to_numpy()), missing
+    return np.array(series.cast(pl.String).to_list(), object), np.zeros(len(series), bool)
+
+
+def _of_arrays(path: Path) -> tuple[Arrays, dict[str, int]]:
+    loaded: Arrays = {}
+    try:
+        if path.is_dir():
+            loaded = {f.stem: np.load(f, allow_pickle=False) for f in sorted(path.glob("*.npy"))}
+        else:
+            with np.load(path, allow_pickle=False) as file:
+                loaded = {name: file[name] for name in file.files}
+    except Exception as error:  # whatever damage makes zipfile, zlib and NumPy raise
+        raise DataError(f"{path.name} cannot be read ({error}); save it with NumPy") from None
+    if "x" in loaded:
+        rows = len(loaded["x"])
+        return {n: a for n, a in loaded.items() if a.ndim and len(a) == rows}, {}
+    found, parts = {}, {}
+    for name in [n.removesuffix("_train") for n in loaded if n.endswith("_train")]:
+        pieces = [loaded.get(f"{name}_{end}") for end in ("train", "test")]
+        if all(p is not None and p.ndim and p.shape[1:] == pieces[0].shape[1:] for p in pieces):
+            lengths = [len(p) for p in pieces]
+            if lengths == [len(loaded[f"x_{end}"]) for end in ("train", "test")]:
+                found[name], parts[name] = np.concatenate(pieces), lengths[0]
+    if "x" not in found:
+        raise DataError(f"{path.name} has no array 'x', and no 'x_train' and 'x_test'; name one so")
+    return found, parts
