@@ -93,11 +93,11 @@ class Block:
     def code(self, turn, model, context):
         table = model["tables"][model["map"][context]]
         x = self.state[turn % 4]
-        slot, first = x % 4096, 0
-        for token, share in enumerate(table):
-            if slot < first + share:
-                break
-            first += share
+        slot, first, token = x % 4096, 0, 0
+        while slot >= first + table[token]:
+            first += table[token]
+            token += 1
+        share = table[token]
         x = share * (x // 4096) + slot - first
         if x < 2**16:
             x = x * 2**16 + self.words.pop(0)

@@ -1,4 +1,4 @@
-"""The table itself, kept lossless: a store of what a file holds, and a file of what a store holds."""
+"""The table itself, lossless: a store of what a file holds, and a file of what a store holds."""
 
 import io
 from collections.abc import Mapping

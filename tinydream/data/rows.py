@@ -56,16 +56,17 @@ def _of_arrays(path: Path) -> tuple[Arrays, dict[str, int]]:
                 loaded = {name: file[name] for name in file.files}
     except Exception as error:  # whatever damage makes zipfile, zlib and NumPy raise
         raise DataError(f"{path.name} cannot be read ({error}); save it with NumPy") from None
+    loaded = {name: np.asarray(array) for name, array in loaded.items()}
     if "x" in loaded:
         rows = len(loaded["x"])
         return {n: a for n, a in loaded.items() if a.ndim and len(a) == rows}, {}
-    found, parts = {}, {}
+    found: Arrays = {}
+    parts: dict[str, int] = {}
     for name in [n.removesuffix("_train") for n in loaded if n.endswith("_train")]:
-        pieces = [loaded.get(f"{name}_{end}") for end in ("train", "test")]
-        if all(p is not None and p.ndim and p.shape[1:] == pieces[0].shape[1:] for p in pieces):
-            lengths = [len(p) for p in pieces]
-            if lengths == [len(loaded[f"x_{end}"]) for end in ("train", "test")]:
-                found[name], parts[name] = np.concatenate(pieces), lengths[0]
+        train, test = loaded[f"{name}_train"], loaded.get(f"{name}_test")
+        if train.ndim and test is not None and test.shape[1:] == train.shape[1:]:
+            if (len(train), len(test)) == tuple(len(loaded[f"x_{e}"]) for e in ("train", "test")):
+                found[name], parts[name] = np.concatenate([train, test]), len(train)
     if "x" not in found:
         raise DataError(f"{path.name} has no array 'x', and no 'x_train' and 'x_test'; name one so")
     return found, parts

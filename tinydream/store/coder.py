@@ -15,7 +15,7 @@ from tinydream.store.model import Model, Ref, Tap, write_models
 from tinydream.store.models import fit_models
 from tinydream.store.sight import Sight
 
-__all__ = ["Coder", "fit_coder"]
+__all__ = ["Coder", "as_bytes", "fit_coder", "pack_rows"]
 
 U64 = NDArray[np.uint64]
 
@@ -66,7 +66,7 @@ class Coder:
 
     def encode(self, rows: Sequence[NDArray[np.uint8]]) -> bytes:
         planes, exceptions = _pack(self.columns, self.words, self.widths, rows)
-        block = _core.store_encode(self.handle, planes, planes.shape[1])
+        block: bytes = _core.store_encode(self.handle, planes, planes.shape[1])
         return len(exceptions).to_bytes(4, "little") + exceptions.tobytes() + block
 
     def to_planes(self, block: Any, count: int) -> U64:
@@ -112,7 +112,7 @@ def inflate(data: Any) -> bytes:
     size = int.from_bytes(data[:4], "little")
     stream = zlib.decompressobj()
     try:
-        found = stream.decompress(data[4:], size + 1)
+        found: bytes = stream.decompress(data[4:], size + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from None
     if len(found) != size or not stream.eof or stream.unused_data:
@@ -128,7 +128,7 @@ def _words_to_bytes(words: U64) -> bytes:
     model = finish(Sight(planes, len(words), [0]), Model("residual", (Tap(Ref(1, 0), 1),)))
     told = write_models([model], [0], [0])
     handle, _ = _core.store_open(told)
-    block = _core.store_encode(handle, planes, len(words))
+    block: bytes = _core.store_encode(handle, planes, len(words))
     return len(words).to_bytes(4, "little") + len(told).to_bytes(4, "little") + told + block
 
 
@@ -191,6 +191,11 @@ def fit_coder(parts: Sequence[NDArray[Any]]) -> Coder:
     return Coder(columns, words, widths, write_models(models, of, skip), step)
 
 
+def pack_rows(coder: Coder, rows: NDArray[Any]) -> tuple[U64, NDArray[Any]]:
+    """All rows (n, d) of a coder's only part as planes (p, n), and the exceptions."""
+    return _pack(coder.columns, coder.words, coder.widths, as_bytes([rows], 0, len(rows)))
+
+
 def _some_planes(
     parts: Sequence[NDArray[Any]], columns: NDArray[Any], words: U64, widths: Any, step: int
 ) -> U64:
@@ -225,7 +230,7 @@ def _pack(
 
 def _cuts(columns: NDArray[Any], parts: int) -> list[int]:
     """Where the planes of each part begin, and where the last one's end."""
-    return np.searchsorted(columns["part"], np.arange(parts + 1)).tolist()
+    return [int(k) for k in np.searchsorted(columns["part"], np.arange(parts + 1))]
 
 
 def _fill(values: U64, skip: U64, step: int) -> None:
@@ -240,4 +245,4 @@ def _like(columns: NDArray[Any]) -> list[int]:
     fields = [columns[name] for name in ("part", "kind", "decimals", "start", "masked")]
     told = np.stack(fields).astype(np.int64)
     new = np.r_[True, (told[:, 1:] != told[:, :-1]).any(axis=0)]
-    return np.cumsum(new).tolist()
+    return [int(k) for k in np.cumsum(new)]

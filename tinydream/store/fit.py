@@ -11,7 +11,7 @@ from tinydream.store.model import Context, Model, Ref, Tap
 from tinydream.store.sample import CLASSES, Sample, classify
 from tinydream.store.sight import Sight
 
-__all__ = ["Fitted", "choose", "finish"]
+__all__ = ["MANY", "Fitted", "choose", "finish", "tokens_of"]
 
 U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
@@ -23,7 +23,11 @@ MOST_TOKENS = 1024
 TRIED_TOKENS = 128  # while contexts are compared
 SHIFT = 14  # of weights that are not whole
 MOST_TAPS = 8
-NEAR = 16  # planes that are tried as contexts
+NEAR, MANY, NEAR_OF_MANY = (
+    16,
+    48,
+    6,
+)  # planes that are tried as contexts, fewer where there are many
 
 W1, W2, W3 = (Ref(row, 0) for row in (1, 2, 3))
 
@@ -61,7 +65,7 @@ def choose(sample: Sample, plane: int) -> Fitted:
     values = sample.rows[0][plane]
     if not values.any():
         return Fitted(Model(), 0.0)
-    near = sample.near(plane, NEAR)
+    near = sample.near(plane, NEAR if len(sample.rows[0]) < MANY else NEAR_OF_MANY)
     guesses = _guesses(sample, plane, near)
     rough = [_core.store_rough(zigzag(values - guess)) for _, guess in guesses]
     model, guess = guesses[int(np.argmin(rough))]

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.store.fit import Fitted, choose, finish
+from tinydream.store.fit import MANY, Fitted, choose, finish
 from tinydream.store.model import Context, Model, Ref
 from tinydream.store.sample import Sample
 from tinydream.store.sight import Sight
@@ -33,7 +33,7 @@ def fit_models(
     planes: whole blocks of `step` rows, that stand for `rows`. like (p,): planes of the same
     number are alike enough to share a model.
     """
-    sample = _runs(planes, min(RUN, step), ROWS, rows)
+    sample = _runs(planes, min(RUN, step), ROWS if len(planes) < MANY else ROWS // 2, rows)
     models: list[Model] = []
     of = np.zeros(len(planes), np.intp)
     start = 0

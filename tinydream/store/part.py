@@ -71,14 +71,15 @@ class Part:
     def _count(self, array: NDArray[Any]) -> NDArray[np.uint32]:
         assert self.texts is not None
         flat = array.reshape(-1)
+        known: list[str | None]
         if array.dtype.kind == "O":
             for each in flat:
                 if each is not None and not isinstance(each, str):
                     raise DataError(f"{self.name!r} holds {each!r}; only text and None are text")
             known, places = _distinct(flat)
         else:
-            known, places = np.unique(flat, return_inverse=True)
-            known = [_text(each) for each in known.tolist()]
+            unique, places = np.unique(flat, return_inverse=True)
+            known = [_text(each) for each in unique.tolist()]
             if array.dtype.itemsize > np.dtype(self.dtype).itemsize:
                 self.dtype = array.dtype.str
         for each in known:
@@ -104,12 +105,12 @@ class Part:
         if plain.size and int(plain.max()) >= len(self.texts):
             raise ValueError("a block counts texts that there are not")
         if self.dtype == "text":
-            known = np.array([*self.texts, None], object)[:-1]
+            known: NDArray[Any] = np.array([*self.texts, None], object)[:-1]
         else:
             binary = self.dtype[1] == "S"
             texts = [t.encode("latin-1") if binary else t for t in self.texts if t is not None]
             known = np.array(texts, self.dtype)
-        return known[plain].reshape(shape)
+        return np.asarray(known[plain].reshape(shape))
 
     def to_json(self) -> dict[str, Any]:
         told = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}

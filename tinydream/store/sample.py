@@ -57,11 +57,12 @@ class Sample:
         x = self.numbers[0][0]
         size = np.sqrt(np.einsum("ij,ij->i", x, x))
         size[size == 0] = np.inf
-        return np.abs(x @ x.T / size[:, None] / size)
+        return np.asarray(np.abs(x @ x.T / size[:, None] / size))
 
     def near(self, plane: int, most: int) -> list[int]:
         """Earlier planes, those most like this one first."""
-        return np.argsort(-self.alike[plane, :plane], kind="stable")[:most].tolist()
+        order = np.argsort(-self.alike[plane, :plane], kind="stable")
+        return [int(k) for k in order[:most]]
 
     def classes(self, kind: str, plane: int) -> Classes:
         """Limits and classes (s,) of a plane's numbers (value), of those a row before (last), of

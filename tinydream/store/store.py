@@ -127,6 +127,10 @@ class Store:
         """All rows of each array."""
         return self._span(0, self._rows)
 
+    def forget(self) -> None:
+        """Let go of decoded blocks, which are kept for the rows asked for next."""
+        self._cache.clear()
+
     def _span(self, start: int, stop: int) -> Arrays:
         """Whole blocks, decoded on several threads and not kept."""
         found = self._empty(stop - start)
@@ -196,7 +200,10 @@ class Store:
         if over:  # the last block is filled up
             last = len(self._blocks) - 1
             rows = self._coder.decode(self._blocks.read(last), over)
-            old = [np.frombuffer(r, p.dtype).reshape(over, -1) for r, p in zip(rows, plain)]
+            old = [
+                np.frombuffer(r, p.dtype).reshape(over, -1)
+                for r, p in zip(rows, plain, strict=True)
+            ]
             plain = [np.concatenate(pair) for pair in zip(old, plain, strict=True)]
             self._blocks.drop()
             self._cache.pop(last, None)
