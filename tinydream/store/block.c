@@ -31,7 +31,8 @@ static void save32(uint8_t *p, uint32_t x)
 // ---- reading ----
 
 typedef struct {
-    const uint8_t *word, *words_end; // of the range coders
+    const uint8_t *words; // of the range coders
+    size_t word, words_end;
     const uint8_t *bits;
     size_t bit, bits_end; // in bits
     uint32_t state[STATES];
@@ -61,20 +62,21 @@ static inline uint64_t read_bits(in_t *in, unsigned count)
     return low | few_bits(in, count - 32) << 32;
 }
 
-// The next code of one range coder. Words past the end are zeros, which read_plane notices.
+// The next code of one range coder. Words past the end are zeros, which is noticed by how many there were.
 static inline uint64_t read_code(in_t *in, uint32_t *state, const store_model_t *m, uint16_t context)
 {
     static const uint8_t nothing[2];
     const store_table_t *table = &m->table[m->map[context]];
-    uint32_t x = *state, slot = x & (STORE_SCALE - 1), token = table->slot[slot], range = table->range[token];
-    x = (range >> 16) * (x >> STORE_SCALE_BITS) + slot - (range & 0xffff);
-    const uint8_t *word = in->word < in->words_end ? in->word : nothing;
+    uint32_t x = *state, slot = x & (STORE_SCALE - 1);
+    const store_entry_t *e = &table->entry[table->first[slot >> STORE_STRETCH_BITS]];
+    while (slot - e->start >= e->share)
+        e++;
+    x = e->share * (x >> STORE_SCALE_BITS) + slot - e->start;
+    const uint8_t *word = in->word < in->words_end ? in->words + 2 * in->word : nothing;
     uint32_t more = x << 16 | (uint32_t)(word[0] | word[1] << 8), low = x < LOW;
     *state = low ? more : x;
-    in->word += 2 * low;
-    if (token == m->tokens)
-        return read_bits(in, 64);
-    return m->base[token] + read_bits(in, m->bits[token]);
+    in->word += low;
+    return e->base + read_bits(in, e->bits);
 }
 
 // Codes that depend on nothing in their own plane.
@@ -177,8 +179,9 @@ static int read_head(in_t *in, const uint8_t *block, size_t size)
         return STORE_EBLOCK;
     for (int k = 0; k < STATES; k++)
         in->state[k] = load32(block + 4 + 4 * k);
-    in->word = block + HEAD;
-    in->words_end = in->bits = in->word + 2 * words;
+    in->words = block + HEAD;
+    in->words_end = words;
+    in->bits = in->words + 2 * words;
     in->bits_end = 8 * (size - HEAD - 2 * words);
     return STORE_OK;
 }

@@ -21,7 +21,7 @@ U64 = NDArray[np.uint64]
 
 FITTED = 1 << 23  # numbers that models are fitted to
 BLOCK = 1 << 15  # numbers of a block, about
-FEWEST, MOST = 64, 2048  # rows of a block
+FEWEST, MOST = 128, 2048  # rows of a block
 MOST_WORDS = 1 << 26
 
 EXCEPTION = np.dtype([("plane", "<u4"), ("row", "<u4"), ("bits", "<u8")])

@@ -24,6 +24,7 @@ COLUMN = np.dtype(
 MOST_DECIMALS = 9
 FIRST = 512  # numbers of a column that tell what is worth a look at all of them
 FEW = 8  # missing numbers that need no mask of their own
+UNIFORM = 256  # columns of floats from which on all are held in one way
 SAVED = 6  # bits of a number that are easily guessed
 SHARED = 32  # columns of floats from which on one list of words may serve all
 
@@ -54,6 +55,10 @@ def _fit_floats(
     if shared is not None:
         columns["kind"], columns["sign"], columns["count"] = WORDS, 2, len(shared)
         return columns, shared
+    if rows.shape[1] >= UNIFORM and not np.isnan(rows).any():  # one way, so that models are shared
+        order = _ordered(rows.reshape(-1).view(f"u{rows.itemsize}"))
+        columns["kind"], columns["low"] = FLOAT, order.min()
+        return columns, np.zeros(0, np.uint64)
     made, words, count = [], [np.zeros(0, np.uint64)], 0
     nan = np.isnan(rows).sum(axis=0)
     for j, column in enumerate(columns):

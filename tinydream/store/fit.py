@@ -22,7 +22,7 @@ PRICE = 24.0  # bits that a token costs by itself: its place, and its share in s
 MOST_TOKENS = 1024
 TRIED_TOKENS = 128  # while contexts are compared
 SHIFT = 14  # of weights that are not whole
-MOST_TAPS = 8
+MOST_TAPS = 6
 NEAR, MANY, NEAR_OF_MANY = (
     16,
     48,

@@ -121,14 +121,26 @@ static int read_tokens(reader_t *r, store_model_t *m)
 static int read_table(reader_t *r, store_model_t *m, store_table_t *table)
 {
     uint32_t start = 0;
+    size_t count = 0;
+    table->entry = malloc((m->tokens + 1) * sizeof *table->entry);
+    table->range = malloc((m->tokens + 1) * sizeof *table->range);
+    if (!table->entry || !table->range)
+        return STORE_ENOMEM;
     for (size_t t = 0; t <= m->tokens; t++) {
-        uint32_t frequency = (uint32_t)number(r, STORE_SCALE);
-        if (frequency > STORE_SCALE - start || (t == m->tokens && !frequency))
+        uint32_t share = (uint32_t)number(r, STORE_SCALE);
+        int escapes = t == m->tokens;
+        if (share > STORE_SCALE - start || (escapes && !share))
             return STORE_EMODEL; // what escapes always has room
-        for (uint32_t k = 0; k < frequency; k++)
-            table->slot[start + k] = (uint16_t)t;
-        table->range[t] = frequency << 16 | start;
-        start += frequency;
+        table->range[t] = share << 16 | start;
+        if (!share)
+            continue;
+        table->entry[count] = (store_entry_t){escapes ? 0 : m->base[t], (uint16_t)start, (uint16_t)share,
+                                              escapes ? 64 : m->bits[t]};
+        start += share;
+        for (uint32_t k = (table->entry[count].start + (1u << STORE_STRETCH_BITS) - 1) >> STORE_STRETCH_BITS;
+             k << STORE_STRETCH_BITS < start; k++)
+            table->first[k] = (uint16_t)count;
+        count++;
     }
     return r->bad || start != STORE_SCALE ? STORE_EMODEL : STORE_OK;
 }
@@ -142,17 +154,17 @@ static int read_tables(reader_t *r, store_model_t *m)
     if (m->tables > (size_t)(r->end - r->at)) // a table takes a byte at least: no more memory than that is worth
         return STORE_EMODEL;
     m->map = calloc(m->contexts, sizeof *m->map);
-    m->table = malloc((m->tables + 1) * sizeof *m->table);
+    m->table = calloc(m->tables + 1, sizeof *m->table);
     if (!m->map || !m->table)
         return STORE_ENOMEM;
     if (!m->tables) // a draft, for fitting
         return STORE_OK;
     for (size_t c = 0; c < m->contexts; c++)
         m->map[c] = (uint16_t)number(r, m->tables - 1);
-    for (size_t t = 0; t < m->tables; t++)
-        if (read_table(r, m, &m->table[t]))
-            return STORE_EMODEL;
-    return STORE_OK;
+    int error = STORE_OK;
+    for (size_t t = 0; t < m->tables && !error; t++)
+        error = read_table(r, m, &m->table[t]);
+    return error;
 }
 
 static int read_model(reader_t *r, store_model_t *m)
@@ -226,6 +238,10 @@ void store_close(store_t *store)
         free(model->bits);
         free(model->small);
         free(model->map);
+        for (size_t t = 0; model->table && t < model->tables; t++) {
+            free(model->table[t].entry);
+            free(model->table[t].range);
+        }
         free(model->table);
     }
     free(store->model_of);

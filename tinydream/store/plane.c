@@ -13,25 +13,27 @@ const uint64_t *store_at(const store_work_t *w, size_t plane, store_ref_t ref)
     return w->planes + (plane - ref.plane) * w->stride + STORE_BACK - ref.row;
 }
 
+STORE_CLONES
+static void add_scaled(uint64_t *restrict to, const uint64_t *restrict from, uint64_t weight, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++)
+        to[i] += weight * from[i];
+}
+
 // Sums what the taps give; without `own`, those of other planes only.
 void store_guess(const store_work_t *w, size_t plane, int own)
 {
     const store_model_t *m = w->model;
     for (size_t i = 0; i < w->rows; i++)
         w->guess[i] = (uint64_t)m->bias;
-    for (int k = 0; k < m->taps; k++) {
-        const uint64_t *from = store_at(w, plane, m->tap[k]);
-        uint64_t weight = (uint64_t)m->weight[k];
-        for (size_t i = 0; (own || m->tap[k].plane) && i < w->rows; i++)
-            w->guess[i] += weight * from[i];
-    }
+    for (int k = 0; k < m->taps; k++)
+        if (own || m->tap[k].plane)
+            add_scaled(w->guess, store_at(w, plane, m->tap[k]), (uint64_t)m->weight[k], w->rows);
 }
 
 static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
 {
     uint64_t *q = w->quantity;
-    if (c->kind == STORE_VALUE)
-        memcpy(q, store_at(w, plane, c->ref[0]), w->rows * sizeof *q);
     for (size_t i = 0; c->kind == STORE_PLACE && i < w->rows; i++)
         q[i] = plane;
     for (size_t i = 0; c->kind == STORE_GUESS && i < w->rows; i++) {
@@ -46,6 +48,23 @@ static void quantities(const store_work_t *w, size_t plane, const store_context_
     }
 }
 
+// Adds factor * class to each row's context: by the table where all limits are small, else limit by limit.
+STORE_CLONES
+static void add_classes(const store_context_t *c, const uint64_t *q, uint16_t factor, size_t rows, uint16_t *to)
+{
+    const uint64_t top = (uint64_t)1 << 63;
+    if (!c->thresholds || c->threshold[c->thresholds - 1] < STORE_SHORT) {
+        for (size_t i = 0; i < rows; i++)
+            to[i] = (uint16_t)(to[i] + factor * c->small[q[i] < STORE_SHORT ? q[i] : STORE_SHORT - 1]);
+        return;
+    }
+    for (int k = 0; k < c->thresholds; k++) {
+        int64_t limit = store_signed(c->threshold[k] ^ top);
+        for (size_t i = 0; i < rows; i++)
+            to[i] = (uint16_t)(to[i] + (store_signed(q[i] ^ top) >= limit ? factor : 0));
+    }
+}
+
 // The class of each row; all numbers that it depends on are there, and so are the guesses.
 void store_contexts(const store_work_t *w, size_t plane)
 {
@@ -56,9 +75,12 @@ void store_contexts(const store_work_t *w, size_t plane)
         if (c[k].kind == STORE_NONE)
             continue;
         uint16_t factor = (uint16_t)(k ? 1 : c[1].thresholds + 1);
-        quantities(w, plane, &c[k]);
-        for (size_t i = 0; i < w->rows; i++)
-            to[i] = (uint16_t)(to[i] + factor * store_class(&c[k], w->quantity[i]));
+        const uint64_t *q = w->quantity;
+        if (c[k].kind == STORE_VALUE)
+            q = store_at(w, plane, c[k].ref[0]);
+        else
+            quantities(w, plane, &c[k]);
+        add_classes(&c[k], q, factor, w->rows, to);
     }
 }
 

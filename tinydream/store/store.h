@@ -10,6 +10,8 @@
 enum {
     STORE_SCALE_BITS = 12,
     STORE_SCALE = 1 << STORE_SCALE_BITS, // what the frequencies of a table add up to
+    STORE_STRETCH_BITS = 4,
+    STORE_STRETCHES = STORE_SCALE >> STORE_STRETCH_BITS,
     STORE_TAPS = 16,
     STORE_TOKENS = 1024,
     STORE_THRESHOLDS = 63,
@@ -36,9 +38,18 @@ typedef struct {
     uint8_t *small; // class of each number below STORE_SHORT
 } store_context_t;
 
+// A token that occurs: its slots, and the codes it stands for. What escapes has 64 bits from 0.
 typedef struct {
-    uint16_t slot[STORE_SCALE];           // token of each slot
-    uint32_t range[STORE_TOKENS + 1];     // frequency << 16 | first slot
+    uint64_t base;
+    uint16_t start, share;
+    uint8_t bits;
+} store_entry_t;
+
+// Small, so that the tables of a plane stay close: a slot is looked for from the first entry of its stretch on.
+typedef struct {
+    uint16_t first[STORE_STRETCHES];
+    store_entry_t *entry;
+    uint32_t *range; // of each token: share << 16 | first slot; for writing
 } store_table_t;
 
 typedef struct {
@@ -90,6 +101,13 @@ int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *ba
 int store_fit_tables(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
                      size_t width, uint16_t *map, uint16_t *frequency, size_t *tables);
 
+// A loop in versions for the vector units there may be; the loader takes the best one.
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
+#define STORE_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define STORE_CLONES
+#endif
+
 // Shared by encode, decode and fit (plane.c): the plane's guesses and contexts as far as they are known.
 typedef struct {
     const store_model_t *model;
@@ -112,15 +130,10 @@ static inline uint16_t store_class(const store_context_t *c, uint64_t quantity)
 {
     if (quantity < STORE_SHORT)
         return c->small[quantity];
-    size_t low = 0, high = c->thresholds;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (c->threshold[middle] <= quantity)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (uint16_t)low;
+    unsigned reached = 0;
+    for (int k = 0; k < c->thresholds; k++) // no branch to be guessed wrong
+        reached += c->threshold[k] <= quantity;
+    return (uint16_t)reached;
 }
 
 static inline int64_t store_signed(uint64_t x)
