@@ -13,12 +13,13 @@ HEAD = """# The lossless store
 Made by `scripts/bench store --write` ({machine}).
 Training rows of each set as they are given; "raw" is their bytes in that type. zstd is level 19
 over the rows, Parquet is polars' with zstd, column by column. Ours is the whole file: blocks,
-models, words, checksums. Seconds are of one thread's processor time, ours and zstd's in the same
-run; speeds are ratios to zstd -19 (encoding) and to zstd's decoder. A warm row lies in a block
-that was decoded before (16 are kept); of a cold one the whole block is decoded. "paper" is the
-size formula of generalised deduplication on the same integers (bases by increasing entropy,
-patience 10), parameters left out. Constants were chosen on the first {tuned} sets by name; the
-other {fresh} were first looked at in this table.
+models, words, checksums. Seconds are of one thread's processor time, ours and zstd's one after the
+other (zstd's of the first 2 MB of a set, for as many as there are); speeds are ratios to zstd -19
+(encoding) and to zstd's decoder. The store uses all processors, unless told otherwise. A warm row
+lies in a block that was decoded before (16 are kept); of a cold one the whole block is decoded.
+"paper" is the size formula of generalised deduplication on the same integers (bases by increasing
+entropy, patience 10), parameters left out; of sets up to 1.5 million numbers. Constants were
+chosen on the first {tuned} sets by name; the other {fresh} were first looked at in this table.
 """
 ROW = "| {} | {:,} | {:.3f} | {:.3f} | {:.3f} | {} | {:.1f} | {:.2f} | {:.1f} | {:.0f} |"
 

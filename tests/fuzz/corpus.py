@@ -24,7 +24,9 @@ def store(folder: Path) -> None:
         made = make_store({"x": table})
         assert made.coder is not None
         model = made.coder.models
-        block = made.coder.encode([np.ascontiguousarray(table).view(np.uint8).reshape(len(table), -1)])
+        block = made.coder.encode(
+            [np.ascontiguousarray(table).view(np.uint8).reshape(len(table), -1)]
+        )
         rows = len(table).to_bytes(2, "little")
         (folder / name).write_bytes(rows + len(model).to_bytes(4, "little") + model + block[4:])
 

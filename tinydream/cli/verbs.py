@@ -112,7 +112,8 @@ def compress(
 ) -> None:
     """Turn a table into representatives and held-out rows.
 
-    DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files.
+    DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files; or pictures: IDX
+    files, or a folder with a folder of pictures for each class.
 
     \b
     A projection stores a few sums of a row's inputs instead of all of them: pca keeps what varies

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.data.frame import open_frame
+from tinydream.data.pictures import is_idx, is_pictures, rows_of_pictures
 from tinydream.errors import DataError
 
 __all__ = ["read_arrays"]
@@ -19,8 +20,15 @@ def read_arrays(path: Path) -> tuple[Arrays, Arrays, dict[str, int]]:
     were called NAME_train, before those of NAME_test.
 
     CSV and Parquet: an array a column; a gap holds 0, False or no text. NPZ and folders of .npy:
-    the arrays that have as many rows as x, or x_train and x_test. Raises DataError.
+    the arrays that have as many rows as x, or x_train and x_test. Pictures: x (n, height, width
+    and colours, if any) and y. Raises DataError.
     """
+    if path.exists() and (is_idx(path) or is_pictures(path)):
+        train, test = rows_of_pictures(path)
+        if test is None:
+            return train, {}, {}
+        both = {name: np.concatenate([train[name], test[name]]) for name in train}
+        return both, {}, {name: len(train["x"]) for name in train}
     suffixes = "".join(path.suffixes[-2:]).lower()
     if path.is_dir() or suffixes.endswith(".npz"):
         arrays, parts = _of_arrays(path)

@@ -20,7 +20,7 @@ NUMBERS = 1 << 15  # when all share one
 RUN = 256  # rows in a row
 WIDE = 32  # planes that may share a model
 TRIED = 12  # of them are compared with models of their own
-OWN = 0.9  # what models of their own must save
+OWN = 0.6  # what models of their own must save
 MOST_PHASES = 16
 FAR = 130  # places back where a repetition is looked for
 
