@@ -30,7 +30,7 @@ ROWS = (
     ("ports",),
     ("archive", "gather", "source"),
     ("stages",),
-    ("demo", "looks"),
+    ("demo", "flash", "looks"),
     ("fleet",),
     ("__init__",),
     ("cli",),
@@ -43,7 +43,7 @@ ONLY = {
     "jinja2": ("codegen/", "report/"),
     "platformio": ("build.py",),
     "rich": ("cli/",),
-    "serial": ("bridge/link.py",),
+    "serial": ("bridge/link.py", "bridge/plugged.py"),
     "tensorflow": ("network/keras.py",),
 }
 

@@ -38,6 +38,7 @@ __all__ = [
     "compare",
     "compress",
     "generate",
+    "is_built",
     "open_port",
     "plan",
     "pull",
@@ -214,7 +215,7 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
         raise RunError(
             f"{run.firmware} was generated from another plan; run `tinydream generate` again"
         )
-    if program := _up_to_date(run, made):
+    if program := is_built(run, made):
         return program
     program = build_project(run.firmware, on_output=on_output)
     place = program.resolve().relative_to(run.folder.resolve())
@@ -222,7 +223,7 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
     return program
 
 
-def _up_to_date(run: Run, made: Plan) -> Path | None:
+def is_built(run: Run, made: Plan) -> Path | None:
     """The program, when it was built from this plan and nothing has been touched since."""
     try:
         program = run.program(made)

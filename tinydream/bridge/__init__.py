@@ -1,8 +1,9 @@
 """The serial protocol, host side: frames, messages, links, and the device at the other end."""
 
 from tinydream.bridge.device import Device
-from tinydream.bridge.link import FakeLink, Link, ProcessLink, SerialLink, port_names, port_notes
+from tinydream.bridge.link import FakeLink, Link, ProcessLink, SerialLink
 from tinydream.bridge.message import Done, Info, Metrics, State
+from tinydream.bridge.plugged import Plugged, hindrance, plugged, port_names
 from tinydream.bridge.qemu import QemuLink
 
 __all__ = [
@@ -12,10 +13,12 @@ __all__ = [
     "Info",
     "Link",
     "Metrics",
+    "Plugged",
     "ProcessLink",
     "QemuLink",
     "SerialLink",
     "State",
+    "hindrance",
+    "plugged",
     "port_names",
-    "port_notes",
 ]
