@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import oracle_store
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinydream.errors import DataError
-from tinydream.store import Store, load_store, make_store, write_store
+from tinydream.store import Store, coder, load_store, make_store, write_store
 from tinydream.store.store import parse_store
 
 RNG = np.random.default_rng(7)
@@ -148,6 +149,18 @@ def test_rows_out_of_range_out_of_words_and_of_new_texts_escape(tmp_path):
     texts = make_store({"t": np.array(["a", "b"])})
     texts.append(np.array(["longer", "b"]))
     assert texts.arrays()[0].tolist() == ["a", "b", "longer", "b"]
+
+
+def test_what_the_rows_that_were_looked_at_do_not_show_is_kept(monkeypatch):
+    monkeypatch.setattr(coder, "FITTED", 2 * 2048)
+    x = np.zeros((40_000, 3))
+    x[3_000, 0], x[9_000:9_020, 1], x[5_000:5_003, 2] = 7, np.nan, -0.0
+    whole = (np.arange(40_000)[:, None] // 39_000 * [[1, 500]]).astype(np.int16)
+    store = make_store({"x": x, "whole": whole})
+    store.append(x[:10] + 1, whole[:10] - 3)
+    back, again = store.arrays()
+    assert same(back, np.concatenate([x, x[:10] + 1]))
+    assert same(again, np.concatenate([whole, whole[:10] - 3]))
 
 
 def test_appending_in_any_pieces_gives_the_rows_in_order(tmp_path):
@@ -306,3 +319,38 @@ def test_a_save_that_is_killed_leaves_a_whole_file(tmp_path):
         process.stdout.close()
         rows = len(load_store(path).arrays()[0])
         assert rows in (5, 200_000)
+
+
+# ---- large, and fuzzed ----
+
+LARGE = """
+import resource, sys, numpy as np
+from tinydream.store import load_store, write_store
+rows, chunks = 500_000, 36
+base = np.arange(rows)[:, None] * np.array([1, 0, 3, 0, 0, 0, 0, 7])
+write_store(sys.argv[1], ({"x": base + k * rows} for k in range(chunks)))
+store = load_store(sys.argv[1])
+assert len(store) == rows * chunks and store.raw_nbytes > 2**30
+for i in (0, 1, 12_345_678, len(store) - 1):
+    k, r = divmod(i, rows)
+    assert (store[i][0] == base[r] + k * rows).all(), i
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_a_gigabyte_goes_through_the_memory_of_a_few_chunks(tmp_path):
+    command = [sys.executable, "-c", LARGE, os.fspath(tmp_path / "s.tds")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 700  # megabytes; the rows have 1,100
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.slow
+def test_the_reader_survives_a_fuzzer():
+    root = Path(__file__).resolve().parent.parent
+    command = [root / "scripts/fuzz", "store", "--seconds", "10"]
+    environment = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

@@ -188,6 +188,8 @@ def fit_coder(parts: Sequence[NDArray[Any]]) -> Coder:
         skip[mask + 1] = mask + 1
         _fill(planes[mask + 1], planes[mask], step)
     models, of = fit_models(planes, step, len(parts[0]), _like(columns))
+    # what was always 0 among the rows that were looked at is not coded: else it is an exception
+    columns["width"][[models[m].mode == "zero" for m in of]] = 0
     return Coder(columns, words, widths, write_models(models, of, skip), step)
 
 
