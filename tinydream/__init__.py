@@ -40,6 +40,7 @@ from tinydream.plan import Plan
 from tinydream.planner import make_plan
 from tinydream.report import Report, make_report
 from tinydream.run import Run
+from tinydream.search import search
 from tinydream.simulator import Simulator
 from tinydream.store import Store, load_store, make_store
 from tinydream.training import Knobs, Metrics
@@ -89,5 +90,6 @@ __all__ = [
     "make_plan",
     "make_report",
     "make_store",
+    "search",
     "write_project",
 ]
