@@ -10,7 +10,7 @@ import struct
 
 from platformio.public import DeviceMonitorFilterBase
 
-METRICS, DONE = 0xC1, 0xC2
+METRICS, DONE, LOG = 0xC1, 0xC2, 0xC7
 # epoch, step, rows, correct, loss, validation rows, right, loss, best epoch, ticks
 METRICS_FORM, DONE_FORM = "<IIIIfIIfIQ", "<IIIh"
 LONGEST = 1100  # bytes of a frame, at most
@@ -42,10 +42,10 @@ def _shown(piece):
     content = _unstuffed(piece)
     if (
         content
-        and len(content) >= 4
-        and binascii.crc_hqx(content[:-2], 0xFFFF) == int.from_bytes(content[-2:], "little")
+        and len(content) >= 6
+        and binascii.crc32(content[:-4]) == int.from_bytes(content[-4:], "little")
     ):
-        return _line(content[0], content[2:-2])
+        return _line(content[0], content[2:-4])
     return piece.decode() if _printable(piece) else ""
 
 
@@ -79,4 +79,6 @@ def _line(kind, body):
     if kind == DONE and len(body) == struct.calcsize(DONE_FORM):
         epoch, _, _, error = struct.unpack(DONE_FORM, body)
         return f"done after epoch {epoch}" + (f", error {error}" if error else "") + "\n"
+    if kind == LOG and _printable(body):
+        return body.decode().rstrip("\r\n") + "\n"
     return ""
