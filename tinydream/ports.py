@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +43,15 @@ class Port(Protocol):
 
 
 @contextlib.contextmanager
-def open_port(
-    run: Run, made: Plan, port: str, on_log: Callable[[str], None] | None = None
-) -> Iterator[Port]:
+def open_port(run: Run, made: Plan, port: str, **options: Any) -> Iterator[Port]:
     """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
 
-    on_log: gets each line of text that a device prints.
+    options: on_log, on_values of a `Device`.
     """
     if port == "sim":
         yield Simulator(made)
         return
-    with Device.open(_passing(run, port) or port, on_log=on_log) as device:
+    with Device.open(_passing(run, port) or port, **options) as device:
         device.expect(made)
         yield device
 

@@ -18,7 +18,8 @@ SLOW = 668  # the fake trainer's seed for 2 ms a batch, 10 ms an epoch
 def watch(seconds: float) -> dict[str, Any]:
     """A thread a board, each trains run after run; what was heard, what was lost, what it took."""
     with tempfile.TemporaryDirectory() as folder:
-        links = [ProcessLink([make_program(Path(folder))]) for _ in range(BOARDS)]
+        program = make_program(Path(folder))
+        links = [ProcessLink([program]) for _ in range(BOARDS)]
         devices = [Device.open(link) for link in links]
     deadline = time.monotonic() + seconds
     heard = [0] * BOARDS

@@ -1,4 +1,4 @@
-"""How much of a line's rate weights get: a native node behind two terminals, bytes let through in time."""
+"""How much of a line's rate weights get, over terminals that let bytes through in time."""
 
 import multiprocessing
 import os
@@ -65,8 +65,9 @@ def _pull(program: str, baud: int) -> dict[str, Any]:
             device.push(weights)
             pushed = time.monotonic() - started - seconds
     finally:
-        for child in (node, *ways):
-            child.kill()
+        node.kill()
+        for way in ways:
+            way.kill()
         node.wait()
         for file in (near, far, port, wire):
             os.close(file)

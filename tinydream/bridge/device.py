@@ -281,17 +281,8 @@ class Device(Contents):
 
     # ---- news ----
 
-    def listen(self, timeout: float) -> Message | None:
-        """The next news, whoever began the run; None when there is none in `timeout` seconds.
-
-        An epoch, the end of a run, values of channels, ... (answer.py). Raises LinkError when the
-        device is gone.
-        """
-        return self._event(timeout)
-
-    def _news(self) -> Message:
-        """The next event, or after a silence how far the device says it is."""
-        event = self._event(self._silence)
+    def _news(self) -> Message:  # or, after a silence, how far the device says it is
+        event = self.listen(self._silence)
         if event is not None:
             return event
         state = self.status()
@@ -299,7 +290,8 @@ class Device(Contents):
             self._line.events.append(Done(state.epoch, state.step, state.crc32, state.error))
         return state
 
-    def _event(self, timeout: float) -> Message | None:
+    def listen(self, timeout: float) -> Message | None:
+        """The next news of any kind, None if `timeout` seconds bring none; LinkError as `train`."""
         try:
             event = self._line.next_event(timeout)
         except LinkError as error:
@@ -318,7 +310,7 @@ class Device(Contents):
 
     def _until(self, kind: type[Message]) -> Sequence[Message]:
         heard: list[Message] = []
-        while (event := self._event(self._silence)) is not None:
+        while (event := self.listen(self._silence)) is not None:
             heard.append(event)
             if isinstance(event, kind):
                 break

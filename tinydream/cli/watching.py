@@ -212,9 +212,9 @@ def dashboard(ports: tuple[str, ...], baud: int, listen: int, browse: bool, fold
     """Watch and steer boards on a page of your browser.
 
     Live curves of all boards, memory, the state of each link, held-out rows that are taken for
-    each other, and buttons: start, stop, save (weights into RUN/weights.npz). The page is for
-    this machine only, and only for who has the whole address that is printed, with its token.
-    Ctrl-C ends it, and leaves boards as they are.
+    each other, and buttons: start, pause, stop, save (on the board), pull (into RUN). The page is
+    for this machine only, and only for who has the whole address that is printed, with its
+    token. Ctrl-C ends it, and leaves boards as they are.
 
     \b
     Without --port it takes the only serial port there is. Memory and held-out rows are told of

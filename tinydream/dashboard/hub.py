@@ -19,7 +19,7 @@ from tinydream.watch import Event, Seen, Track, Watch, step_time
 
 __all__ = ["ACTIONS", "Hub"]
 
-ACTIONS = ("start", "stop", "save")
+ACTIONS = ("start", "pause", "resume", "stop", "save", "pull")
 POINTS = 400  # of a curve on the page
 LOGGED = 20  # lines
 JUDGED = 20_000  # held-out rows, at most
@@ -78,6 +78,8 @@ class Hub:
             "up": seen.up,
             "why": seen.why,
             "running": seen.running,
+            "paused": seen.paused,
+            "channels": seen.words(),
             "epoch": seen.epoch,
             "error": seen.error,
             "last": seen.last,
@@ -105,10 +107,15 @@ class Hub:
         follower = self._watch.followers[port]
         if action == "start":
             follower.start(self._knobs(given))
-        elif action == "stop":
-            follower.stop()
-        elif action == "save":
-            follower.pull(lambda digest, weights: self._keep(port, digest, weights, save=True))
+        elif action == "pull":
+            follower.pull(lambda digest, weights: self._keep(port, digest, weights, write=True))
+        elif action in ACTIONS:
+            {
+                "pause": follower.pause,
+                "resume": follower.resume,
+                "stop": follower.stop,
+                "save": follower.save,
+            }[action]()
         else:
             raise InputError(f"a board can be asked to {', '.join(ACTIONS)}, not to {action!r}")
 
@@ -144,7 +151,7 @@ class Hub:
             )
 
     def _keep(
-        self, port: str, digest: bytes, weights: NDArray[np.float32], save: bool = False
+        self, port: str, digest: bytes, weights: NDArray[np.float32], write: bool = False
     ) -> None:
         """Judge weights that have come home and, if asked to, write them into the run."""
         plan = self._plan
@@ -153,7 +160,7 @@ class Hub:
         said = ""
         try:
             heldout = _judge(self._run, plan, weights)
-            if save:
+            if write:
                 self._run.write_weights(plan, weights)
                 said = f"weights are in {self._run.path('weights.npz')}"
         except TinydreamError as error:

@@ -88,12 +88,14 @@ class Teleplot:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def take(self, event: Event) -> None:
-        if event.kind != "epoch":
+        if event.kind not in ("epoch", "values"):
             return
         before = f"{PurePath(event.device).name.replace(':', '_')}." if self._several else ""
-        told = {k: v for k, v in event.values.items() if k in PLOTTED}
-        if not event.values["valid_rows"]:
-            del told["valid_loss"]
+        told = dict(event.values)
+        if event.kind == "epoch":
+            told = {k: v for k, v in told.items() if k in PLOTTED}
+            if not event.values["valid_rows"]:
+                del told["valid_loss"]
         for name, value in told.items():
             self._send(f"{before}{name}:{value:g}")
 
@@ -120,19 +122,9 @@ class Lines:
         self._unit: dict[str, str] = {}
 
     def take(self, event: Event) -> None:
-        told = event.values
         if event.kind == "open":
-            self._unit[event.device] = str(told["tick_unit"])
-        text = {
-            "open": lambda: f"board {told['board']}, plan {told['digest']}",
-            "state": lambda: "training" if told["running"] else _end(told, "idle"),
-            "epoch": lambda: epoch_line(told, self._unit.get(event.device, "")),
-            "done": lambda: _end(told, "done"),
-            "link": lambda: _link(told),
-            "log": lambda: f"log: {told['text']}",
-            "refused": lambda: f"{told['why']}",
-        }[event.kind]()
-        if text:
+            self._unit[event.device] = str(event.values["tick_unit"])
+        if text := _words(event, self._unit.get(event.device, "")):
             print(f"{event.device}  {text}", file=self._file, flush=True)
 
     def close(self) -> None:
@@ -140,6 +132,28 @@ class Lines:
 
 
 # ---- words ----
+
+
+def _words(event: Event, unit: str) -> str:
+    told = event.values
+    match event.kind:
+        case "open":
+            return f"board {told['board']}, plan {told['digest']}"
+        case "state":
+            return _state(told)
+        case "epoch":
+            return epoch_line(told, unit)
+        case "values":
+            return "  ".join(f"{name} {value:.6g}" for name, value in told.items())
+        case "done":
+            return _end(told, "done")
+        case "link":
+            return _link(told)
+        case "log":
+            return f"log: {told['text']}"
+        case "refused":
+            return str(told["why"])
+    return ""
 
 
 def epoch_line(told: Mapping[str, Value], unit: str) -> str:
@@ -161,6 +175,12 @@ def step_time(ticks: float, unit: str) -> str:
     seconds = ticks * SECONDS[unit]
     small = next((u for u in ("s", "ms", "us") if seconds >= SECONDS[u]), "ns")
     return f"{seconds / SECONDS[small]:.3g} {small}"
+
+
+def _state(told: Mapping[str, Value]) -> str:
+    if told["paused"]:
+        return f"paused in epoch {int(told['epoch']) + 1}"
+    return "training" if told["running"] else _end(told, "idle")
 
 
 def _end(told: Mapping[str, Value], word: str) -> str:
