@@ -11,7 +11,7 @@ from typing import IO, Protocol, TextIO
 from tinydream.errors import InputError
 from tinydream.watch.event import KINDS, Event, Value
 
-__all__ = ["Csv", "JsonLines", "Lines", "Sink", "Teleplot", "epoch_line", "step_time"]
+__all__ = ["Csv", "JsonLines", "Lines", "Sink", "Teleplot", "step_time"]
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 PLOTTED = ("loss", "accuracy", "valid_loss", "step_ticks")
@@ -142,7 +142,7 @@ def _words(event: Event, unit: str) -> str:
         case "state":
             return _state(told)
         case "epoch":
-            return epoch_line(told, unit)
+            return _epoch(told, unit)
         case "values":
             return "  ".join(f"{name} {value:.6g}" for name, value in told.items())
         case "done":
@@ -156,8 +156,7 @@ def _words(event: Event, unit: str) -> str:
     return ""
 
 
-def epoch_line(told: Mapping[str, Value], unit: str) -> str:
-    """An epoch in a line, as far as it tells; unit: of its ticks."""
+def _epoch(told: Mapping[str, Value], unit: str) -> str:
     parts = [f"epoch {told['epoch']}", f"loss {told['loss']:.4f}"]
     if "accuracy" in told:
         parts.append(f"drawn rows right {told['accuracy']:.1%}")

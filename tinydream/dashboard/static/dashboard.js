@@ -75,6 +75,7 @@ class Card {
     form.elements.save.disabled = !board.up || board.running;
     form.elements.pull.disabled = !board.up || board.running || !board.ours;
     this.keep("heldout", board.heldout, (told) => heldout(told));
+    part.heldout.classList.toggle("wide", (board.heldout?.count ?? []).length > 12);
     this.keep("memory", board.memory.length ? board.memory : null, (told) => told.map(region));
   }
 
