@@ -9,6 +9,7 @@ import pytest
 
 from tinydream import doctor, ports
 from tinydream.board import list_boards, load_board
+from tinydream.bridge import Plugged
 
 NAMES = [
     "Python",
@@ -53,6 +54,14 @@ def test_boards_lists_every_board_with_its_memory_and_what_nobody_verified(verb)
     for board in map(load_board, list_boards()):
         assert board.id in out and board.name in out
     assert "1,024 + 128" in out and "unverified: pointer_bytes, stack_bytes" in out
+    assert "40? + 17?" in out and "?: unverified, nobody has read" in out
+
+
+def test_a_plan_marks_what_nobody_verified_of_its_board(table, verb):
+    verb("compress", table, "--target", "kind", "--budget-bytes", 400)
+    out = verb("plan", "--board", "bluepill_f103c8", "--hidden", 4)[1]
+    assert "of 40,960?" in out and "of 17,408?" in out and "2,048?" not in out
+    assert "4,096?" in verb("plan", "--board", "qemu_netduinoplus2", "--hidden", 4)[1]
 
 
 def test_boards_as_json_is_what_the_files_say(verb):
@@ -67,7 +76,8 @@ def test_boards_as_json_is_what_the_files_say(verb):
 
 
 def test_ports_lists_the_three_without_a_board_and_the_serial_ones(verb, monkeypatch):
-    monkeypatch.setattr(ports, "port_notes", lambda: {"/dev/ttyACM0": "Pico", "/dev/ttyS0": ""})
+    wires = [Plugged("/dev/ttyACM0", 0x2E8A, 0x00C0, text="Pico"), Plugged("/dev/ttyS0")]
+    monkeypatch.setattr(ports, "plugged", lambda: wires)
     told = json.loads(verb("ports", "--json")[1])
     assert [place["port"] for place in told] == [
         "sim",
@@ -76,7 +86,8 @@ def test_ports_lists_the_three_without_a_board_and_the_serial_ones(verb, monkeyp
         "/dev/ttyACM0",
         "/dev/ttyS0",
     ]
-    assert [place["what"] for place in told[3:]] == ["Pico", "a serial port"]
+    assert [place["what"] for place in told[3:]] == ["Pico 2e8a:00c0", "a serial port"]
+    assert told[3]["boards"] == ["pico"] and len(told[4]["boards"]) == len(list_boards())
     assert told[1]["boards"] == ["native"] and told[2]["boards"][0] == "qemu_netduinoplus2"
     assert sorted(told[2]["boards"]) == [b for b in list_boards() if load_board(b).qemu]
     code, out, err = verb("ports")

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinydream.board import Board, list_boards, load_board
-from tinydream.bridge import Device, Link, ProcessLink, QemuLink, SerialLink, port_notes
+from tinydream.bridge import (
+    Device,
+    Link,
+    Plugged,
+    ProcessLink,
+    QemuLink,
+    SerialLink,
+    hindrance,
+    plugged,
+)
 from tinydream.doctor import examine
 from tinydream.errors import InputError
 from tinydream.plan import Plan
@@ -17,10 +26,20 @@ from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
-__all__ = ["PASSING", "Place", "Port", "boards_of", "link_opener", "list_places", "open_port"]
+__all__ = [
+    "PASSING",
+    "Place",
+    "Port",
+    "boards_of",
+    "boards_with",
+    "link_opener",
+    "list_places",
+    "open_port",
+]
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
+BAUD = 115_200  # where no board says otherwise
 USUAL = {"sim": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
 
 
@@ -40,6 +59,7 @@ class Port(Protocol):
         on_metrics: Callable[[Metrics], object] | None,
     ) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
+    def push(self, weights: ArrayLike, /) -> None: ...
 
 
 @contextlib.contextmanager
@@ -51,22 +71,30 @@ def open_port(run: Run, made: Plan, port: str, **options: Any) -> Iterator[Port]
     if port == "sim":
         yield Simulator(made)
         return
-    with Device.open(_passing(run, port) or port, **options) as device:
+    link = _passing(run, port) or port
+    with Device.open(link, baud=run.board(made).baud or BAUD, **options) as device:
         device.expect(made)
         yield device
 
 
-def link_opener(run: Run, port: str, baud: int) -> Callable[[], Link]:
+def link_opener(run: Run, port: str, baud: int | None = None) -> Callable[[], Link]:
     """How to reach the device behind a port, as often as one likes; none is reached yet.
 
-    Raises InputError for 'sim', which is no device on a line.
+    baud: of a serial port; by default that of the run's board, where there is a run. Raises InputError for 'sim', which is no device on a line.
     """
     if port == "sim":
         raise InputError(
             "port 'sim' is no device on a line: it ends with the verb that uses it; watch it with"
             " `tinydream train --port sim`"
         )
-    return lambda: _passing(run, port) or SerialLink(port, baud=baud)
+    rate = baud or _baud(run)
+    return lambda: _passing(run, port) or SerialLink(port, baud=rate)
+
+
+def _baud(run: Run) -> int:
+    with contextlib.suppress(InputError):
+        return run.board(run.plan()).baud or BAUD
+    return BAUD
 
 
 def _passing(run: Run, port: str) -> Link | None:
@@ -126,8 +154,23 @@ def list_places() -> list[Place]:
         for port in (*PASSING, "serial")
     }
     places = [Place(port, text, boards_of(port), missing[port]) for port, text in what.items()]
-    wires = port_notes().items()
-    return places + [
-        Place(port, note or "a serial port", boards_of(port), missing["serial"])
-        for port, note in wires
-    ]
+    return places + [_wire(each, missing["serial"]) for each in plugged()]
+
+
+def _wire(each: Plugged, missing: tuple[str, ...]) -> Place:
+    what = " ".join(filter(None, (each.text or "a serial port", each.usb)))
+    why = hindrance(each.port)
+    boards = boards_with(each) or boards_of(each.port)
+    return Place(each.port, what, boards, (*missing, why) if why else missing)
+
+
+def boards_with(each: Plugged) -> tuple[str, ...]:
+    """Of the boards that ship, those with the USB ids of a port; cables have ids of their own, so
+    several boards may have the same."""
+    ids = (each.vid, each.pid)
+    boards = [board for board in list_boards() if each.usb and ids in _ids(load_board(board))]
+    return tuple(boards)
+
+
+def _ids(board: Board) -> set[tuple[int, int]]:
+    return {(usb.vid, usb.pid) for usb in board.usb}

@@ -25,7 +25,7 @@ from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
-from tinydream.ports import PASSING, open_port
+from tinydream.ports import open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -39,9 +39,9 @@ __all__ = [
     "compare",
     "compress",
     "generate",
+    "is_built",
     "open_port",
     "plan",
-    "pull",
     "read_representatives",
     "report",
     "train",
@@ -214,7 +214,7 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
         raise RunError(
             f"{run.firmware} was generated from another plan; run `tinydream generate` again"
         )
-    if program := _up_to_date(run, made):
+    if program := is_built(run, made):
         return program
     program = build_project(run.firmware, on_output=on_output)
     place = program.resolve().relative_to(run.folder.resolve())
@@ -222,7 +222,7 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
     return program
 
 
-def _up_to_date(run: Run, made: Plan) -> Path | None:
+def is_built(run: Run, made: Plan) -> Path | None:
     """The program, when it was built from this plan and nothing has been touched since."""
     try:
         program = run.program(made)
@@ -233,7 +233,7 @@ def _up_to_date(run: Run, made: Plan) -> Path | None:
         return None
 
 
-# ---- train, pull ----
+# ---- train ----
 
 
 @dataclass(frozen=True)
@@ -306,21 +306,6 @@ def train(
 def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:
     """Ticks a step, over the epochs that were heard of; an epoch's last batch may be smaller."""
     return sum(m.ticks for m in epochs) / sum(-(-m.rows // batch) for m in epochs)
-
-
-def pull(run: Run, port: str) -> NDArray[np.float32]:
-    """Fetch the weights of a device that is still there.
-
-    The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
-    their weights itself: for these the pulled weights are checked and returned.
-    """
-    made = run.plan()
-    if port in PASSING:
-        return run.weights(made)
-    with open_port(run, made, port) as device:
-        weights = np.array(device.pull(), np.float32)
-    run.write_weights(made, weights)
-    return weights
 
 
 # ---- report ----

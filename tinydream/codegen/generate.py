@@ -58,12 +58,13 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
     copies = {
         "lib/tinydream": source / "lib/tinydream",
         "monitor": source / "monitor",
-        "platform": source / "platform",
         "src": source / "port" / board.port,
     }
+    if not board.platformio:
+        copies["platform"] = source / "platform"
     for place, origin in copies.items():
         for file in sorted(p for p in origin.rglob("*") if p.is_file()):
-            if "__pycache__" not in file.parts:
+            if not {"__pycache__", "examples"} & set(file.relative_to(origin).parts):
                 texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
     texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
     _write(folder, texts)

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Clocks, the serial line, the tick counter. Called once, first.
 void td_port_init(void);
 
@@ -27,4 +31,11 @@ void td_port_idle(int running);
 // Ends or restarts the program; does not return.
 void td_port_reset(void);
 
+// What main.c offers in turn to a port whose framework has a main of its own.
+void td_main_setup(void);
+void td_main_loop(void);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
