@@ -80,7 +80,8 @@ def open_port(run: Run, made: Plan, port: str, **options: Any) -> Iterator[Port]
 def link_opener(run: Run, port: str, baud: int | None = None) -> Callable[[], Link]:
     """How to reach the device behind a port, as often as one likes; none is reached yet.
 
-    baud: of a serial port; by default that of the run's board, where there is a run. Raises InputError for 'sim', which is no device on a line.
+    baud: of a serial port; by default that of the run's board, where there is a run. Raises
+    InputError for 'sim', which is no device on a line.
     """
     if port == "sim":
         raise InputError(
