@@ -13,9 +13,9 @@ pytest_plugins = ["verbs"]
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "cc": ["cc"],
-    "chromium": ["chromium"],
     "cxx": ["gcc", "g++"],
     "cmake": ["cc", "cmake"],
+    "chromium": ["chromium"],
     "arm": ["arm-none-eabi-gcc"],
     "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],

@@ -20,15 +20,15 @@ from tinydream.codec.baseline import all_rows, random_rows, validation_rows
 from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data
-from tinydream.errors import BudgetError, InputError, LinkError, RunError
+from tinydream.errors import BudgetError, LinkError, RunError
 from tinydream.gather import gather
-from tinydream.network import SGD, Adam, Network
-from tinydream.plan import Inputs, Outputs, Plan, Rows
-from tinydream.planner import make_plan
+from tinydream.network import SGD, Adam
+from tinydream.plan import Plan
 from tinydream.ports import open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
+from tinydream.sketch import Names, read_representatives, sketch
 from tinydream.training import Knobs, Metrics
 from tinydream.watch import Teller
 
@@ -44,6 +44,7 @@ __all__ = [
     "plan",
     "read_representatives",
     "report",
+    "sketch",
     "train",
     "write_report",
 ]
@@ -107,33 +108,6 @@ def _codec_facts(reps: Representatives, codec: EntroGeDe) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Names:
-    """What the columns of the run's table are called."""
-
-    features: tuple[str, ...]
-    classes: tuple[str, ...]
-    targets: tuple[str, ...]
-
-
-def read_representatives(run: Run) -> tuple[Representatives, Names]:
-    """What `compress` wrote, and what its columns are called."""
-    arrays = run.read_arrays(
-        "representatives.npz", "inputs", "outputs", "rows", "features", "classes", "targets"
-    )
-    try:
-        reps = Representatives(
-            Inputs.from_bytes(arrays["inputs"].tobytes()),
-            Rows.from_bytes(arrays["rows"].tobytes()),
-            np.arange(len(arrays["classes"])),
-            Outputs.from_bytes(arrays["outputs"].tobytes()),
-        )
-    except InputError as error:
-        raise run.damaged("representatives.npz", str(error).split(";")[0]) from None
-    keys = ("features", "classes", "targets")
-    return reps, Names(*(tuple(map(str, arrays[key])) for key in keys))
-
-
 # ---- plan, generate, build ----
 
 
@@ -144,34 +118,13 @@ def plan(
     optimizer: SGD | Adam,
     knobs: Knobs,
     batch: int,
-    *,
-    activation: str = "relu",
-    sigmoid: bool = False,
-    huber: float = 0.0,
-    train_last: int | None = None,
-    bias_only: bool = False,
-    validation: int = 0,
-    keep_best: bool = False,
+    **shape: Any,
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory.
 
-    sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
-    0 for the mean squared error. train_last, bias_only: see `Network.trained`. validation: rows
-    that the device holds to judge each epoch by, out of those that `compress` kept back.
+    shape: see `sketch`.
     """
-    reps, names = read_representatives(run)
-    outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
-    task = "regression" if reps.rows.targets and not sigmoid else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task, activation=activation, huber=huber)
-    made = make_plan(
-        reps,
-        network.trained(train_last, bias_only=bias_only),
-        board=board,
-        batch=batch,
-        **asdict(names),
-        validation=validation_rows(reps, *run.validation(validation)) if validation else None,
-        keep_best=keep_best,
-    )
+    made = sketch(run, board, hidden, optimizer, batch, **shape)
     knobs.check(made.validation is not None)
     uses = {
         use.region: {

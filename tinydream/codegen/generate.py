@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from tinydream.board import Board, load_board
-from tinydream.budget import LAYER_BYTES, NODE_BYTES, plan_struct_bytes
+from tinydream.budget import LAYER_BYTES, kernels, node_bytes, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
-from tinydream.plan import FORMAT, LOSSES, Plan
+from tinydream.plan import FORMAT, Plan
 from tinydream.resources import firmware_folder
 
 __all__ = ["generate", "write_project"]
@@ -34,8 +34,8 @@ def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
         "digest_bytes": ", ".join(f"0x{byte:02x}" for byte in plan.digest),
         "tables": _tables(plan, board.pointer_bytes),
         "struct_bytes": plan_struct_bytes(board.pointer_bytes),
-        "node_bytes": NODE_BYTES[board.pointer_bytes],
-        "kernels": _kernels(plan),
+        "node_bytes": sum(node_bytes(board.pointer_bytes).values()),
+        "kernels": kernels(plan),
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
@@ -166,31 +166,3 @@ def _names(plan: Plan, pointer: int) -> Table:
     items = list(map(quoted, plan.classes))
     size = pointer * len(items)
     return Table("class_names", "char *const", "classes", len(items), size, wrapped(items))
-
-
-def _kernels(plan: Plan) -> dict[str, int]:
-    """Compile-time switches: what this plan does not ask for is not linked."""
-    kinds = {layer.kind for layer in plan.layers[:-1]}  # a sigmoid at the end is the loss's
-    activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
-    return {
-        "TD_TILE": plan.tile,
-        "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
-        "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
-        **{f"TD_WITH_{loss.upper()}": int(plan.loss == loss) for loss in LOSSES},
-        "TD_WITH_GRADIENTS": int(plan.gradients),
-        "TD_WITH_DESCENT": int(not plan.gradients),
-        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
-        "TD_WITH_FREEZING": int(any(layer.train != "all" for layer in plan.layers)),
-        "TD_WITH_VALIDATION": int(plan.validation is not None),
-        "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
-        "TD_WITH_FACTORS": int(plan.rows.rank > 0),
-        "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),
-        "TD_WITH_SPREAD": int(len(plan.rows.spread) > 0),
-        "TD_WITH_GRIDS": int(len(plan.rows.width) > 1),
-        "TD_WITH_SOFT": int(plan.rows.soft_bits > 0),
-        "TD_WITH_MOMENTUM": int(plan.optimizer.kind == "sgd" and plan.optimizer.state > 0),
-        "TD_WITH_CLIP": int(plan.optimizer.clip > 0),
-        "TD_WITH_DECAY": int(plan.optimizer.decay > 0),
-        "TD_WITH_PROJECTION": int(plan.inputs.projection is not None),
-        "TD_WITH_EXPANSION": int(len(plan.inputs.expand) > 0),
-    }
