@@ -8,7 +8,7 @@ from bridge_double import small_plan
 from platformio.project.config import ProjectConfig
 
 from tinydream.board import load_board
-from tinydream.bridge.answer import Done, Metrics
+from tinydream.bridge.answer import Done, Log, Metrics
 from tinydream.bridge.frame import encode
 from tinydream.codegen import write_project
 
@@ -36,9 +36,8 @@ def test_an_epoch_and_the_end_of_a_run_are_lines(shown):
     assert shown(encode(0xC2, 9, Done(3, 15, 1, -6).pack())) == "done after epoch 3, error -6\n"
 
 
-def test_what_a_firmware_logs_is_a_line(shown):
-    assert shown(encode(0xC7, 1, b"too warm")) == "too warm\n"
-    assert shown(encode(0xC7, 2, b"\xff\x00")) == ""
+def test_a_line_of_the_devices_log_is_a_line(shown):
+    assert shown(encode(Log.TYPE, 8, Log("low battery\n").pack())) == "low battery\n"
 
 
 def test_frames_may_come_byte_by_byte(shown):

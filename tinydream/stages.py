@@ -232,7 +232,7 @@ def train(
             on_metrics(metrics)
         teller.epoch(metrics, device)
 
-    with open_port(run, made, port, teller.log) as device:
+    with open_port(run, made, port, on_log=teller.log, on_values=teller.values) as device:
         teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")

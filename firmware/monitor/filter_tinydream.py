@@ -5,8 +5,8 @@ Only listens: `tinydream monitor` says more, and notices what was lost. The enco
 (platformio.ini), which leaves each byte as it is.
 """
 
-import binascii
 import struct
+import zlib
 
 from platformio.public import DeviceMonitorFilterBase
 
@@ -40,13 +40,13 @@ class Tinydream(DeviceMonitorFilterBase):
 
 def _shown(piece):
     content = _unstuffed(piece)
-    if (
-        content
-        and len(content) >= 6
-        and binascii.crc32(content[:-4]) == int.from_bytes(content[-4:], "little")
-    ):
+    if content and len(content) >= 6 and content[-4:] == _crc32(content[:-4]):
         return _line(content[0], content[2:-4])
     return piece.decode() if _printable(piece) else ""
+
+
+def _crc32(data):
+    return zlib.crc32(data).to_bytes(4, "little")
 
 
 def _printable(piece):
@@ -69,6 +69,8 @@ def _unstuffed(piece):
 
 
 def _line(kind, body):
+    if kind == LOG:
+        return body.decode(errors="replace").rstrip() + "\n"
     if kind == METRICS and len(body) == struct.calcsize(METRICS_FORM):
         epoch, _, rows, correct, loss, valid_rows, _, valid_loss, *_ = struct.unpack(
             METRICS_FORM, body
@@ -79,6 +81,4 @@ def _line(kind, body):
     if kind == DONE and len(body) == struct.calcsize(DONE_FORM):
         epoch, _, _, error = struct.unpack(DONE_FORM, body)
         return f"done after epoch {epoch}" + (f", error {error}" if error else "") + "\n"
-    if kind == LOG and _printable(body):
-        return body.decode().rstrip("\r\n") + "\n"
     return ""
