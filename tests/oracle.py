@@ -275,11 +275,14 @@ def project(projection, x):
     return np.clip(z * scale, F(-16), F(16))
 
 
-def gradients(layers, pairs, x, y, loss, delta=0.0):
-    """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right."""
+def gradients(layers, pairs, x, y, loss, delta=0.0, grads=None):
+    """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right.
+
+    grads: what rows before these came to.
+    """
     inputs, z = forward(layers, pairs, x)
     d, losses, right = row_losses(loss, z, y, delta)
-    grads = [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
+    grads = grads or [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
     for i in reversed(range(len(pairs))):
         a = inputs[i]
         for row in range(len(x)):

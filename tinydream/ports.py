@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinydream.board import Board, list_boards, load_board
 from tinydream.bridge import (
@@ -58,6 +58,7 @@ class Port(Protocol):
         on_metrics: Callable[[Metrics], object] | None,
     ) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
+    def push(self, weights: ArrayLike, /) -> None: ...
 
 
 @contextlib.contextmanager

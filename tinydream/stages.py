@@ -24,7 +24,7 @@ from tinydream.errors import BudgetError, LinkError, RunError
 from tinydream.gather import gather
 from tinydream.network import SGD, Adam
 from tinydream.plan import Plan
-from tinydream.ports import PASSING, open_port
+from tinydream.ports import open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -42,7 +42,6 @@ __all__ = [
     "is_built",
     "open_port",
     "plan",
-    "pull",
     "read_representatives",
     "report",
     "sketch",
@@ -187,7 +186,7 @@ def is_built(run: Run, made: Plan) -> Path | None:
         return None
 
 
-# ---- train, pull ----
+# ---- train ----
 
 
 @dataclass(frozen=True)
@@ -260,21 +259,6 @@ def train(
 def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:
     """Ticks a step, over the epochs that were heard of; an epoch's last batch may be smaller."""
     return sum(m.ticks for m in epochs) / sum(-(-m.rows // batch) for m in epochs)
-
-
-def pull(run: Run, port: str) -> NDArray[np.float32]:
-    """Fetch the weights of a device that is still there.
-
-    The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
-    their weights itself: for these the pulled weights are checked and returned.
-    """
-    made = run.plan()
-    if port in PASSING:
-        return run.weights(made)
-    with open_port(run, made, port) as device:
-        weights = np.array(device.pull(), np.float32)
-    run.write_weights(made, weights)
-    return weights
 
 
 # ---- report ----

@@ -64,7 +64,7 @@ class Linker:
         skip = SHARED if self._objects == "mixed" else SHARED[:1]
         known = frozenset() if self._objects == "whole" else _mentioned(source, skip)
         told = {key: value for key, value in switches.items() if key in known}
-        made = self.folder / f"{source.stem}-{_name(told, extra)}.o"
+        made = self.folder / f"{source.stem}-{_name(told, extra, _sources())}.o"
         if made.exists():
             return made
         also = (*extra, *(f"-D{key}={value}" for key, value in told.items()))
@@ -90,6 +90,13 @@ class Linker:
 
 def _name(*what: object) -> str:
     return blake2b(repr(what).encode(), digest_size=8).hexdigest()
+
+
+@cache
+def _sources() -> str:
+    """Names all sources and headers as they are, so that no object outlives a change of them."""
+    files = sorted(file for folder in (LIBRARY, PORT) for file in folder.rglob("*.[ch]"))
+    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
 @cache

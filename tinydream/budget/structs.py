@@ -15,7 +15,7 @@ LAYER_BYTES = 16
 KNOBS: list[Field] = [4, 4, 4, 4, 1, 4, 4, 4]
 METRICS: list[Field] = [4] * 9
 PAYLOAD = 240  # TD_PAYLOAD_MAX
-CONTENT = PAYLOAD + 4
+CONTENT = PAYLOAD + 6
 FRAME = CONTENT + CONTENT // 254 + 3
 READER: list[Field] = [*[1] * CONTENT, 2, 2, 1, 1, 1]
 
@@ -36,8 +36,10 @@ def node_bytes(pointer: int, on: Mapping[str, int] | None = None) -> dict[str, i
     reader = _size(READER, pointer)
     link = reader + FRAME
     train = (_size(_train(on), pointer), max(4, pointer))
-    fields: list[Field] = [train, 8, 8, (_size(METRICS, pointer), 4), *["p"] * 3, (reader, 2)]
-    whole = _size([*fields, *[1] * FRAME, *[2] * 5, *[1] * 7], pointer)
+    fields: list[Field] = [train, 8, 8, (_size(METRICS, pointer), 4), *["p"] * 4, (reader, 2)]
+    counters, row = (_size([4] * 5, pointer), 4), (_size([4, 2, 2, 4], pointer), 4)
+    fields += [*[1] * FRAME, 2, 2, counters, *[4] * 5, row, "p", 4, 4, 2, 2, *[1] * 10]
+    whole = _size(fields, pointer)
     return {
         "training state": train[0],
         "link buffers": link,

@@ -33,6 +33,11 @@ int td_port_read(uint8_t *data, int size)
     return count;
 }
 
+int td_port_room(void)
+{
+    return ROOM;
+}
+
 int td_port_write(const uint8_t *data, int size)
 {
     int count = 0;

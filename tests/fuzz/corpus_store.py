@@ -1,4 +1,4 @@
-"""Good inputs for each fuzz target: python corpus.py TARGET FOLDER."""
+"""Good inputs for the fuzz target of the store: python corpus_store.py FOLDER."""
 
 import sys
 from pathlib import Path
@@ -32,6 +32,6 @@ def store(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    target, place = sys.argv[1:]
-    Path(place).mkdir(parents=True, exist_ok=True)
-    {"store": store}[target](Path(place))
+    place = Path(sys.argv[1])
+    place.mkdir(parents=True, exist_ok=True)
+    store(place)
