@@ -34,7 +34,10 @@ def test_the_figures_come_again(board, require):
     found, here = kept(), trial.versions()
     if any(found[tool] != version for tool, version in here.items()):
         pytest.skip(f"boards.json was made with {found}, here are {here}: not compared")
-    assert trial.on_board(board) == found["boards"][board]
+    now, then = trial.on_board(board), dict(found["boards"][board])
+    step = 63 if board == "qemu_microbit" else 0  # its counter moves once in 62.5 instructions
+    assert abs(now.pop("instructions") - then.pop("instructions")) <= step
+    assert now == then
 
 
 def test_random_networks_were_linked_as_planned_and_kept_to_their_bounds():
