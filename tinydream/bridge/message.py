@@ -47,6 +47,14 @@ ERRORS = {
     -8: ("TD_EFRAME", "a frame is damaged or too long"),
     -9: ("TD_EMESSAGE", "a message is not of the length or kind that SPEC.md gives"),
     -10: ("TD_EBUSY", "training is under way; stop it first"),
+    -20: ("TD_ENOSTORAGE", "this board has no storage for weights"),
+    -21: ("TD_ESTORAGE", "the storage cannot be read, or does not hold what was written"),
+    -22: ("TD_ENOROOM", "the storage is too small for two copies of the weights"),
+    -23: ("TD_ENOTHING", "nothing has been saved"),
+    -24: (
+        "TD_EOTHERPLAN",
+        "what has been saved is another plan's; erase it first, or build that plan",
+    ),
 }
 
 

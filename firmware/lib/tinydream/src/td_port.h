@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// td_port.h - what a board must offer: seven functions. A new port is a copy of port/template.
+// td_port.h - what a board must offer: eight functions. A new port is a copy of port/template.
 #ifndef TD_PORT_H
 #define TD_PORT_H
 
 #include <stdint.h>
+
+#include "td_save.h"
 
 // Clocks, the serial line, the tick counter. Called once, first.
 void td_port_init(void);
@@ -23,5 +25,8 @@ void td_port_idle(int running);
 
 // Ends or restarts the program; does not return.
 void td_port_reset(void);
+
+// Where weights may be kept; NULL where nothing outlasts a power cut. Called once, after td_port_init.
+const td_storage_t *td_port_storage(void);
 
 #endif
