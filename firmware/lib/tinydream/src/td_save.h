@@ -46,18 +46,16 @@ typedef struct {
     uint32_t sequence;      // of the newest record: how often has been saved
     uint32_t epoch;         // epochs that its run had done
     uint8_t digest[8];      // its plan
-    uint8_t flags;
-    uint8_t version;
-    uint8_t phase;          // of what is under way; 0: nothing is
+    uint8_t version, flags;
+    uint8_t phase, next_flags; // of what is under way; phase 0: nothing is
     const td_train_t *train; // that is being saved
     uint32_t to, body;      // where the new record goes, and bytes of what it holds
     uint32_t erase_at, erase_left; // the next block, and how many
-    uint32_t done, crc;     // bytes written or read again so far, and their CRC-32
-    uint32_t crc_written;
+    uint32_t done, crc, crc_read; // bytes of it written, or read again; CRC-32 of either
 } td_save_t;
 
 // Looks through the storage for the newest whole record, whoever's it is. TD_ENOSTORAGE for NULL, TD_ESTORAGE for one
-// that cannot be read or whose sizes make no sense; save is usable all the same, and answers with that error.
+// whose sizes make no sense; save is usable all the same, and answers TD_ENOSTORAGE. What cannot be read is no record.
 // Cost: 64 bytes are read at each multiple of 64, and what records hold.
 int td_save_open(td_save_t *save, const td_storage_t *storage);
 
