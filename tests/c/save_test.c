@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // save_test.c - a training and a flash that loses power where it is told to; a line of stdin is a command, each is
-// answered by a line. Arguments: bytes, erase_bytes, write_bytes.
+// answered by a line, at once unless it ends in a semicolon. Arguments: number of a plan, bytes, erase_bytes, write_bytes.
 //
 //     start SEED EPOCHS ROWS    begin a run over the present weights       -> code
 //     steps N                   of training                                -> code of the last
@@ -8,6 +8,8 @@
 //     save CUT TEAR             cut at operation CUT, if it comes to that  -> code operations
 //     erase CUT TEAR            the same
 //     boot RUN SEED             power is on again: initial weights, load   -> code newest-sequence
+//     load RUN                  without a cut before                       -> code
+//     geometry BYTES ERASE WRITE  of a storage that is opened              -> code
 //     dump                      all that a record would hold, in hex
 //     mark, back                remember all of this, and return to it     -> 0
 //     image                     the flash, in hex
@@ -23,7 +25,8 @@
 #include "td_internal.h"
 #include "td_save.h"
 
-extern const td_plan_t td_plan;
+extern const td_plan_t *const plans[];
+static const td_plan_t *plan;
 
 static uint8_t *flash, *used; // used: write units since they were erased
 static long operations, cut;
@@ -124,9 +127,12 @@ static int train_steps(td_train_t *train, unsigned long count)
 
 static void print_hex(const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        printf("%02x", data[i]);
-    printf("\n");
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        putchar(digits[data[i] >> 4]);
+        putchar(digits[data[i] & 15]);
+    }
+    putchar('\n');
 }
 
 static void dump(const td_train_t *train)
@@ -158,7 +164,7 @@ static void set_flash(const char *hex, uint32_t bytes)
 
 static int boot(long run, uint32_t seed, td_storage_t *storage)
 {
-    int code = td_train_init(&here.train, &td_plan, here.arena, sizeof here.arena, seed);
+    int code = td_train_init(&here.train, plan, here.arena, sizeof here.arena, seed);
     dead = 0;
     code = code == 0 ? td_save_open(&here.save, storage) : code;
     return code == 0 ? td_save_load(&here.save, &here.train, (int)run) : code;
@@ -180,8 +186,8 @@ static int train(const char *verb, long a, long b, long c)
 static void obey(const char *line, td_storage_t *storage)
 {
     long a = 0, b = 0, c = 0;
-    char verb[8];
-    require(sscanf(line, "%7s %ld %ld %ld", verb, &a, &b, &c) >= 1, "no command");
+    char verb[12];
+    require(sscanf(line, "%11s %ld %ld %ld", verb, &a, &b, &c) >= 1, "no command");
     operations = 0;
     cut = a;
     tear = (uint32_t)b;
@@ -192,6 +198,13 @@ static void obey(const char *line, td_storage_t *storage)
         int code = verb[0] == 's' ? td_save_begin(&here.save, &here.train) : td_save_erase(&here.save);
         code = finish(&here.save, code);
         printf("%d %ld\n", code, operations);
+    } else if (strcmp(verb, "load") == 0) {
+        printf("%d\n", td_save_load(&here.save, &here.train, (int)a));
+    } else if (strcmp(verb, "geometry") == 0) {
+        storage->bytes = (uint32_t)a;
+        storage->erase_bytes = (uint32_t)b;
+        storage->write_bytes = (uint32_t)c;
+        printf("%d\n", td_save_open(&here.save, storage));
     } else if (strcmp(verb, "dump") == 0) {
         dump(&here.train);
     } else if (strcmp(verb, "image") == 0) {
@@ -215,17 +228,19 @@ int main(int argc, char **argv)
 {
     static char line[1 << 16];
     td_storage_t storage = {0, 0, 0, &storage, flash_read, flash_program, flash_erase};
-    require(argc == 4, "three arguments");
-    storage.bytes = (uint32_t)atol(argv[1]);
-    storage.erase_bytes = (uint32_t)atol(argv[2]);
-    storage.write_bytes = (uint32_t)atol(argv[3]);
+    require(argc == 5, "four arguments");
+    plan = plans[atol(argv[1])];
+    storage.bytes = (uint32_t)atol(argv[2]);
+    storage.erase_bytes = (uint32_t)atol(argv[3]);
+    storage.write_bytes = (uint32_t)atol(argv[4]);
     require(storage.bytes <= sizeof here.flash, "too large");
     flash = here.flash;
     used = here.used;
     memset(flash, 0xff, sizeof here.flash);
     while (fgets(line, sizeof line, stdin) != NULL) {
         obey(line, &storage);
-        fflush(stdout);
+        if (strchr(line, ';') == NULL) // no further command is on its way
+            fflush(stdout);
     }
     return 0;
 }
