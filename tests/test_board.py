@@ -38,10 +38,15 @@ def test_each_board_that_ships_loads_and_names_a_source_for_each_number(board_id
     board = load_board(board_id)
     assert isinstance(board, Board) and board.id == board_id
     assert all(fact.source for fact in board.facts)
-    devices = dataclasses.asdict(board.devices).values() if board.devices else ()
-    numbers = 2 + (board.clock_hz is not None) + 3 * len(board.regions)
-    numbers += sum(isinstance(value, int) for value in devices)
-    assert len({fact.field for fact in board.facts}) == len(board.facts) == numbers
+    fields = {fact.field for fact in board.facts}
+    assert len(fields) == len(board.facts) == numbers_in(dataclasses.asdict(board))
+
+
+def numbers_in(value) -> int:
+    """How many numbers a record holds, at any depth; True and False are none."""
+    if isinstance(value, dict | tuple):
+        return sum(map(numbers_in, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 @pytest.mark.parametrize("board_id", list_boards())
@@ -124,7 +129,7 @@ SOURCE = ', source = "QEMU hw/arm/netduinoplus2.c, SYSCLK_FRQ"'
         ('mcu = "STM32F405"\n', "", "key 'mcu' is missing; add a text"),
         ('mcu = "STM32F405"', "mcu = 405", "'mcu' must be a text, not 405"),
         ('fpu = "single"', 'fpu = "half"', "'fpu' must be one of none, single, double, not 'half'"),
-        ('port = "bare', 'port = "bear', "'port' must be one of native, baremetal, not 'bearm"),
+        ('port = "bare', 'port = "bear', "'port' must be one of native, baremetal, arduino, not"),
         ("[build]", "[built]", r"key 'build' is missing; add a table \[build\]"),
         ('["-mcpu=cortex-m4"', '[4, "-mcpu=cortex-m4"', "build: 'cpu_flags' must be a list of t"),
         ('machine = "', 'machines = "', "qemu: key 'machine' is missing; add a text"),
@@ -163,6 +168,135 @@ def test_a_damaged_file_is_refused_with_what_is_wrong(damaged, old, new, why):
     with pytest.raises(BoardError, match=why) as error:
         load_board(damaged(old, new))
     assert "qemu_netduinoplus2.toml" in str(error.value)
+
+
+ARDUINO = """
+[platformio]
+platform = "ststm32@19.4.0"
+board = "nucleo_f446re"
+framework = "arduino"
+build_flags = ["-DNAME=1"]
+lib_ignore = ["Mouse"]
+options = ["upload_protocol = stlink"]
+
+[[usb]]
+vid = { value = 0x0483, source = "here" }
+pid = { value = 0x374b, source = "here" }
+note = "ST-LINK"
+
+[[usb]]
+vid = { value = 0x0483, source = "here" }
+pid = { value = 0xdf11, source = "here" }
+boot = true
+note = "boot loader"
+
+[power]
+millivolts = { value = 3_300, source = "here" }
+active_microamps = { value = 30_000, source = "here", unverified = true }
+
+[storage]
+start = { value = 0x0806_0000, source = "here" }
+bytes = { value = 131_072, source = "here" }
+write_bytes = { value = 1, source = "here" }
+erase_bytes = { value = 131_072, source = "here" }
+endurance = { value = 10_000, source = "here" }
+
+[[region]]
+name = "flash"
+note = "program"
+start = { value = 0x0800_0000, source = "here" }
+bytes = { value = 524_288, source = "here" }
+reserved = { value = 131_072, source = "here" }
+
+[[region]]
+name = "ram"
+note = "arena"
+start = { value = 0x2000_0000, source = "here" }
+bytes = { value = 131_072, source = "here" }
+reserved = { value = 2_048, source = "here" }
+"""
+HEAD = """id = "mine"
+name = "mine"
+mcu = "STM32F446"
+core = "Cortex-M4F"
+fpu = "single"
+dsp = true
+port = "arduino"
+pointer_bytes = { value = 4, source = "here" }
+stack_bytes = { value = 4_096, source = "here" }
+baud = { value = 115_200, source = "here" }
+
+[build]
+prefix = "arm-none-eabi-"
+cpu_flags = ["-mcpu=cortex-m4", "-mfloat-abi=hard"]
+"""
+
+
+def arduino(folder, old="", new=""):
+    """The path of a whole board of the Arduino port, with one text replaced by another."""
+    text = HEAD + ARDUINO
+    assert old in text
+    (folder / "mine.toml").write_text(text.replace(old, new, 1))
+    return folder / "mine.toml"
+
+
+def test_what_frameworks_usb_power_and_storage_say_is_read(tmp_path):
+    board = load_board(arduino(tmp_path))
+    assert (board.dsp, board.baud, board.devices) == (True, 115_200, None)
+    assert board.platformio.platform == "ststm32@19.4.0"
+    assert board.platformio.build_flags == ("-DNAME=1",) and board.platformio.lib_ignore
+    assert board.platformio.options == ("upload_protocol = stlink",)
+    assert [(usb.vid, usb.pid, usb.boot) for usb in board.usb] == [
+        (0x0483, 0x374B, False),
+        (0x0483, 0xDF11, True),
+    ]
+    assert (board.power.millivolts, board.power.sleep_microamps) == (3300, None)
+    assert board.unverified == ("power, active_microamps",)
+    assert (board.storage.write_bytes, board.storage.erase_bytes) == (1, 131_072)
+    assert len({fact.field for fact in board.facts}) == numbers_in(dataclasses.asdict(board))
+
+
+def test_a_board_that_tells_only_what_it_must_has_no_usb_power_and_storage(tmp_path):
+    start, _, rest = ARDUINO.partition("[[usb]]")
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + start + "[[region]]" + rest.partition("[[region]]")[2])
+    board = load_board(path)
+    assert (board.usb, board.power, board.storage) == ((), None, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("baud =", "boud =", "key 'baud' is missing; add { value = a number"),
+        ("115_200", "0", "baud is 0; it is bits a second, as 115200"),
+        ("[platformio]", "[platform]", r"key 'platformio' is missing; add a table \[platformio"),
+        ("@19.4.0", "", "'platform' has 'ststm32'; what it takes looks like 'ststm32@19.4.0'"),
+        ("ststm32@", "https://host/x#", "'platform' has 'https://host/x#19.4.0'; what it takes"),
+        ('"arduino"\nbuild', '"mbed"\nbuild', "'framework' must be one of arduino, not 'mbed'"),
+        ("-DNAME=1", "!touch x", "'build_flags' has '!touch x'; what it takes looks like '-DNA"),
+        ("-DNAME=1", "-fplugin=x", "'build_flags' has '-fplugin=x'"),
+        ("-DNAME=1", "-DX=${sysenv.HOME}", "'build_flags' has '-DX="),
+        ("upload_protocol = stlink", "extra_scripts = x.py", "'options' has 'extra_scripts = x"),
+        ("= stlink", "= a\\nextra_scripts = x.py", "'options' has 'upload_protocol = a"),
+        ('["Mouse"]', '["a\\nb"]', "'lib_ignore' has "),
+        ("-mcpu=cortex-m4", "-fplugin=x", "build: 'cpu_flags' has '-fplugin=x'; what it takes"),
+        ('"single"', '"none"', "fpu is 'none' but cpu_flags use an FPU; change one of them"),
+        ("0xdf11", "0x1_0000", "usb 2: vid and pid have 16 bits, as 0x2341"),
+        ("boot = true", "boot = 1", "usb 2: 'boot' must be true or false, not 1"),
+        ("millivolts", "volts", "power: key 'millivolts' is missing; add"),
+        ("0x0806_0000", "0x0805_0000", "start and bytes are not whole sectors of erase_bytes"),
+        ("write_bytes = { value = 1,", "write_bytes = { value = 0,", "'write_bytes' is 0; it is 1"),
+        ("write_bytes = { value = 1,", "write_bytes = { value = 3,", "write_bytes does not divide"),
+        ("reserved = { value = 131_072", "reserved = { value = 0", "storage lies in region flash"),
+        ("0x0806_0000", "0x2000_0000", "storage lies in ram; change its start"),
+        ("0x2000_0000", "0x0807_0000", "regions flash and ram overlap; change the start or byt"),
+        ("4_096", "130_000", "stack_bytes is 130000 and ram has 129024 usable bytes; lower it"),
+        ("pointer_bytes = { value = 4", "pointer_bytes = { value = 3", "pointer_bytes is 3; it is"),
+    ],
+)
+def test_what_contradicts_itself_or_could_run_a_program_is_refused(tmp_path, old, new, why):
+    with pytest.raises(BoardError, match=why):
+        load_board(arduino(tmp_path, old, new))
 
 
 def test_a_clock_written_as_a_plain_number_is_refused_with_the_form(damaged):

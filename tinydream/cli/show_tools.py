@@ -26,7 +26,7 @@ def boards(all_boards: Sequence[Board], as_json: bool) -> None:
         table.add_row(board.id, board.core, *sizes, _port(board))
     console.print(table)
     for board in all_boards:
-        facts = ", ".join(_unverified(board))
+        facts = ", ".join(board.unverified)
         line(f"{board.id}: {board.name}" + (f"; unverified: {facts}" if facts else ""))
 
 
@@ -34,15 +34,11 @@ def _board(board: Board) -> dict[str, object]:
     regions = [{**asdict(region), "usable": region.usable} for region in board.regions]
     plain: dict[str, object] = {**asdict(board), "regions": regions, "run_by": _port(board)}
     del plain["text"]
-    return {**plain, "unverified": _unverified(board)}
+    return {**plain, "unverified": board.unverified}
 
 
 def _port(board: Board) -> str:
     return "native" if board.port == "native" else "qemu" if board.qemu else "serial"
-
-
-def _unverified(board: Board) -> list[str]:
-    return [fact.field for fact in board.facts if fact.unverified]
 
 
 def ports(places: Sequence[Place], as_json: bool) -> None:
