@@ -91,11 +91,6 @@ void td_port_reset(void)
     }
 }
 
-const td_storage_t *td_port_storage(void)
-{
-    return 0;
-}
-
 // ---- last words of startup: text between two zeros, which the host shows as log ----
 
 static void say_byte(uint8_t byte)

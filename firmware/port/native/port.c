@@ -85,8 +85,3 @@ void td_port_reset(void)
 #endif
     exit(0);
 }
-
-const td_storage_t *td_port_storage(void)
-{
-    return NULL;
-}

@@ -5,8 +5,6 @@
 
 #include <stdint.h>
 
-#include "td_save.h"
-
 // Clocks, the serial line, the tick counter. Called once, first.
 void td_port_init(void);
 
@@ -25,6 +23,18 @@ void td_port_idle(int running);
 
 // Ends or restarts the program; does not return.
 void td_port_reset(void);
+
+// Flash, or what behaves like it. Erased bytes are 0xff. Each function returns 0, or a negative number when what was
+// asked for did not happen; it returns when that is done and would outlast a power cut. Places are bytes from 0.
+typedef struct {
+    uint32_t bytes;         // a multiple of erase_bytes
+    uint32_t erase_bytes;   // of a block: a multiple of 64
+    uint32_t write_bytes;   // written at once, at a multiple of it, once between two erasures: 1, 2, 4, 8, 16 or 32
+    void *context;
+    int (*read)(void *context, uint32_t at, uint8_t *data, uint32_t size);
+    int (*program)(void *context, uint32_t at, const uint8_t *data, uint32_t size); // whole write units, at most 64 bytes
+    int (*erase)(void *context, uint32_t at); // the block that begins there
+} td_storage_t;
 
 // Where weights may be kept; NULL where nothing outlasts a power cut. Called once, after td_port_init.
 const td_storage_t *td_port_storage(void);

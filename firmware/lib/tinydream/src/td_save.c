@@ -189,6 +189,15 @@ int td_save_begin(td_save_t *save, const td_train_t *train)
     return 0;
 }
 
+int td_save_due(uint32_t every, const td_train_t *train, const td_metrics_t *metrics)
+{
+    if (every == 0)
+        return 0;
+    if (!train->running)
+        return 1;
+    return every == TD_SAVE_BEST ? metrics->best == metrics->epoch : metrics->epoch % every == 0;
+}
+
 int td_save_erase(td_save_t *save)
 {
     const td_storage_t *storage = save->storage;

@@ -16,28 +16,14 @@
 #define TD_SAVE_H
 
 #include "td.h"
+#include "td_port.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-// ---- what a port offers ----
-
-// Flash, or what behaves like it. Erased bytes are 0xff. Each function returns 0, or a negative error when what was
-// asked for did not happen; it returns when that is done and would outlast a power cut. Places are bytes from 0.
-typedef struct {
-    uint32_t bytes;         // a multiple of erase_bytes
-    uint32_t erase_bytes;   // of a block: a multiple of 64
-    uint32_t write_bytes;   // programmed at once, at a multiple of it, once between two erasures: 1, 2, 4, 8, 16 or 32
-    void *context;
-    int (*read)(void *context, uint32_t at, uint8_t *data, uint32_t size);
-    int (*program)(void *context, uint32_t at, const uint8_t *data, uint32_t size); // size: a multiple of write_bytes, at most TD_SAVE_CHUNK
-    int (*erase)(void *context, uint32_t at); // the block that begins there
-} td_storage_t;
-
+// bytes that a storage is given at once, at most
 enum { TD_SAVE_CHUNK = 64 };
-
-// ---- saving ----
 
 // Its fields are td's, but `digest`, `epoch`, `sequence` and `size` may be read; a caller only keeps the memory.
 typedef struct {
@@ -67,6 +53,11 @@ uint32_t td_save_bytes(const td_plan_t *plan, int run);
 // TD_ENOSTORAGE; TD_EBUSY when something is under way; TD_EOTHERPLAN when the newest record is another plan's
 // (`digest`), which stays; TD_ENOROOM when two records do not fit.
 TD_MUST_CHECK int td_save_begin(td_save_t *save, const td_train_t *train);
+
+// Whether it is time to save, after an epoch: every so many epochs and when the run has ended; TD_SAVE_BEST: when the
+// validation loss has never been less, and at the end. 0: never.
+#define TD_SAVE_BEST 0xffffffffu
+int td_save_due(uint32_t every, const td_train_t *train, const td_metrics_t *metrics);
 
 // Begins to forget all records, the newest last.
 TD_MUST_CHECK int td_save_erase(td_save_t *save);
