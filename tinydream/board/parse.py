@@ -177,7 +177,9 @@ def _storage(read: Reader) -> Storage:
     if storage.start % storage.erase_bytes or storage.bytes % storage.erase_bytes:
         raise read.wrong("start and bytes are not whole sectors of erase_bytes; change them")
     if storage.write_bytes not in (1, 2, 4, 8, 16, 32) or storage.erase_bytes % 64:
-        raise read.wrong("write_bytes is not 1, 2, 4, 8, 16 or 32, or 64 does not divide erase_bytes")
+        raise read.wrong(
+            "write_bytes is not 1, 2, 4, 8, 16 or 32, or 64 does not divide erase_bytes"
+        )
     return storage
 
 
