@@ -15,13 +15,14 @@ import tinydream
 from tinydream import Adam, Network, Simulator, load_board, load_data, make_plan
 from tinydream.codec import KINDS, EntroGeDe, all_rows, random_rows
 from tinydream.codec.choose import _split, candidates, choose
+from tinydream.codec.condense import _Job
 from tinydream.codec.deviation import Model
 from tinydream.codec.layout import Space
-from tinydream.codec.project import Directions, quantise_projection
+from tinydream.codec.project import MORE_STEPS, TRIAL_STEPS, Directions, quantise_projection
 from tinydream.codec.quantise import f8_encode
 from tinydream.data import split
 from tinydream.errors import BudgetError, DataError, InputError
-from tinydream.inputs import f8_decode
+from tinydream.inputs import Outputs, f8_decode
 from tinydream.run import Run
 from tinydream.stages import read_representatives
 
@@ -113,8 +114,9 @@ def test_no_candidate_that_fits_means_none():
 
     X, y = table(400, d=8)
     tried = candidates(8, 999, KINDS)
-    best, trials = choose(X, y, 4, None, tried, [Model()], lambda Z, y: Space.of(Z, y, 4), build)
-    assert best is None and trials == ()
+    made = choose(X, y, 4, None, tried, [Model()], lambda Z, y: Space.of(Z, y, 4), build)
+    assert made.candidate is made.projection is made.place is None and made.trials == ()
+    assert made.model == Model()
 
 
 def test_groups_are_held_out_whole_and_no_class_is_lost():
@@ -146,6 +148,29 @@ def test_the_first_is_followed_unless_another_is_better_by_half_the_margin():
     clear = best.score > first.score + best.margin / 2
     assert codec.trials_[codec.chosen_] is (best if clear else first)
     assert {trial.rows for trial in codec.trials_} == {240}
+
+
+def test_a_trained_projection_goes_on_from_its_trial_with_all_rows():
+    X, y = table(n=1200)
+    fit, _ = _split(y, 4, None, len(y))
+    tried = [each for each in candidates(40, 1500, ("trained",), 6) if each.kind == "trained"]
+    job = _Job(EntroGeDe(budget_bytes=1500), 4, Outputs(), 0)
+    made = choose(X, y, 4, None, tried, [Model()], job.space, job.rows)
+    trial = Directions(X[fit], y[fit], 4).projection("trained", 6, tried[0].bits, TRIAL_STEPS)
+    last = Directions(X, y, 4).projection("trained", 6, tried[0].bits, MORE_STEPS, trial.matrix)
+    assert made.projection.to_bytes() == last.to_bytes() != trial.to_bytes()
+    assert made.candidate == tried[0] and made.place == 0
+
+
+def test_targets_usually_deviate_with_the_inputs_and_classes_do_not():
+    X, y = table(d=10)
+    numbers = EntroGeDe(budget_bytes=900).fit(X, X @ np.arange(10) + 0.5)
+    assert {trial.model.rank for trial in numbers.trials_[:2]} == {4}
+    assert any(trial.model.rank == 0 for trial in numbers.trials_[2:])
+    classes = EntroGeDe(budget_bytes=900).fit(X, y)
+    assert classes.trials_[0].model.rank == 0
+    few = EntroGeDe(budget_bytes=900).fit(X[:, :7], X @ np.arange(10) + 0.5)
+    assert {trial.model.rank for trial in few.trials_} == {0}
 
 
 def test_where_columns_hang_together_a_projection_wins():

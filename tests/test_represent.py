@@ -311,7 +311,7 @@ def test_sampled_rows_have_the_means_and_spreads_of_the_model(digits):
 
 
 def test_dreamt_rows_spread_as_the_real_ones_do(digits):
-    reps = fitted(digits.X, digits.y)
+    reps = fitted(digits.X, digits.y, noise=1.0)
     x, y = reps.sample(reps.rows.rows * 4)
     Z = reps.inputs.apply(digits.X)
     dreamt = sum(x[y == k].var(axis=0) * (y == k).mean() for k in range(10))

@@ -30,19 +30,19 @@ def uniform(key, first, rows, columns):
 
 def gradients(weights, x, y, kind):
     A, W1, b1, W2, b2 = weights
-    p = product(x, A)
+    p = product(x, A) if A.size else x
     a = np.maximum(product(p, W1) + b1, F(0))
     o = product(a, W2) + b2
     slope = (oracle.softmax_loss if kind == "labels" else oracle.mse_loss)(o, y)[0]
     slope = slope * (F(1) / F(len(x)))
     da = np.where(a > 0, product(slope, W2.T), F(0))
-    dA = product(x.T, product(da, W1.T))
+    dA = product(x.T, product(da, W1.T)) if A.size else A
     return dA, product(p.T, da), columns(da), product(a.T, slope), columns(slope)
 
 
 def slow_train(Z, y, outputs, A, hidden, steps, batch, rate, seed, decay):
     key, order = oracle.base(seed, 1), oracle.base(seed, 2)
-    r = A.shape[1]
+    r = A.shape[1] or A.shape[0]
     W1, W2 = uniform(key, 0, r, hidden), uniform(key, r * hidden, hidden, outputs)
     weights = [A, W1, np.zeros(hidden, F), W2, np.zeros(outputs, F)]
     mean, square = ([np.zeros_like(w) for w in weights] for _ in range(2))
@@ -78,6 +78,19 @@ def test_the_projection_is_the_one_of_the_slow_way(n, d, r, hidden, batch, kind)
     )
     assert all(map(np.array_equal, fast.weights, slow)) and np.array_equal(A, before)
     outputs = np.maximum(Z @ slow[0] @ slow[1] + slow[2], 0) @ slow[3] + slow[4]
+    assert np.allclose(fast.outputs(Z), outputs, atol=1e-5)
+
+
+@pytest.mark.parametrize("n, d, hidden", [(50, 5, 8), (90, 19, 13)])
+@pytest.mark.parametrize("kind", ["labels", "targets"])
+def test_a_network_without_a_projection_is_the_one_of_the_slow_way(n, d, hidden, kind):
+    rng = np.random.default_rng(n)
+    Z, none = rng.standard_normal((n, d), F), np.empty((d, 0), F)
+    y = rng.integers(0, 3, n).astype(np.int32) if kind == "labels" else Z[:, :3] * F(0.5)
+    slow = slow_train(Z, y, 3, none, hidden, 9, 11, 3e-3, 7, 1e-4)
+    fast = train_net(Z, y, 3 if kind == "labels" else 0, None, hidden, 9, 11, rate=3e-3, seed=7)
+    assert all(map(np.array_equal, fast.weights, slow)) and fast.A.shape == (d, 0)
+    outputs = np.maximum(Z @ slow[1] + slow[2], 0) @ slow[3] + slow[4]
     assert np.allclose(fast.outputs(Z), outputs, atol=1e-5)
 
 

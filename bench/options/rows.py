@@ -64,6 +64,7 @@ QUESTIONS: dict[str, tuple[tuple[Options, Constants], ...]] = {
         *_each(PLAIN, "noise", 0.5, 0.7, 1.4, 2.0),
     ),
     "spread": ((PLAIN, {}), *_each(PLAIN, "spread", "class", "row")),
+    "judging": (({}, {}), *_constant({}, "choose.STEPS", 300, 1200)),
     "factors": ((PLAIN, {}), *_each(PLAIN, "rank", 1, 2, 4, 8)),
     "factors, trained": (
         (TRAINED | {"rank": 0}, {}),
@@ -79,7 +80,7 @@ QUESTIONS: dict[str, tuple[tuple[Options, Constants], ...]] = {
     "stress": ((PLAIN, {}), *_constant(PLAIN, "layout.STRESS", 0.35, 0.5, 0.7)),
     "training of a projection": (
         (TRAINED, {}),
-        *_constant(TRAINED, "project.Directions.projection.steps", 800, 1600, 4800),
+        *_constant(TRAINED, "choose.MORE_STEPS", 400, 2400),
         (TRAINED, {"project.RATE": 3e-3}),
     ),
 }

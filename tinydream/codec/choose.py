@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,20 @@ from numpy.typing import NDArray
 from tinydream.codec.deviation import Model
 from tinydream.codec.dream import dream
 from tinydream.codec.layout import Space
-from tinydream.codec.project import TRIAL_STEPS, Directions
-from tinydream.codec.threads import at_once
+from tinydream.codec.project import MORE_STEPS, TRIAL_STEPS, Directions
+from tinydream.codec.threads import all_at_once, at_once
 from tinydream.codec.trainer import train_net
 from tinydream.errors import BudgetError
 from tinydream.inputs import Projection
 from tinydream.rows import Rows
 
-__all__ = ["FEW", "MOST_COLUMNS", "Candidate", "Trial", "candidates", "choose"]
+__all__ = ["FEW", "MOST_COLUMNS", "Candidate", "Choice", "Trial", "candidates", "choose"]
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 HELD_OUT, LEAST_HELD_OUT, MOST_HELD_OUT, MOST_ROWS = 0.2, 30, 4000, 20000
-STEPS, BATCH, RATE, HIDDEN, SEEDS = 1000, 64, 1e-2, 32, 2
+STEPS, BATCH, RATE, HIDDEN, SEEDS = 600, 64, 1e-2, 32, 2
 FEW = 4  # columns, of which no fewer are worth keeping
 MOST_COLUMNS = 2048  # whose covariances are looked at: their axes take a second or two
 RANKS = (4, 5, 6, 8, 10, 12, 16, 20, 24)
@@ -62,6 +63,26 @@ class Trial:
     score: float
     margin: float
     rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """candidate: to follow, None when none fits or nothing was to choose. model: the first, unless
+    another is better. projection: the candidate's, made from all rows, or None. trials: what was
+    tried, in order."""
+
+    candidate: Candidate | None
+    model: Model
+    projection: Projection | None
+    trials: tuple[Trial, ...]
+
+    @property
+    def place(self) -> int | None:
+        """Of what is followed among the trials; None where nothing was judged."""
+        for i, trial in enumerate(self.trials):
+            if (trial.candidate, trial.model) == (self.candidate, self.model):
+                return i
+        return None
 
 
 def candidates(
@@ -103,52 +124,40 @@ def choose(
     models: Sequence[Model],
     space: Open,
     build: Build,
-) -> tuple[Trial | None, tuple[Trial, ...]]:
-    """The trial to follow, None when no candidate fits, and all trials in order.
+) -> Choice:
+    """What was tried, what to follow, and its projection.
 
     U: scaled inputs (n, d). y: labels (n,), or targets (n, t) of variance 1. groups: (n,), of
     which whole ones are held out. tried: candidates, all with the first of the models; the best
     is tried with the other models, too. The first of either is preferred to what is not better
     by half its margin.
     """
-    fit, held = _split(y, classes, groups, len(U))
     if not tried:
-        return None, ()
-    if len(held) < LEAST_HELD_OUT:  # too few to judge by
-        return Trial(tried[0], models[0], float("nan"), 0.0, 0), ()
+        return Choice(None, models[0], None, ())
+    fit, held = _split(y, classes, groups, len(U))
     directions = Directions(U[fit], y[fit], classes)
-
-    def open_room(candidate: Candidate) -> _Room:
-        if candidate.kind == "none":
-            return _Room(None, space(U[fit], y[fit]), U[held])
-        projection = directions.projection(
-            candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
-        )
-        matrix = projection.matrix
-        return _Room(projection, space(U[fit] @ matrix, y[fit]), U[held] @ matrix)
-
-    def right(room: _Room, model: Model) -> F64 | None:
-        with suppress(BudgetError):
-            rows = build(room.space, room.projection, model)
-            drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
-            return _right(*drawn, classes, room.held, y[held])
-        return None
+    court = _Court(U, y, classes, fit, held, directions, space, build)
+    if len(held) < LEAST_HELD_OUT:  # too few to judge by
+        return Choice(tried[0], models[0], court.projection(tried[0]), ())
 
     def first(candidate: Candidate) -> tuple[_Room, F64 | None]:
-        room = open_room(candidate)
-        return room, right(room, models[0])
+        room = court.room(candidate)
+        return room, court.right(room, models[0])
 
     rooms, scores = zip(*at_once(first, tried), strict=True)
     best, trials = _compare(tried, [models[0]] * len(tried), scores)
-    if best is None or len(models) == 1:
-        return best, trials
-    place = tried.index(best.candidate)
-    plain = best.candidate.kind == "none"
+    if best is None:
+        return Choice(None, models[0], None, trials)
+    place, found = tried.index(best.candidate), best.candidate
+    plain = found.kind == "none"
     more = [m for m in models[1:] if plain or m.axes == () and m.rank <= models[0].rank]
-    others = at_once(lambda model: right(rooms[place], model), more)
+    # the final projection takes as long as some trials do, and needs none of them
+    tasks = [partial(court.right, rooms[place], model) for model in more]
+    projection, *others = all_at_once([partial(court.projection, found, rooms[place]), *tasks])
     kept = [models[0], *more]
-    best, again = _compare([tried[place]] * len(kept), kept, [scores[place], *others])
-    return best, trials + again[1:]
+    best, again = _compare([found] * len(kept), kept, [scores[place], *others])
+    assert best is not None, "the first of them fitted"
+    return Choice(found, best.model, projection, trials + again[1:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +167,50 @@ class _Room:
     projection: Projection | None
     space: Space
     held: F32
+
+
+@dataclass(frozen=True, eq=False)
+class _Court:
+    """Rows to fit to and rows held out, as places in U (n, d) and y; and how spaces and rows are
+    made of them."""
+
+    U: F32
+    y: NDArray[Any]
+    classes: int
+    fit: NDArray[np.int64]
+    held: NDArray[np.int64]
+    directions: Directions  # of the rows to fit to
+    space: Open
+    build: Build
+
+    def room(self, candidate: Candidate) -> _Room:
+        U, fit, held = self.U, self.fit, self.held
+        if candidate.kind == "none":
+            return _Room(None, self.space(U[fit], self.y[fit]), U[held])
+        projection = self.directions.projection(
+            candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
+        )
+        matrix = projection.matrix
+        return _Room(projection, self.space(U[fit] @ matrix, self.y[fit]), U[held] @ matrix)
+
+    def projection(self, candidate: Candidate, trial: _Room | None = None) -> Projection | None:
+        """The final one of a candidate, from all rows; a trained one goes on from its trial."""
+        if candidate.kind == "none":
+            return None
+        directions = Directions(self.U, self.y, self.classes)
+        sizes = candidate.kind, candidate.rank, candidate.bits
+        if candidate.kind == "trained" and trial is not None and trial.projection is not None:
+            return directions.projection(*sizes, MORE_STEPS, trial.projection.matrix)
+        return directions.projection(*sizes)
+
+    def right(self, room: _Room, model: Model) -> F64 | None:
+        """How right each row held out is, of a network trained on drawn rows; None when not one
+        representative fits."""
+        with suppress(BudgetError):
+            rows = self.build(room.space, room.projection, model)
+            drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
+            return _right(*drawn, self.classes, room.held, self.y[self.held])
+        return None
 
 
 def _compare(
@@ -181,15 +234,12 @@ def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
     or R2."""
     mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)
     std = Z.std(axis=0, dtype=np.float64)
-    start = np.diag(1 / np.maximum(std, 0.1 * np.sqrt(np.mean(std**2)) + 1e-6))
-    if len(start) > HIDDEN:
-        start = start @ np.random.default_rng(0).standard_normal((len(start), HIDDEN))
-        start /= np.sqrt(len(start))
-    rows, start = Z - mean, start.astype(np.float32)
+    unit = (1 / np.maximum(std, 0.1 * np.sqrt(np.mean(std**2)) + 1e-6)).astype(np.float32)
+    rows = (Z - mean) * unit
 
     def score(seed: int) -> F64:
-        net = train_net(rows, y, classes, start, HIDDEN, STEPS, BATCH, RATE, seed)
-        found = net.outputs(held - mean)
+        net = train_net(rows, y, classes, None, HIDDEN, STEPS, BATCH, RATE, seed)
+        found = net.outputs((held - mean) * unit)
         if classes:
             return np.asarray(found.argmax(axis=1) == truth, np.float64)
         spread = np.maximum(truth.var(axis=0), 1e-12)

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.codec.choose import FEW, MOST_COLUMNS, Candidate, Trial, candidates, choose
+from tinydream.codec.choose import FEW, MOST_COLUMNS, Candidate, Choice, Trial, candidates, choose
 from tinydream.codec.deviation import NONE, Model, fit_deviations, haar_axes
 from tinydream.codec.layout import Budget, Layout, Space, choose_layout, fit_tables
 from tinydream.codec.project import KINDS, Directions
@@ -26,8 +26,8 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 # Of a larger table a random part is condensed: so many rows or numbers, but at least so many rows
-# for each representative that could fit.
-MOST_ROWS, MOST_NUMBERS, ROWS_EACH = 1 << 19, 1 << 23, 32
+# for each representative that fits at the usual bits a column.
+MOST_ROWS, MOST_NUMBERS, ROWS_EACH, USUAL_BITS = 1 << 17, 1 << 23, 32, 4
 
 NOISES = (0.6, 1.5)  # tried beside the measured spread
 # On held-out rows a spread by row helped classes (letter, wisdm_features) and not numbers
@@ -94,15 +94,15 @@ def condense(
     job = _Job(options, classes, outputs, sum(map(len, _tables(inputs, outputs).values())))
     U = apply_inputs(inputs, X)  # not projected yet
     with one_blas_thread():
-        projection, model, trials, place = job.choose(U, job.truth(y), groups)
-        if projection is None:
+        choice = job.choose(U, job.truth(y), groups)
+        if choice.projection is None:
             space = job.space(U, job.truth(y), exact_units(X, inputs))
         else:  # of fewer columns, more rows may be looked at
-            inputs = replace(inputs, projection=projection)
+            inputs = replace(inputs, projection=choice.projection)
             some = _some(len(all_X), inputs.outputs, all_y, classes, options)
             space = job.space(apply_inputs(inputs, all_X[some]), job.truth(all_y[some]))
-        rows = job.rows(space, projection, model)
-    return Condensed(inputs, outputs, rows, trials, place)
+        rows = job.rows(space, choice.projection, choice.model)
+    return Condensed(inputs, outputs, rows, choice.trials, choice.place)
 
 
 def _some(
@@ -110,7 +110,7 @@ def _some(
 ) -> NDArray[np.int64] | slice:
     """Which of n rows of so many columns are condensed, all or a sorted random part."""
     fixed = options.representatives
-    fit = 8 * options.budget_bytes // columns if fixed is None else fixed
+    fit = 8 * options.budget_bytes // (USUAL_BITS * columns) if fixed is None else fixed
     most = max(min(MOST_ROWS, MOST_NUMBERS // columns), ROWS_EACH * fit)
     return slice(None) if n <= most else _share(y if classes else np.zeros(n, np.int32), most)
 
@@ -175,11 +175,8 @@ class _Job:
             return y
         return np.asarray((y - self.outputs.shift) / self.outputs.scale, np.float32)
 
-    def choose(
-        self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None
-    ) -> tuple[Projection | None, Model, tuple[Trial, ...], int | None]:
-        """The projection of scaled inputs U (n, d), if any, the model, and what was tried: all
-        trials, and the place of the one to follow."""
+    def choose(self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None) -> Choice:
+        """The projection of scaled inputs U (n, d), if any, the model, and what was tried."""
         kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
         kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
         if kind in KINDS and columns < FEW:  # nobody tries them unasked
@@ -189,51 +186,41 @@ class _Job:
         if self.classes == 1:  # nothing is told apart: nothing can be judged
             return self._unjudged(U, y, tried, models[0])
         if kind == "none" and len(models) == 1 or columns > MOST_COLUMNS:  # too long to judge
-            return None, models[0], (), None
-        best, trials = choose(U, y, self.classes, groups, tried, models, self.space, self.rows)
-        if best is None and kind in KINDS:
+            return Choice(None, models[0], None, ())
+        made = choose(U, y, self.classes, groups, tried, models, self.space, self.rows)
+        if made.candidate is None and kind in KINDS:
             raise BudgetError(
                 f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
                 " bytes beside a row a class; raise budget_bytes, or set projection='none'"
             )
-        if best is None:
-            return None, models[0], trials, None
-        chosen = best.candidate
-        places = [i for i, t in enumerate(trials) if (t.candidate, t.model) == (chosen, best.model)]
-        place = places[0] if places else None
-        if chosen.kind == "none":
-            return None, best.model, trials, place
-        projection = Directions(U, y, self.classes).projection(
-            chosen.kind, chosen.rank, chosen.bits
-        )
-        return projection, best.model, trials, place
+        return made
 
-    def _unjudged(
-        self, U: F32, y: NDArray[Any], tried: list[Candidate], model: Model
-    ) -> tuple[Projection | None, Model, tuple[Trial, ...], int | None]:
+    def _unjudged(self, U: F32, y: NDArray[Any], tried: list[Candidate], model: Model) -> Choice:
         """Without a target: principal directions if they are asked for, else none."""
         if self.options.projection != "pca" or not tried:
-            return None, model, (), None
+            return Choice(None, model, None, ())
         chosen = tried[0]
-        return Directions(U, y, 1).projection("pca", chosen.rank, chosen.bits), model, (), None
+        projection = Directions(U, y, 1).projection("pca", chosen.rank, chosen.bits)
+        return Choice(chosen, model, projection, ())
 
     def _models(self, columns: int) -> list[Model]:
         """The models of deviations to try, the usual one first."""
         options = self.options
         if not options.deviation:
             return [NONE]
+        many = 2 * RANK <= columns <= MOST_COLUMNS // 4
         usual = Model(
             1.0 if options.noise == "auto" else float(options.noise),
             "none" if options.spread == "auto" else options.spread,
-            0 if options.rank == "auto" else int(options.rank),
+            RANK * (many and not self.classes) if options.rank == "auto" else int(options.rank),
         )
         models = [usual]
         if options.noise == "auto":
             models += [replace(usual, noise=each) for each in NOISES]
         if options.spread == "auto" and self.classes:
             models.append(replace(usual, spread="row"))
-        if options.rank == "auto" and 2 * RANK <= columns <= MOST_COLUMNS // 4:
-            models.append(replace(usual, rank=RANK))
+        if options.rank == "auto" and many:
+            models.append(replace(usual, rank=RANK - usual.rank))
         if options.shape is not None:
             models.append(replace(usual, axes=haar_axes(options.shape)))
         return models

@@ -290,11 +290,12 @@ static PyObject *project_train_(PyObject *self, PyObject *args)
     (void)self;
     if (!PyArg_ParseTuple(args, "OOOnnnnpnnnffI", &rows, &truth, &weights, &n, &d, &r, &outputs, &labelled, &hidden, &steps,
                           &batch, &job.rate, &job.decay, &seed) ||
-        !sizes_good(n, d, r, outputs) || !sizes_good(hidden, steps, batch, 1))
+        !sizes_good(n, d, r + 1, outputs) || !sizes_good(hidden, steps, batch, 1))
         return NULL;
     want_t want[] = {{rows, "rows", n * d, 4, 0},
                      {truth, labelled ? "labels" : "targets", labelled ? n : n * outputs, 4, 0},
-                     {weights, "weights", (d + hidden) * r + (hidden + 1) * outputs + hidden, 4, PyBUF_WRITABLE}};
+                     {weights, "weights", d * r + (r ? r : d) * hidden + (hidden + 1) * outputs + hidden, 4,
+                      PyBUF_WRITABLE}};
     if (take_all(want, v, 3) < 0)
         return NULL;
     if (!labelled || in_range(v[1].buf, n, outputs, "labels") == 0) {

@@ -83,7 +83,7 @@ typedef struct {
 } project_t;
 
 // Trains a projection A (d, r), given, and a network behind it: weights are A, W1 (r, hidden), b1, W2 (hidden, outputs),
-// b2, one after the other, of which only A is read. -1 without memory. Adam with L2 `decay`, the rate falling to 0.
+// b2, one after the other, of which only A is read. With r = 0 there is no A, and W1 is (d, hidden). -1 without memory. Adam with L2 `decay`, the rate falling to 0.
 // O(steps * batch * (d * r + r * hidden + hidden * outputs)) time.
 int project_train(const project_t *job, float *weights);
 

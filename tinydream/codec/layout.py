@@ -1,7 +1,7 @@
 """How a byte budget is spent: bits a column, and as many rows as then fit."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -85,8 +85,9 @@ class Space:
 
     def tree(self, leaves: int) -> Tree:
         """A tree of as many leaves or more, fewer where rows are equal."""
-        wanted, tree = self._kept.get("tree", (0, None))
-        if wanted < leaves:
+        known: tuple[int, Any] = self._kept.get("tree", (0, None))
+        tree: Tree = known[1]
+        if known[0] < leaves:
             if self.rule == "global":
                 tree = grow_global(self.grid, self.label, leaves)
             else:
@@ -210,13 +211,18 @@ def _nearest(space: Space, budget: Budget, bits: int | str) -> tuple[Layout, Tre
     most = replace(budget, levels=1).rows(narrow)
     tree = space.tree(min(most, len(space.Z)))
     best, least = None, math.inf
-    for width in _candidates(space, tree, budget, bits):
-        if budget.rows(width) < space.kinds:
-            continue
-        layout = Layout(width, min(budget.rows(width), tree.leaves), budget.levels)
-        error = _error(space, tree, layout)
-        if error < least:
-            best, least = layout, error
+    for widths in _candidates(space, tree, budget, bits):
+        last, rises = math.inf, 0
+        for width in widths:
+            if budget.rows(width) < space.kinds:
+                continue
+            layout = Layout(width, min(budget.rows(width), tree.leaves), budget.levels)
+            error = _error(space, tree, layout)
+            if error < least:
+                best, least = layout, error
+            last, rises = error, rises + 1 if error >= last else 0
+            if rises == 2:  # fewer bits and more rows will not help any more
+                break
     assert best is not None, "the narrowest fits, as was checked"
     return best, tree
 
@@ -238,19 +244,21 @@ def _fewer_levels(budget: Budget, width: U8, classes: int) -> Budget:
     )
 
 
-def _candidates(space: Space, tree: Tree, budget: Budget, bits: int | str) -> Iterator[U8]:
+def _candidates(
+    space: Space, tree: Tree, budget: Budget, bits: int | str
+) -> Iterator[Iterable[U8]]:
+    """Widths in runs, along which fewer bits leave room for more rows."""
     columns = space.Z.shape[1]
     if bits != "auto":
-        yield np.array([bits], np.uint8)
+        yield [np.array([bits], np.uint8)]
         if columns > 1:
-            yield np.full(columns, bits, np.uint8)
+            yield [np.full(columns, bits, np.uint8)]
         return
     if budget.fixed is None:  # else more bits would cost nothing
-        for shared in range(1, 9):
-            yield np.array([shared], np.uint8)
+        yield (np.array([shared], np.uint8) for shared in range(8, 0, -1))
     if columns > 1 or budget.fixed is not None:
         for fineness in (0.8, 1.2):
-            yield _by_spread(space, tree, budget, fineness)
+            yield [_by_spread(space, tree, budget, fineness)]
 
 
 def _by_spread(space: Space, tree: Tree, budget: Budget, fineness: float) -> U8:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// project.c - a linear projection, trained with a small network behind it: rows A -> hidden, ReLU -> outputs.
+// project.c - a linear projection, trained with a small network behind it: rows A -> hidden, ReLU -> outputs; or the
+// network without one.
 // Matrices are padded with zeros to whole tiles; what is zero there stays zero. Every sum adds in ascending order,
 // in float32, so that the projection is the same on every machine.
 #include <math.h>
@@ -20,14 +21,20 @@ typedef struct {
 } weights_t;
 
 typedef struct {
-    size_t B, D, R, H, K; // batch, columns, projected columns, hidden, outputs; padded
+    size_t B, D, R, H, K; // batch, columns, projected columns (or columns again), hidden, outputs; padded
     size_t count;         // of weights
     weights_t w, g;       // and their gradients
     float *mean, *square; // Adam's moments of the gradients
-    float *x, *p, *a, *o; // (B, D), (B, R), (B, H), (B, K); o becomes its gradient
+    float *x, *p, *a, *o; // (B, D), (B, R), (B, H), (B, K); without a projection p is x; o becomes its gradient
     float *dp, *da, *turned;
     size_t *drawn; // (B)
 } net_t;
+
+// Of the hidden layer.
+static size_t inputs(const project_t *job)
+{
+    return job->r ? job->r : job->d;
+}
 
 // c (m, n) = left (m, k) right (k, n), where left[i][p] is x[i * row + p * column]; m and n are whole tiles.
 KERNEL_CLONES
@@ -81,8 +88,9 @@ static void draw(net_t *t, const project_t *job, uint32_t key, size_t first)
 
 static void forward(net_t *t, const project_t *job)
 {
-    product(t->p, t->x, t->D, 1, t->w.A, t->B, job->d, t->R);
-    product(t->a, t->p, t->R, 1, t->w.W1, t->B, job->r, t->H);
+    if (job->r)
+        product(t->p, t->x, t->D, 1, t->w.A, t->B, job->d, t->R);
+    product(t->a, t->p, t->R, 1, t->w.W1, t->B, inputs(job), t->H);
     add_bias(t->a, t->w.b1, t->B, t->H);
     for (size_t i = 0; i < t->B * t->H; i++)
         t->a[i] = t->a[i] > 0 ? t->a[i] : 0;
@@ -164,6 +172,8 @@ static void backward(net_t *t, const project_t *job)
         t->da[i] = t->a[i] > 0 ? t->da[i] : 0;
     product(t->g.W1, t->p, 1, t->R, t->da, t->R, t->B, t->H);
     add_columns(t->g.b1, t->da, t->B, t->H);
+    if (!job->r)
+        return;
     turn(t->turned, t->w.W1, t->R, t->H);
     product(t->dp, t->da, t->H, 1, t->turned, t->B, job->hidden, t->R);
     product(t->g.A, t->x, 1, t->D, t->dp, t->D, t->B, t->R);
@@ -222,10 +232,10 @@ static float *take(float **next, size_t count)
     return here;
 }
 
-static weights_t take_weights(const net_t *t, float **next)
+static weights_t take_weights(const net_t *t, size_t projection, float **next)
 {
     weights_t w;
-    w.A = take(next, t->D * t->R);
+    w.A = take(next, projection);
     w.W1 = take(next, t->R * t->H);
     w.b1 = take(next, t->H);
     w.W2 = take(next, t->H * t->K);
@@ -241,20 +251,21 @@ static size_t whole(size_t count)
 // All numbers zero, in one block that begins with the weights; -1 without memory.
 static int open_net(net_t *t, const project_t *job)
 {
-    size_t B = t->B = whole(job->batch), D = t->D = whole(job->d), R = t->R = whole(job->r);
+    size_t B = t->B = whole(job->batch), D = t->D = whole(job->d), R = t->R = whole(inputs(job));
     size_t H = t->H = whole(job->hidden), K = t->K = whole(job->outputs), turned = H * (K > R ? K : R);
-    t->count = D * R + R * H + H + H * K + K;
+    size_t projection = job->r ? D * R : 0;
+    t->count = projection + R * H + H + H * K + K;
     t->drawn = malloc(B * sizeof *t->drawn);
     float *next = calloc(4 * t->count + B * (D + 2 * R + 2 * H + K) + turned, sizeof *next);
     t->w.A = next;
     if (!next || !t->drawn)
         return -1;
-    t->w = take_weights(t, &next);
-    t->g = take_weights(t, &next);
+    t->w = take_weights(t, projection, &next);
+    t->g = take_weights(t, projection, &next);
     t->mean = take(&next, t->count);
     t->square = take(&next, t->count);
     t->x = take(&next, B * D);
-    t->p = take(&next, B * R);
+    t->p = job->r ? take(&next, B * R) : t->x;
     t->a = take(&next, B * H);
     t->o = take(&next, B * K);
     t->dp = take(&next, B * R);
@@ -266,9 +277,9 @@ static int open_net(net_t *t, const project_t *job)
 // The weights as a caller has them: without padding, one matrix after the other.
 static void give_weights(const net_t *t, const project_t *job, float *weights)
 {
-    size_t d = job->d, r = job->r, h = job->hidden, k = job->outputs;
-    copy_rows(take(&weights, d * r), r, t->w.A, t->R, d, r);
-    copy_rows(take(&weights, r * h), h, t->w.W1, t->H, r, h);
+    size_t d = job->d, r = job->r, m = inputs(job), h = job->hidden, k = job->outputs;
+    copy_rows(take(&weights, d * r), r, t->w.A, t->R, r ? d : 0, r);
+    copy_rows(take(&weights, m * h), h, t->w.W1, t->H, m, h);
     copy_rows(take(&weights, h), h, t->w.b1, t->H, 1, h);
     copy_rows(take(&weights, h * k), k, t->w.W2, t->K, h, k);
     copy_rows(take(&weights, k), k, t->w.b2, t->K, 1, k);
@@ -280,9 +291,9 @@ int project_train(const project_t *job, float *weights)
     int failed = open_net(&t, job);
     if (!failed) {
         uint32_t key = td_key(job->seed, TD_STREAM_WEIGHTS);
-        copy_rows(t.w.A, t.R, weights, job->r, job->d, job->r);
-        initial_weights(t.w.W1, job->r, job->hidden, t.H, key, 0);
-        initial_weights(t.w.W2, job->hidden, job->outputs, t.K, key, job->r * job->hidden);
+        copy_rows(t.w.A, t.R, weights, job->r, job->r ? job->d : 0, job->r);
+        initial_weights(t.w.W1, inputs(job), job->hidden, t.H, key, 0);
+        initial_weights(t.w.W2, job->hidden, job->outputs, t.K, key, inputs(job) * job->hidden);
         train(&t, job);
         give_weights(&t, job, weights);
     }

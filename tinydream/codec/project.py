@@ -21,8 +21,8 @@ KINDS = ("pca", "lda", "trained")
 MOST_ROWS = 8192  # that a covariance is taken from
 SHRINK = 0.05  # of the mean variance within classes, added to each: LDA's regulariser
 # The trained projection: more steps are better, slowly, and a higher rate does as much in fewer
-# (`scripts/bench options`).
-TRIAL_STEPS, STEPS, RATE, HIDDEN = 800, 2400, 1e-2, 64
+# (`scripts/bench options`). What a trial has found goes on for MORE_STEPS, then with all rows.
+TRIAL_STEPS, STEPS, MORE_STEPS, RATE, HIDDEN = 800, 2400, 1200, 1e-2, 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +36,16 @@ class Directions:
     y: NDArray[Any]
     classes: int
 
-    def projection(self, kind: str, rank: int, bits: int, steps: int = STEPS) -> Projection:
+    def projection(
+        self, kind: str, rank: int, bits: int, steps: int = STEPS, start: F32 | None = None
+    ) -> Projection:
         """`rank` directions on principal axes of the projected rows, `bits` a number.
 
         kind: "pca", principal directions; "lda", Fisher's discriminants, and principal directions
-        of what they leave; "trained", with a small network behind it, from either of them.
+        of what they leave; "trained", with a small network behind it, from either of them, or from
+        `start` (d, rank).
         """
-        A = self._directions(rank, kind)
+        A = self._directions(rank, kind) if start is None else start.astype(np.float64)
         if kind == "trained":
             centred = self.U - self._mean
             A = A / np.maximum((self._sample @ A).std(axis=0), 1e-9)

@@ -140,8 +140,8 @@ class EntroGeDe:
     place in trials_ of what was followed, or None), n_features_in_, feature_names_in_ (for data
     frames with text as names).
 
-    Of more than 524,288 rows (or 32 for each representative that could fit, if that is more) a
-    random part is condensed, of each class its share; it stands for all.
+    Of more than 131,072 rows (or 32 for each representative that fits at 4 bits a column, if that
+    is more) a random part is condensed, of each class its share; it stands for all.
 
     Base bits: EntroGeDe, arXiv 2506.22190; leaves that choose their own bit, budgets and
     deviations are ours (DESIGN.md).

@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from tinydream.errors import InputError
 
-__all__ = ["at_once", "each_block", "one_blas_thread", "threads"]
+__all__ = ["all_at_once", "at_once", "each_block", "one_blas_thread", "threads"]
 
 MOST_THREADS = 64
 
@@ -33,32 +33,34 @@ def at_once(work: Callable[[S], T], items: Sequence[S]) -> list[T]:
         return list(pool.map(work, items))
 
 
+def all_at_once(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each task gives, in order, on several threads."""
+
+    def call(task: Callable[[], Any]) -> Any:
+        return task()
+
+    return at_once(call, tasks)
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """While it lasts, NumPy's products run on the thread that asks for them.
 
     OpenBLAS' own threads wait in a loop for more: with two processors and threads of ours they
-    took a third of all time. The number is the whole process's: of several at once the first one
-    sets it, and the last one sets it back.
+    took a third of all time. The number is the whole process's: of several fits at once the first
+    one sets it, and sets it back, and the others leave it alone.
     """
-    with _lock:
-        if not _inside:
-            _inside.append(_libraries().limit(limits=1, user_api="blas"))
-        else:
-            _inside.append(None)
-    try:
+    if not _setting.acquire(blocking=False):
         yield
+        return
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
     finally:
-        with _lock:
-            if len(_inside) == 1:
-                _inside[0].restore_original_limits()
-                _inside.clear()
-            else:
-                _inside.pop()
+        _setting.release()
 
 
-_lock = Lock()
-_inside: list[Any] = []  # who asks for it; the first entry knows what it was before
+_setting = Lock()
 
 
 @cache
