@@ -19,6 +19,7 @@ from tinydream.plan import Inputs, Layer, Optimizer, Outputs, Plan, Rows
 
 __all__ = [
     "FAST",
+    "NODE",
     "FaultyLink",
     "MuteLink",
     "compile_c",
@@ -34,6 +35,8 @@ STRICT = (
     "-std=c99 -pedantic -Wall -Wextra -Wconversion -Wdouble-promotion -Wvla -Wshadow -Werror"
     " -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 ).split()
+
+NODE = ("td_frame.c", "td_node.c", "td_node_ask.c")
 
 # a process answers at once: short times keep the tests short
 FAST = {"timeout": 0.1, "tries": 50, "open_timeout": 5.0, "silence": 0.1}
@@ -55,7 +58,7 @@ def compile_c(name: str, *arguments: str) -> str:
 def node_program(*options: str) -> str:
     """The firmware as a native program, with the fake trainer and the digest of `small_plan`."""
     core = "firmware/lib/tinydream/src/"
-    files = (core + "td_frame.c", core + "td_node.c", "tests/c/fake_train.c")
+    files = (*(core + name for name in NODE), "tests/c/fake_train.c")
     port = ("firmware/port/main.c", "firmware/port/native/port.c")
     digest = ",".join(map(str, small_plan().digest))
     return compile_c("node", *files, *port, f"-DFAKE_DIGEST={digest}", *options)

@@ -4,12 +4,14 @@ import random
 import struct
 import subprocess
 
+import numpy as np
 import pytest
-from bridge_double import FAST, compile_c, process
+from bridge_double import FAST, NODE, compile_c, process
 
 from tinydream.bridge import Device
-from tinydream.bridge.frame import Damage, Decoder, Frame, Text, encode
-from tinydream.bridge.message import Done, Info, Metrics, Started, State, Train
+from tinydream.bridge.answer import Done, Info, Log, Metrics, State
+from tinydream.bridge.frame import Damage, Decoder, Frame, encode
+from tinydream.bridge.message import Hello, Row, Train
 
 
 class Raw:
@@ -34,12 +36,13 @@ class Raw:
 @pytest.fixture
 def raw():
     raw = Raw()
-    raw.ask(1, 0, b"\1\0")
+    raw.ask(1, 0, HELLO)
     yield raw
     raw.link.close()
 
 
 DONE = 0xC2
+HELLO = Hello(3, 77).pack()
 SLOW = 668  # the fake trainer's seed for 2 ms a batch
 TRAIN = Train(0, 0, 1, 0, 0.5, fresh=False).pack()
 
@@ -49,7 +52,7 @@ def test_a_repeated_request_is_answered_but_not_done_again(raw):
     assert [f.type for f in first] == [0x82, 0xC1, 0xC2]
     assert raw.ask(2, 9, TRAIN) == [Frame(0x82, 9, b"")]
     again = raw.ask(2, 10, TRAIN, last=DONE)
-    assert Started.unpack(again[0].body) and [f.type for f in again] == [0x82, 0xC1, 0xC2]
+    assert [f.type for f in again] == [0x82, 0xC1, 0xC2]
     assert Done.unpack(again[2].body).crc32 != Done.unpack(first[2].body).crc32
 
 
@@ -81,16 +84,30 @@ def pull(first, count):
 
 
 BAD = [
-    (0, b"", -9),
-    (7, b"", -9),
-    (0x81, b"", -9),
-    (0xFF, b"\0\0\0", -9),
-    (1, b"\1", -9),
+    (0, b"", -12),
+    (20, b"", -12),
+    (0x81, b"", -12),
+    (0xFF, b"\0\0\0", -12),
+    (1, b"\1\0\1\2\3", -9),
+    (1, b"\3\0\0\0\0\0", -1),
     (2, TRAIN[:-1], -9),
-    (2, TRAIN + b"\0", -9),
-    (3, b"\0", -9),
     (4, pull(0, 1)[:-1], -9),
-    (5, bytes(240), -9),
+    (8, b"\1", -7),
+    (8, b"\2", -1),
+    (9, bytes(4), -1),
+    (9, b"\1\0\0\0", -7),
+    (10, b"\0\1\0\0\0", -1),
+    (10, struct.pack("<Bf", 1, 0.0), -1),
+    (10, struct.pack("<BI", 3, 0), -1),
+    (12, Row(0, 1, np.zeros(13, np.float32)).pack(), -1),
+    (12, Row(0, 0, np.zeros(15, np.float32)).pack(), -1),
+    (12, Row(1, 0, np.full(15, 99, np.float32)).pack(), -1),
+    (12, Row(3, 0, np.zeros(15, np.float32)).pack(), -1),
+    (12, Row(2, 0, np.zeros(15, np.float32)).pack(), -7),
+    (14, struct.pack("<If", 150, 1.0), -1),
+    (14, struct.pack("<If", 0, float("nan")), -1),
+    (16, pull(0, 4), -1),
+    (17, b"", -20),
     (2, TRAIN[:-1] + b"\2", -1),
     (2, Train(0, 0, 0, 0, 0.5, fresh=False).pack(), -1),
     (2, Train(5, 0, 1, 0, float("nan"), fresh=True).pack(), -1),
@@ -125,9 +142,13 @@ def noise(rng):
     kind = rng.randrange(4)
     if kind == 0:
         return rng.randbytes(rng.randrange(400))
-    sizes = [0, 2, 6, 21, 240, 241, 1000, rng.randrange(300)]
+    sizes = [0, 2, 6, 34, 240, 241, 1000, rng.randrange(300)]
     sequence = 128 + rng.randrange(4)  # none that the host will use after the noise
-    good = bytearray(encode(rng.randrange(8), sequence, rng.randbytes(rng.choice(sizes))))
+    good = bytearray(
+        encode(
+            rng.choice([1, 2, 3, 4, 5, *range(7, 20)]), sequence, rng.randbytes(rng.choice(sizes))
+        )
+    )
     if kind == 1:
         good[rng.randrange(len(good))] ^= 1 << rng.randrange(8)
     return bytes(good[rng.randrange(3) * (kind == 2) :])
@@ -151,19 +172,19 @@ def test_the_node_survives_noise_and_still_says_hello(seed):
 
 def test_a_port_that_moves_a_byte_at_a_time_gets_whole_frames_and_log_lines_between_them():
     core = "firmware/lib/tinydream/src/"
-    files = ("tests/c/node_test.c", "tests/c/fake_train.c", core + "td_frame.c", core + "td_node.c")
+    files = ("tests/c/node_test.c", "tests/c/fake_train.c", *(core + name for name in NODE))
     train = Train(0, 0, 300, 0, 0.5, fresh=False).pack()
-    sent = [(1, 1, b"\1\0"), (2, 2, train), (5, 3, b""), (4, 4, pull(91, 59))]
+    sent = [(1, 1, HELLO), (2, 2, train), (5, 3, b""), (4, 4, pull(91, 59))]
     data = b"".join(encode(*frame) for frame in sent)
     run = subprocess.run([compile_c("node_test", *files)], input=data, capture_output=True)
     assert run.returncode == 0, run.stderr.decode()
     items = Decoder(240).feed(run.stdout)
     answers = [i for i in items if isinstance(i, Frame) and i.type < 0xC0]
     assert [(a.type - 0x80, a.sequence) for a in answers] == [(t, s) for t, s, _ in sent]
-    assert len(Info.unpack(answers[0].body).tick_unit) == (240 - 25) // 2
+    assert len(Info.unpack(answers[0].body).tick_unit) == (240 - 36) // 2
     metrics = [Metrics.unpack(i.body) for i in items if isinstance(i, Frame) and i.type == 0xC1]
     assert 0 < len(metrics) < 300 and {m.ticks for m in metrics} == {5}
     assert Done.unpack(next(i.body for i in items if getattr(i, "type", 0) == 0xC2)).epoch == 300
-    logs = [i.text for i in items if isinstance(i, Text)]
-    assert logs[:3] == ["line 0", "line 1", "line 2"] and "".join(logs[3:]) == "x" * 246
+    logs = [Log.unpack(i.body).text for i in items if isinstance(i, Frame) and i.type == 0xC7]
+    assert logs == ["line 0", "line 1", "line 2", "x" * 240]
     assert not [i for i in items if isinstance(i, Damage)]

@@ -2,7 +2,7 @@
 // frame_test.c - td_frame over stdin and stdout, to be compared with tinydream/bridge/frame.py.
 //   decode         raw bytes in; a line of hex per good frame ("type sequence body"), "-" for anything else
 //   encode         lines of hex (type, sequence, body) in; a line of hex per frame out, "-" when it does not fit
-//   crc            raw bytes in; CRC-16 and CRC-32 out
+//   crc            raw bytes in; CRC-32 out
 #include <stdio.h>
 #include <string.h>
 
@@ -52,14 +52,12 @@ static void encode(void)
 
 static void crc(void)
 {
-    uint16_t crc16 = 0xFFFF;
     uint32_t crc32 = 0;
     for (int c = getchar(); c != EOF; c = getchar()) {
         uint8_t byte = (uint8_t)c;
-        crc16 = td_frame_crc16(crc16, &byte, 1);
         crc32 = td_frame_crc32(crc32, &byte, 1);
     }
-    printf("%u %lu\n", crc16, (unsigned long)crc32);
+    printf("%lu\n", (unsigned long)crc32);
 }
 
 int main(int argc, char **argv)

@@ -22,6 +22,11 @@ int td_port_read(uint8_t *data, int size)
     return byte != EOF;
 }
 
+int td_port_room(void)
+{
+    return 64;
+}
+
 int td_port_write(const uint8_t *data, int size)
 {
     return size > 0 && ++calls % 3 == 0 ? putchar(*data) != EOF : 0;
@@ -60,7 +65,7 @@ int main(void)
         return 1;
     for (int i = 0; i < 1000000; i++) {
         int busy = td_node_poll(&node);
-        if (!busy && (node.out_sent != node.out_size || node.done || node.train.running))
+        if (!busy && (node.out_sent != node.out_size || node.tell || node.train.running))
             return 6; // the port may sleep now, and this would wait for the host to speak
         if (i % 1000 == 0 && !busy && logged < 3) {
             char line[] = {'l', 'i', 'n', 'e', ' ', (char)('0' + logged), 0};
@@ -68,7 +73,7 @@ int main(void)
                 return 2; // the line was free, and then it was not
             logged++;
         } else if (i % 1000 == 500 && !busy && logged == 3) {
-            if (td_node_log(&node, long_text) != TD_FRAME_MAX - 1)
+            if (td_node_log(&node, long_text) != TD_PAYLOAD_MAX)
                 return 3;
             logged++;
         } else if (!busy && logged == 4 && feof(stdin)) {

@@ -1,34 +1,36 @@
-"""A device on a link: asked who it is, trained, watched, and read out."""
+"""A device on a link: asked who it is, trained, watched, taught, and read out."""
 
 import math
+import random
 import time
-import zlib
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tinydream.bridge import frame, message
+from tinydream.bridge import answer, frame, message
+from tinydream.bridge.answer import Channel, Counts, Done, Evaluation, Info, Metrics, State
+from tinydream.bridge.contents import Contents
+from tinydream.bridge.line import Health, Line, Refused
 from tinydream.bridge.link import Link, SerialLink
-from tinydream.bridge.message import Done, Info, Message, Metrics, State
-from tinydream.errors import FirmwareError, LinkError, VerifyError
+from tinydream.bridge.message import Message
+from tinydream.errors import FirmwareError, LinkError
 from tinydream.plan import FORMAT, Plan
 from tinydream.training import Knobs
 
 __all__ = ["Device"]
 
 A = TypeVar("A", bound=Message)
+HELLO_FIRST = -11  # TD_EHELLO
 
 
-class Device:
+class Device(Contents):
     """A board running our firmware. Every call blocks until it is done; there are no threads.
 
     timeout: seconds until a request is repeated, `tries` times in all; a batch should take less.
     open_timeout: seconds a board may take to start. silence: seconds without news after which a
-    run is asked how far it is. on_log gets each line of text that the device prints.
+    run is asked how far it is. on_log gets each line of text that the device prints, on_values
+    what its channels hold. reopen: makes the link anew when it broke, for at most `patience`
+    seconds; a device that went on meanwhile is gone on with, and one that restarted is told of.
     """
 
     def __init__(
@@ -40,53 +42,52 @@ class Device:
         open_timeout: float = 10.0,
         silence: float = 2.0,
         on_log: Callable[[str], None] | None = None,
+        on_values: Callable[[dict[str, float]], object] | None = None,
+        reopen: Callable[[], Link] | None = None,
+        patience: float = 60.0,
     ) -> None:
-        self.link = link
+        super().__init__()
         self.info: Info | None = None
-        self.lost_events = 0
-        self.damaged = 0  # pieces of the line that were neither frame nor text
+        self._line = Line(link, on_log)
         self._timeout, self._tries = timeout, tries
         self._open_timeout, self._silence = open_timeout, silence
-        self._on_log = on_log
-        self._last_line = ""  # of text: what a firmware that panicked has to say
-        self._decoder = frame.Decoder()
-        self._frames: deque[frame.Frame] = deque()
-        self._events: deque[Metrics | Done] = deque()
-        self._sequence = 0
-        self._next_event: int | None = None
+        self._on_values, self._reopen, self._patience = on_values, reopen, patience
         self._stopped = False
 
     @classmethod
-    def open(
-        cls,
-        port: str | Link,
-        *,
-        baud: int = 115_200,
-        timeout: float = 1.0,
-        tries: int = 5,
-        open_timeout: float = 10.0,
-        silence: float = 2.0,
-        on_log: Callable[[str], None] | None = None,
-    ) -> Self:
+    def open(cls, port: str | Link, *, baud: int = 115_200, **options: Any) -> Self:
         """Connect and wait until the firmware has answered; `info` then says what it is.
 
+        options: those of `Device`. A port that is named is opened again when its link breaks.
         Raises LinkError when the port cannot be used or nothing answers.
         """
+        if isinstance(port, str):
+            options.setdefault("reopen", lambda: SerialLink(port, baud=baud))
         link = SerialLink(port, baud=baud) if isinstance(port, str) else port
-        device = cls(
-            link,
-            timeout=timeout,
-            tries=tries,
-            open_timeout=open_timeout,
-            silence=silence,
-            on_log=on_log,
-        )
+        device = cls(link, **options)
         try:
             device.hello()
         except BaseException:
             device.close()
             raise
         return device
+
+    @property
+    def link(self) -> Link:
+        return self._line.link
+
+    @property
+    def health(self) -> Health:
+        """How good the line is, seen from here; `counts` is the other side."""
+        return self._line.health
+
+    @property
+    def lost_events(self) -> int:
+        return self.health.lost_events
+
+    @property
+    def damaged(self) -> int:
+        return self.health.damaged
 
     @property
     def tick_unit(self) -> str:
@@ -107,7 +108,7 @@ class Device:
     ) -> None:
         self.close()
 
-    # ---- requests ----
+    # ---- who it is ----
 
     def hello(self) -> Info:
         """Ask who it is, again and again: what is sent while a board starts up is lost.
@@ -116,19 +117,23 @@ class Device:
         """
         interval = min(0.25, self._timeout)
         tries = math.ceil(self._open_timeout / interval)
-        info = self._exchange(message.Hello(), Info, interval, tries)
-        if info is None:
+        session = random.SystemRandom().randrange(1, 1 << 32)
+        hello = message.Hello(message.PROTOCOL, session)
+        line = self._line
+        info = line.exchange(hello, Info, interval, tries, extra=frame.OLD_HELLO)
+        if info is None and not line.decoder.old_protocol:
             raise LinkError(
                 f"no tinydream firmware answered on {self.link.name!r} within"
                 f" {self._open_timeout:g} s ({self.damaged} pieces of something else came"
-                f"{self._last_words()}); check port and baud rate, or flash the firmware"
+                f"{line.last_words()}); check port and baud rate, or flash the firmware"
             )
-        if info.protocol != message.PROTOCOL:
+        protocol = info.protocol if info else line.decoder.old_protocol
+        if info is None or protocol != message.PROTOCOL:
             raise FirmwareError(
-                f"the firmware on {self.link.name!r} speaks protocol {info.protocol}, this"
+                f"the firmware on {self.link.name!r} speaks protocol {protocol}, this"
                 f" tinydream {message.PROTOCOL}; run `tinydream build` and flash it"
             )
-        self.info = info
+        self.info, line.room = info, max(64, info.room)
         return info
 
     def expect(self, plan: Plan) -> None:
@@ -144,38 +149,35 @@ class Device:
                     f" instead of {want} (plan {found[1]} for board {found[2]}, wanted {wanted[1]}"
                     f" for board {wanted[2]}); run `tinydream build` and flash it"
                 )
+        self._plan = plan
 
     def status(self) -> State:
         return self._ask(message.Status(), State)
 
-    def stop(self) -> None:
-        """End the run, if there is one; weights stay as they are. Callable from `on_metrics`."""
-        self._ask(message.Stop(), message.Stopped)
-        self._stopped = True
+    def counts(self) -> Counts:
+        """The device's side of the line, its memory, and its clock."""
+        return self._ask(message.Health(), Counts)
+
+    def channels(self) -> tuple[Channel, ...]:
+        """The numbers that the firmware tells beside its metrics; asked once."""
+        if self._channels is None:
+            first = self._ask(message.Channels(0), Channel)
+            rest = [self._ask(message.Channels(i), Channel) for i in range(1, first.count)]
+            self._channels = (first, *rest) if first.count else ()
+        return self._channels
 
     def reset(self) -> Info:
         """Restart the device and wait until it answers again. Weights are lost."""
-        self._ask(message.Reset(), message.Restarting)
-        self._events.clear()
-        self._next_event = None
+        try:
+            self._ask(message.Reset(), answer.Nothing, restarts=True)
+        except Refused as refused:
+            if refused.error != HELLO_FIRST:  # else it has restarted, and its answer was lost
+                raise
+        self._line.forget_events()
+        self._channels = None
         return self.hello()
 
-    def pull(self) -> NDArray[np.float32]:
-        """All weights and biases in the device's order (td.h), checked by their CRC-32.
-
-        While a run is under way (from `on_metrics`) they are a mixture of steps and unchecked.
-        Raises VerifyError when they do not match the CRC-32, LinkError when the device is gone.
-        """
-        info = self._known()
-        for _ in range(2):
-            state = self.status()
-            weights = self._pull_all(info)
-            if state.running or zlib.crc32(weights.astype("<f4").tobytes()) == state.crc32:
-                return weights
-        raise VerifyError(
-            f"the weights read from {self.link.name!r} do not match the device's CRC-32"
-            f" {state.crc32:08x}; stop other programs that use the device and pull again"
-        )
+    # ---- a run ----
 
     def train(
         self,
@@ -204,160 +206,194 @@ class Device:
         knobs = Knobs(
             epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience
         )
-        self._ask(message.Train.of(knobs, fresh), message.Started)
-        self._events.clear()  # what came before the answer belongs to an earlier run
+        self.start(knobs, fresh=fresh)
+        return self.watch(on_metrics, epochs)
+
+    def start(self, knobs: Knobs, *, fresh: bool = True) -> None:
+        """Begin a run and return at once; `watch` waits for its end."""
+        self._ask(message.Train.of(knobs, fresh), answer.Nothing)
+        self._line.events.clear()  # what came before the answer belongs to an earlier run
         self._stopped = False
-        return self._watch(epochs, on_metrics)
 
-    # ---- a run ----
+    def watch(self, on_metrics: Callable[[Metrics], object] | None = None, epochs: int = 0) -> Done:
+        """Wait for the end of the run that is under way, whoever began it.
 
-    def _watch(self, epochs: int, on_metrics: Callable[[Metrics], object] | None) -> Done:
+        epochs: how many it must come to, 0 if that is not known. Errors as `train`.
+        """
         reached = 0
         while True:
             try:
                 news = self._news()
             except LinkError as error:
                 raise LinkError(
-                    f"training broke off; the last that was heard of is epoch {reached} of"
-                    f" {epochs}: {error}"
+                    f"training broke off; the last that was heard of is epoch {reached}"
+                    f"{f' of {epochs}' if epochs else ''}: {error}"
                 ) from error
-            reached = max(reached, news.epoch)
+            if isinstance(news, Metrics | Done | State):
+                reached = max(reached, news.epoch)
             if isinstance(news, Done):
                 return self._judge(news, epochs)
             if isinstance(news, Metrics) and on_metrics is not None:
                 on_metrics(news)
 
-    def _news(self) -> Metrics | Done | State:
+    def stop(self) -> None:
+        """End the run, if there is one; weights stay as they are. Callable from `on_metrics`."""
+        self._ask(message.Stop(), answer.Nothing)
+        self._stopped = True
+
+    def pause(self) -> State:
+        """Hold the run between two updates; returns where it is. FirmwareError without a run."""
+        self._ask(message.Pause(True), answer.Nothing)
+        return self.status()
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        self._ask(message.Pause(False), answer.Nothing)
+
+    def step(self, count: int = 1) -> State:
+        """Go on for `count` updates, wait, and pause; returns where the run is then."""
+        self._ask(message.Step(count), answer.Nothing)
+        while (state := self._await(answer.Paused)) and state.state == 1:
+            pass
+        return state
+
+    def set(
+        self, *, rate: float | None = None, mix: int | None = None, report: int | None = None
+    ) -> None:
+        """Turn knobs of a run that is under way, or of the rows that will be learnt.
+
+        rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
+        report: metrics come after each `report`th epoch. Raises FirmwareError out of range.
+        """
+        for name, value in (("rate", rate), ("mix", mix), ("report", report)):
+            if value is not None:
+                self._ask(message.Knob.of(name, value), answer.Nothing)
+
+    def evaluate(self) -> Evaluation:
+        """The device's validation rows, with the weights as they are. Not while a run is on."""
+        self._ask(message.Evaluate(), answer.Nothing)
+        for _ in range(self._tries):
+            for event in self._until(answer.Evaluation):
+                if isinstance(event, Evaluation):
+                    return event
+            self._ask(message.Evaluate(), answer.Nothing)  # what it came to was lost
+        raise LinkError(f"the device on {self.link.name!r} evaluated, and that was always lost")
+
+    # ---- news ----
+
+    def _news(self) -> Message:
         """The next event, or after a silence how far the device says it is."""
-        event = self._take_event(self._silence)
+        event = self._event(self._silence)
         if event is not None:
             return event
         state = self.status()
         if not state.running:  # the end was lost; metrics that came meanwhile still go first
-            self._events.append(Done(state.epoch, state.step, state.crc32, state.error))
+            self._line.events.append(Done(state.epoch, state.step, state.crc32, state.error))
         return state
 
+    def _event(self, timeout: float) -> Message | None:
+        try:
+            event = self._line.next_event(timeout)
+        except LinkError as error:
+            self._reconnect(error)
+            return None
+        if isinstance(event, answer.Values):
+            self.values = self._read_values(event.data)
+            if self._on_values is not None:
+                self._on_values(self.values)
+        return event
+
+    def _await(self, kind: type[Message]) -> State:
+        """Where the device is, after an event of that kind or a silence. Other news are kept."""
+        self._until(kind)
+        return self.status()
+
+    def _until(self, kind: type[Message]) -> Sequence[Message]:
+        heard: list[Message] = []
+        while (event := self._event(self._silence)) is not None:
+            heard.append(event)
+            if isinstance(event, kind):
+                break
+        self._line.events.extendleft(
+            x for x in reversed(heard) if not isinstance(x, kind | answer.Values)
+        )
+        return heard
+
     def _judge(self, done: Done, epochs: int) -> Done:
+        of = f" of {epochs}" if epochs else ""
         if done.error:
             raise FirmwareError(
-                f"training ended in epoch {done.epoch + 1} of {epochs}:"
-                f" {message.error_text(done.error)}"
+                f"training ended in epoch {done.epoch + 1}{of}: {message.error_text(done.error)}"
             )
         if done.epoch < epochs and not self._stopped:
             raise FirmwareError(
-                f"training ended after epoch {done.epoch} of {epochs} although nothing was wrong;"
-                " the device restarted, or another program stopped it: train again"
+                f"training ended after epoch {done.epoch}{of} although nothing was wrong;"
+                " another program stopped it: train again"
             )
         return done
-
-    def _take_event(self, timeout: float) -> Metrics | Done | None:
-        deadline = time.monotonic() + timeout
-        while not self._events:
-            got = self._next_frame(deadline - time.monotonic())
-            if got is None:
-                return None
-            self._keep_event(got)
-        return self._events.popleft()
-
-    def _keep_event(self, got: frame.Frame) -> None:
-        if got.type not in (Metrics.TYPE, Done.TYPE):
-            return  # an answer that was given up on
-        ahead = 0 if self._next_event is None else (got.sequence - self._next_event) % 256
-        if ahead == 255:
-            return  # the last one once more
-        try:
-            event = (Metrics if got.type == Metrics.TYPE else Done).unpack(got.body)
-        except FirmwareError:
-            self.damaged += 1
-            return
-        self._events.append(event)
-        self.lost_events += ahead
-        self._next_event = (got.sequence + 1) % 256
-
-    # ---- weights ----
-
-    def _pull_all(self, info: Info) -> NDArray[np.float32]:
-        chunk = (info.payload - 4) // 4
-        weights = np.empty(info.parameters, np.float32)
-        for first in range(0, info.parameters, chunk):
-            count = min(chunk, info.parameters - first)
-            got = self._ask(message.Pull(first, count), message.Weights)
-            if (got.first, len(got.values)) != (first, count):
-                raise FirmwareError(
-                    f"asked for {count} weights from number {first}, the device on"
-                    f" {self.link.name!r} sent {len(got.values)} from {got.first}; run"
-                    " `tinydream build` and flash it"
-                )
-            weights[first : first + count] = got.values
-        return weights
 
     # ---- one request, one answer ----
 
     def _known(self) -> Info:
         return self.info or self.hello()
 
-    def _ask(self, request: Message, answer: type[A]) -> A:
-        found = self._exchange(request, answer, self._timeout, self._tries)
-        if found is None:
-            raise LinkError(
-                f"the device on {self.link.name!r} did not answer {type(request).__name__} in"
-                f" {self._tries} tries of {self._timeout:g} s{self._last_words()}; check cable and"
-                " power, allow more time with a longer timeout, then connect again"
-            )
+    def _ask(self, request: Message, kind: type[A], *, restarts: bool = False) -> A:
+        sequence = self._line.next_sequence()
+        while True:
+            try:
+                found = self._line.exchange(
+                    request, kind, self._timeout, self._tries, sequence=sequence
+                )
+            except Refused as refused:
+                if refused.error == HELLO_FIRST and not restarts:
+                    raise self._restarted() from refused
+                raise
+            except LinkError as error:
+                self._reconnect(error)
+                continue  # with the same sequence: what was done is not done again
+            if found is None:
+                raise LinkError(
+                    f"the device on {self.link.name!r} did not answer {type(request).__name__} in"
+                    f" {self._tries} tries of {self._timeout:g} s{self._line.last_words()}; check"
+                    " cable and power, allow more time with a longer timeout, then connect again"
+                )
+            return found
+
+    def _ask_all(self, requests: Sequence[Message], kind: type[A]) -> list[tuple[Message, A]]:
+        todo, found = list(requests), []
+        try:
+            for pair in self._line.exchange_all(todo, kind, self._timeout, self._tries):
+                found.append(pair)
+        except Refused as refused:
+            if refused.error == HELLO_FIRST:
+                raise self._restarted() from refused
+            raise
         return found
 
-    def _exchange(self, request: Message, answer: type[A], timeout: float, tries: int) -> A | None:
-        self._sequence = (self._sequence + 1) % 256
-        data = frame.encode(request.TYPE, self._sequence, request.pack())
-        for _ in range(tries):
-            self.link.write(data)
-            deadline = time.monotonic() + timeout
-            while (left := deadline - time.monotonic()) > 0:
-                got = self._next_frame(left)
-                found = None if got is None else self._match(got, request, answer)
-                if found is not None:
-                    return found
-        return None
+    def _restarted(self) -> FirmwareError:
+        self._line.forget_events()
+        self._channels = None
+        self.hello()
+        return FirmwareError(
+            f"the device on {self.link.name!r} restarted; what it had learnt and not saved is"
+            " lost: train again"
+        )
 
-    def _match(self, got: frame.Frame, request: Message, answer: type[A]) -> A | None:
-        ours = got.sequence == self._sequence
-        if ours and got.type == answer.TYPE:
-            return answer.unpack(got.body)
-        if ours and got.type == message.Failure.TYPE:
-            failure = message.Failure.unpack(got.body)
-            if failure.request == request.TYPE:
-                raise FirmwareError(
-                    f"the device on {self.link.name!r} refuses {request}:"
-                    f" {message.error_text(failure.error)}"
-                )
-        self._keep_event(got)
-        return None
-
-    def _next_frame(self, timeout: float) -> frame.Frame | None:
-        deadline = time.monotonic() + timeout
-        while not self._frames:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self._sort(self._decoder.flush())
-                return None
+    def _reconnect(self, error: LinkError) -> None:
+        """Wait until the port is there again and the same device answers."""
+        if self._reopen is None:
+            raise error
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline:
             try:
-                self._sort(self._decoder.feed(self.link.read(left)))
-            except LinkError:
-                self._sort(self._decoder.flush())  # last words of a device that died
+                self._line.replace(self._reopen())
+                tries = math.ceil(self._open_timeout / self._timeout)
+                if self._line.exchange(message.Status(), State, self._timeout, tries):
+                    return
+            except Refused as refused:
+                if refused.error == HELLO_FIRST:
+                    raise self._restarted() from refused
                 raise
-        return self._frames.popleft()
-
-    def _sort(self, items: list[frame.Item]) -> None:
-        for item in items:
-            if isinstance(item, frame.Frame):
-                self._frames.append(item)
-            elif isinstance(item, frame.Damage):
-                self.damaged += 1
-            else:
-                for line in filter(str.strip, item.text.splitlines()):
-                    self._last_line = line
-                    if self._on_log is not None:
-                        self._on_log(line)
-
-    def _last_words(self) -> str:
-        return f", and the text {self._last_line[:200]!r}" if self._last_line else ""
+            except LinkError:
+                time.sleep(0.2)
+        raise error

@@ -4,14 +4,15 @@ Pure: bytes in, bytes or records out. The same rules in C are td_frame.h.
 """
 
 import binascii
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["BODY_MAX", "Damage", "Decoder", "Frame", "Item", "Text", "encode"]
+__all__ = ["BODY_MAX", "OLD_HELLO", "Damage", "Decoder", "Frame", "Item", "Text", "encode"]
 
 BODY_MAX = 1024  # the largest body that any device may be built for
 _HEADER = 2
-_CRC = 2
+_CRC = 4
 _BLOCK = 254  # bytes that one COBS code can stand for
 
 
@@ -44,8 +45,11 @@ Item = Frame | Text | Damage
 def encode(type_: int, sequence: int, body: bytes = b"") -> bytes:
     """One frame, ready to be sent."""
     content = bytes((type_, sequence)) + body
-    crc = binascii.crc_hqx(content, 0xFFFF)
-    return b"\0" + _stuff(content + crc.to_bytes(_CRC, "little")) + b"\0"
+    return b"\0" + _stuff(content + zlib.crc32(content).to_bytes(_CRC, "little")) + b"\0"
+
+
+# a hello as protocols 1 and 2 had it, in a frame with their CRC-16: nothing of ours reads it
+OLD_HELLO = bytes.fromhex("00040101020326a300")
 
 
 class Decoder:
@@ -58,6 +62,7 @@ class Decoder:
         self._content_max = _HEADER + body_max + _CRC
         self._piece_max = self._content_max + self._content_max // _BLOCK + 1
         self._piece = bytearray()
+        self.old_protocol = 0  # that firmware with another checksum says it speaks
         self._too_long = False  # the rest up to the next zero is no frame either
 
     def feed(self, data: bytes) -> list[Item]:
@@ -87,6 +92,12 @@ class Decoder:
             self._too_long = True
             yield _text_or_damage(head)
 
+    def _look_for_old(self, content: bytes) -> None:
+        """Firmware of an earlier protocol that answers OLD_HELLO is worth a better sentence."""
+        crc = binascii.crc_hqx(content[:-2], 0xFFFF)
+        if content[0] == 0x81 and crc.to_bytes(2, "little") == content[-2:]:
+            self.old_protocol = int.from_bytes(content[2:4], "little")
+
     def _end(self) -> Iterator[Item]:
         if self._piece:
             piece = bytes(self._piece)
@@ -98,8 +109,8 @@ class Decoder:
         content = _unstuff(piece)
         if content is None or not _HEADER + _CRC <= len(content) <= self._content_max:
             return None
-        crc = binascii.crc_hqx(content[:-_CRC], 0xFFFF)
-        if crc.to_bytes(_CRC, "little") != content[-_CRC:]:
+        if zlib.crc32(content[:-_CRC]).to_bytes(_CRC, "little") != content[-_CRC:]:
+            self._look_for_old(content)
             return None
         return Frame(content[0], content[1], content[_HEADER:-_CRC])
 

@@ -1,5 +1,7 @@
-"""What host and device say to each other: one record per message, one table of all (SPEC.md)."""
+"""What a host says to a device: one record per request (SPEC.md, "Bridge")."""
 
+import functools
+import re
 import struct
 from dataclasses import astuple, dataclass
 from typing import ClassVar, Self
@@ -9,64 +11,68 @@ from numpy.typing import NDArray
 
 from tinydream import training
 from tinydream.errors import FirmwareError, InputError
+from tinydream.resources import firmware_folder
 
 __all__ = [
-    "ERRORS",
-    "MESSAGES",
     "PROTOCOL",
-    "Done",
-    "Failure",
+    "Channels",
+    "Erase",
+    "Evaluate",
+    "Health",
     "Hello",
-    "Info",
+    "Knob",
+    "Load",
     "Message",
-    "Metrics",
+    "Pause",
     "Pull",
+    "Push",
+    "Pushed",
     "Reset",
-    "Restarting",
-    "Started",
-    "State",
+    "Row",
+    "Rows",
+    "Save",
     "Status",
+    "Step",
     "Stop",
-    "Stopped",
     "Train",
-    "Weights",
+    "check_size",
     "error_text",
+    "errors",
 ]
 
-PROTOCOL = 2
+PROTOCOL = 3
 
-# td_error.def once more: a wheel and a source tree have it at different places; a test compares
-ERRORS = {
-    -1: ("TD_EARG", "an argument is out of range"),
-    -2: ("TD_EPLAN", "the plan is not valid"),
-    -3: ("TD_EFORMAT", "the plan was written for another format of tinydream"),
-    -4: ("TD_EARENA", "the arena is too small or not aligned to 4 bytes"),
-    -5: ("TD_ENOKERNEL", "the plan needs a kernel that this build left out"),
-    -6: ("TD_ENUMERIC", "a loss or a weight is not finite; a lower rate may help"),
-    -7: ("TD_ESTATE", "nothing is being trained; start first"),
-    -8: ("TD_EFRAME", "a frame is damaged or too long"),
-    -9: ("TD_EMESSAGE", "a message is not of the length or kind that SPEC.md gives"),
-    -10: ("TD_EBUSY", "training is under way; stop it first"),
-    -20: ("TD_ENOSTORAGE", "this board has no storage for weights"),
-    -21: ("TD_ESTORAGE", "the storage cannot be read, or does not hold what was written"),
-    -22: ("TD_ENOROOM", "the storage is too small for two copies of the weights"),
-    -23: ("TD_ENOTHING", "nothing has been saved"),
-    -24: (
-        "TD_EOTHERPLAN",
-        "what has been saved is another plan's; erase it first, or build that plan",
-    ),
-}
+
+@functools.cache
+def errors() -> dict[int, tuple[str, str]]:
+    """Name and sentence of every error of a device: the table that the core is compiled with."""
+    text = (firmware_folder() / "lib/tinydream/src/td_error.def").read_text(encoding="utf-8")
+    found = re.findall(r'^X\((\w+),\s*(-\d+), "(.*)"\)$', text, re.M)
+    return {int(number): (name, sentence) for name, number, sentence in found}
 
 
 def error_text(code: int) -> str:
     """An error of the device as name, number and sentence."""
-    name, sentence = ERRORS.get(code, ("an error", "this tinydream does not know it; is it older?"))
+    unknown = ("an error", "this tinydream does not know it; is it older?")
+    name, sentence = errors().get(code, unknown)
     return f"{name} ({code}): {sentence}"
+
+
+def check_size(name: str, got: int, least: int) -> None:
+    """Raise FirmwareError for a body that is shorter than SPEC.md gives."""
+    if got < least:
+        raise FirmwareError(
+            f"the device sent a {name} message of {got} bytes where SPEC.md gives {least};"
+            " its firmware is not of this tinydream: run `tinydream build` and flash it"
+        )
 
 
 @dataclass(frozen=True)
 class Message:
-    """A body of fixed fields; FORM is their layout as in `struct`, little-endian."""
+    """A body of fixed fields; FORM is their layout as in `struct`, little-endian.
+
+    What a body holds beyond them is of a later version, and not looked at.
+    """
 
     TYPE: ClassVar[int] = 0
     FORM: ClassVar[str] = "<"
@@ -81,20 +87,23 @@ class Message:
 
     @classmethod
     def unpack(cls, body: bytes) -> Self:
-        _check_size(cls.__name__, len(body), struct.calcsize(cls.FORM))
-        return cls(*struct.unpack(cls.FORM, body))
+        size = struct.calcsize(cls.FORM)
+        check_size(cls.__name__, len(body), size)
+        return cls(*struct.unpack(cls.FORM, body[:size]))
 
-
-# ---- requests ----
+    def halves(self) -> tuple["Message", ...]:
+        """The same asked in two, for a line too bad for long frames; itself if that cannot be."""
+        return (self,)
 
 
 @dataclass(frozen=True)
 class Hello(Message):
-    """Who are you?"""
+    """Who are you? A host draws its session at random, to be told from others."""
 
     TYPE: ClassVar[int] = 0x01
-    FORM: ClassVar[str] = "<H"
-    protocol: int = PROTOCOL
+    FORM: ClassVar[str] = "<HI"
+    protocol: int
+    session: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,12 @@ class Pull(Message):
     first: int
     count: int
 
+    def halves(self) -> tuple["Pull", ...]:
+        if self.count == 1:
+            return (self,)
+        near = self.count // 2
+        return Pull(self.first, near), Pull(self.first + near, self.count - near)
+
 
 @dataclass(frozen=True)
 class Status(Message):
@@ -151,59 +166,82 @@ class Reset(Message):
     TYPE: ClassVar[int] = 0x06
 
 
-# ---- answers ----
+@dataclass(frozen=True)
+class Health(Message):
+    """What has come and gone?"""
+
+    TYPE: ClassVar[int] = 0x07
 
 
 @dataclass(frozen=True)
-class Info(Message):
-    """What the firmware was built from, and for what."""
+class Pause(Message):
+    """Hold the run, or let it go on."""
 
-    TYPE: ClassVar[int] = 0x81
-    FORM: ClassVar[str] = "<HH8sIIH?"
-    protocol: int
-    format: int
-    digest: bytes
-    arena_bytes: int
-    parameters: int
-    payload: int
-    running: bool
-    board: str
-    tick_unit: str
+    TYPE: ClassVar[int] = 0x08
+    FORM: ClassVar[str] = "<?"
+    hold: bool
 
-    def pack(self) -> bytes:
-        *fields, board, unit = astuple(self)
-        texts = (text.encode() for text in (board, unit))
-        return struct.pack(self.FORM, *fields) + b"".join(bytes((len(t),)) + t for t in texts)
+
+@dataclass(frozen=True)
+class Step(Message):
+    """Go on for so many updates, then pause."""
+
+    TYPE: ClassVar[int] = 0x09
+    FORM: ClassVar[str] = "<I"
+    count: int
+
+
+@dataclass(frozen=True)
+class Knob(Message):
+    """Set the rate (1), the drawn rows with each learnt one (2), epochs a report (3)."""
+
+    TYPE: ClassVar[int] = 0x0A
+    FORM: ClassVar[str] = "<BI"
+    which: int
+    value: int
 
     @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        head = struct.calcsize(cls.FORM)
-        board, rest = _take_text(body[head:])
-        unit, rest = _take_text(rest)
-        _check_size(cls.__name__, len(body), len(body) - len(rest))
-        fields = *struct.unpack(cls.FORM, body[:head]), board, unit
-        return cls(*fields)
+    def of(cls, name: str, value: float) -> Self:
+        if name == "rate":
+            return cls(1, int(np.float32(value).view(np.uint32)))
+        return cls({"mix": 2, "report": 3}[name], int(value))
 
 
 @dataclass(frozen=True)
-class Started(Message):
-    """The run has begun."""
+class Channels(Message):
+    """How many channels are there, and what is number `index`?"""
 
-    TYPE: ClassVar[int] = 0x82
-
-
-@dataclass(frozen=True)
-class Stopped(Message):
-    """No run is under way; a `Done` follows if there was one."""
-
-    TYPE: ClassVar[int] = 0x83
+    TYPE: ClassVar[int] = 0x0B
+    FORM: ClassVar[str] = "<B"
+    index: int
 
 
 @dataclass(frozen=True, eq=False)
-class Weights(Message):
-    """Weights from number `first` on: float32, in the order of td.h."""
+class Row(Message):
+    """Numbers of a row from number `first` on; use: 0 predict, 1 judge, 2 learn."""
 
-    TYPE: ClassVar[int] = 0x84
+    TYPE: ClassVar[int] = 0x0C
+    FORM: ClassVar[str] = "<BH"
+    use: int
+    first: int
+    values: NDArray[np.float32]
+
+    def pack(self) -> bytes:
+        return struct.pack(self.FORM, self.use, self.first) + self.values.astype("<f4").tobytes()
+
+
+@dataclass(frozen=True)
+class Evaluate(Message):
+    """Look at all validation rows."""
+
+    TYPE: ClassVar[int] = 0x0D
+
+
+@dataclass(frozen=True, eq=False)
+class Push(Message):
+    """Take these weights, from number `first` on."""
+
+    TYPE: ClassVar[int] = 0x0E
     FORM: ClassVar[str] = "<I"
     first: int
     values: NDArray[np.float32]
@@ -211,84 +249,56 @@ class Weights(Message):
     def pack(self) -> bytes:
         return struct.pack(self.FORM, self.first) + self.values.astype("<f4").tobytes()
 
-    @classmethod
-    def unpack(cls, body: bytes) -> Self:
-        _check_size(cls.__name__, len(body), max(4, len(body) & ~3))
-        values = np.frombuffer(body[4:], "<f4").astype(np.float32)
-        return cls(struct.unpack(cls.FORM, body[:4])[0], values)
+    def halves(self) -> tuple["Push", ...]:
+        if len(self.values) == 1:
+            return (self,)
+        near = len(self.values) // 2
+        return Push(self.first, self.values[:near]), Push(self.first + near, self.values[near:])
 
 
 @dataclass(frozen=True)
-class State(Message):
-    """How far a run is, or how the last one ended. crc32 is of the weights, 0 while running."""
+class Pushed(Message):
+    """All weights have been pushed, and this is their CRC-32."""
 
-    TYPE: ClassVar[int] = 0x85
-    FORM: ClassVar[str] = "<?IIIh"
-    running: bool
-    epoch: int
-    step: int
+    TYPE: ClassVar[int] = 0x0F
+    FORM: ClassVar[str] = "<I"
     crc32: int
-    error: int
 
 
 @dataclass(frozen=True)
-class Restarting(Message):
-    """The device will restart now."""
+class Rows(Message):
+    """Send `count` bytes of the packed representatives from byte `first` on."""
 
-    TYPE: ClassVar[int] = 0x86
+    TYPE: ClassVar[int] = 0x10
+    FORM: ClassVar[str] = "<IH"
+    first: int
+    count: int
 
-
-# ---- events ----
-
-
-@dataclass(frozen=True)
-class Metrics(training.Metrics, Message):
-    """An epoch ended; ticks: spent training in it, in the port's tick unit."""
-
-    TYPE: ClassVar[int] = 0xC1
-    FORM: ClassVar[str] = "<IIIIfIIfIQ"
+    def halves(self) -> tuple["Rows", ...]:
+        if self.count == 1:
+            return (self,)
+        near = self.count // 2
+        return Rows(self.first, near), Rows(self.first + near, self.count - near)
 
 
 @dataclass(frozen=True)
-class Done(Message):
-    """A run has ended after `epoch` epochs and `step` updates; crc32 is of the weights."""
+class Save(Message):
+    """Keep the weights over a power cut."""
 
-    TYPE: ClassVar[int] = 0xC2
-    FORM: ClassVar[str] = "<IIIh"
-    epoch: int
-    step: int
-    crc32: int
-    error: int
+    TYPE: ClassVar[int] = 0x11
 
 
 @dataclass(frozen=True)
-class Failure(Message):
-    """The device refuses a request of type `request`."""
+class Load(Message):
+    """Take what was saved; with `run`, the run that was under way as well."""
 
-    TYPE: ClassVar[int] = 0xFF
-    FORM: ClassVar[str] = "<hB"
-    error: int
-    request: int
-
-
-_REQUESTS: tuple[type[Message], ...] = (Hello, Train, Stop, Pull, Status, Reset)
-_ANSWERS: tuple[type[Message], ...] = (Info, Started, Stopped, Weights, State, Restarting)
-_EVENTS: tuple[type[Message], ...] = (Metrics, Done, Failure)
-MESSAGES = {kind.TYPE: kind for kind in (*_REQUESTS, *_ANSWERS, *_EVENTS)}
+    TYPE: ClassVar[int] = 0x12
+    FORM: ClassVar[str] = "<?"
+    run: bool
 
 
-# ---- bytes ----
+@dataclass(frozen=True)
+class Erase(Message):
+    """Forget what was saved."""
 
-
-def _check_size(name: str, got: int, wanted: int) -> None:
-    if got != wanted:
-        raise FirmwareError(
-            f"the device sent a {name} message of {got} bytes where SPEC.md gives {wanted};"
-            " its firmware is not of this tinydream: run `tinydream build` and flash it"
-        )
-
-
-def _take_text(data: bytes) -> tuple[str, bytes]:
-    size = data[0] if data else 0
-    _check_size("Info", len(data[1 : 1 + size]) + bool(data), 1 + size)
-    return data[1 : 1 + size].decode(errors="replace"), data[1 + size :]
+    TYPE: ClassVar[int] = 0x13

@@ -48,6 +48,11 @@ int td_port_read(uint8_t *data, int size)
     return moved(count);
 }
 
+int td_port_room(void)
+{
+    return 4096; // what every pipe and terminal of POSIX systems holds
+}
+
 int td_port_write(const uint8_t *data, int size)
 {
     return moved(write(STDOUT_FILENO, data, (size_t)size));

@@ -2,7 +2,7 @@
 // td.h - train a small network on a microcontroller, from rows it dreams.
 //
 // The order of this file is the order in which people need it:
-//   1. results and errors   2. the plan   3. training   4. prediction   5. rows   6. numbers
+//   1. results and errors   2. the plan   3. training   4. prediction   5. a row at a time   6. rows   7. numbers
 //
 // Rules that hold everywhere: no heap, no globals, no recursion, no libm, no double. The caller owns all
 // memory. Functions return 0 when done, a positive number for "more", a negative TD_E... for an error.
@@ -240,7 +240,40 @@ void td_train_stop(td_train_t *train);
 // negative error. May be called between steps.
 TD_MUST_CHECK int td_predict(td_train_t *train, const float *raw, float *out);
 
-// ---- 5. rows ----
+// ---- 5. a row at a time: from a host, or from the firmware's own sensor ----
+
+// How far a row has been taken. Begins as {0}; its fields are td's.
+typedef struct {
+    uint32_t taken;         // numbers so far
+    uint16_t column, input; // of them kept columns; scaled inputs so far
+    uint32_t label;
+} td_row_t;
+
+// Takes the next number of a row: raw_columns in raw units (NaN: missing), then, to judge it or to learn from it, its
+// class, or its targets in raw units. Until the row has been used nothing else may train, predict or evaluate.
+// TD_EARG: there is no such class, a target is not finite, or the row has all its numbers.
+TD_MUST_CHECK int td_row_put(td_train_t *train, td_row_t *row, float value);
+
+// Numbers of a row with its class or targets.
+uint32_t td_row_numbers(const td_plan_t *plan);
+
+// As td_predict, for the row that was put. The outputs lie in train->activations until something else happens:
+// *out points there (out may be NULL).
+TD_MUST_CHECK int td_row_predict(td_train_t *train, const td_row_t *row, const float **out);
+
+// The loss of a row with its class or targets. Returns 1 when the class is right, 0 when not or for targets.
+TD_MUST_CHECK int td_row_judge(td_train_t *train, const td_row_t *row, float *loss);
+
+// The same, and learns: one batch of this row and then of `drawn` rows of the stream, which keep what was learnt before
+// from being forgotten. At the rate and in the stream of the run that is under way, or of the last one. An epoch's
+// rows, loss and metrics do not count it. TD_ESTATE before the first run; TD_ENUMERIC: the weights stay, a run goes on.
+TD_MUST_CHECK int td_row_learn(td_train_t *train, const td_row_t *row, uint32_t drawn, float *loss);
+
+// Looks at as many validation rows as a batch has, while no run is under way: 0 go on, 1 that were all, and valid_rows,
+// valid_correct and valid_loss are filled, the rest is 0. TD_EBUSY in a run, TD_EARG for a plan without such rows.
+TD_MUST_CHECK int td_evaluate(td_train_t *train, td_metrics_t *metrics);
+
+// ---- 6. rows ----
 
 // Draws row number `position` of `pass` from the stream of `seed`: rows->columns numbers and a label.
 // The stream that training uses, one row at a time; for hosts and tests. `order` comes from td_rows_order.
@@ -251,7 +284,7 @@ void td_rows_draw(const td_rows_t *rows, uint32_t seed, uint32_t pass, uint32_t 
 // One raw row to network inputs: (raw_columns) in, (outputs) out.
 void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x);
 
-// ---- 6. numbers (SPEC.md, "Numbers"): the same bits on every target ----
+// ---- 7. numbers (SPEC.md, "Numbers"): the same bits on every target ----
 
 float td_exp(float x);      // within 2 ulp; 0 below -87, the largest power below overflow above 88
 float td_log(float x);      // within 2 ulp for normal x > 0; no number stays no number

@@ -95,6 +95,17 @@
 #define TD_WITH_EXPANSION 1
 #endif
 
+// what a node offers beside training: a host is told what is left out
+#ifndef TD_WITH_LEARN // rows that somebody has are judged and learnt, one at a time
+#define TD_WITH_LEARN 1
+#endif
+#ifndef TD_WITH_PUSH // weights of the host's
+#define TD_WITH_PUSH 1
+#endif
+#ifndef TD_WITH_CHANNELS // numbers of the firmware's own
+#define TD_WITH_CHANNELS 1
+#endif
+
 // rows that kernels take together: 1 (small), 4 (fast), 8 (a host's own); never a matter of bits
 #ifndef TD_TILE
 #define TD_TILE 4

@@ -1,18 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "td_frame.h"
 
-enum { HEADER = 2, CRC = 2, BLOCK_FULL = 0xFF };
-
-uint16_t td_frame_crc16(uint16_t crc, const uint8_t *data, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        // the polynomial has three taps, so eight shifts fold into these four
-        uint32_t x = (uint32_t)(crc >> 8) ^ data[i];
-        x ^= x >> 4;
-        crc = (uint16_t)(((uint32_t)crc << 8) ^ (x << 12) ^ (x << 5) ^ x);
-    }
-    return crc;
-}
+enum { HEADER = 2, CRC = 4, BLOCK_FULL = 0xFF };
 
 uint32_t td_frame_crc32(uint32_t crc, const uint8_t *data, size_t size)
 {
@@ -69,17 +58,15 @@ static void stuff(td_frame_writer_t *writer, uint8_t byte)
 
 void td_frame_put(td_frame_writer_t *writer, const uint8_t *data, size_t size)
 {
-    writer->crc = td_frame_crc16(writer->crc, data, size);
+    writer->crc = td_frame_crc32(writer->crc, data, size);
     for (size_t i = 0; i < size; i++)
         stuff(writer, data[i]);
 }
 
 void td_frame_put_u(td_frame_writer_t *writer, uint32_t value, int bytes)
 {
-    for (int i = 0; i < bytes; i++) {
-        uint8_t byte = (uint8_t)(value >> (8 * i));
-        td_frame_put(writer, &byte, 1);
-    }
+    uint8_t data[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24)};
+    td_frame_put(writer, data, (size_t)bytes);
 }
 
 void td_frame_begin(td_frame_writer_t *writer, uint8_t *data, uint16_t size, uint8_t type, uint8_t sequence)
@@ -87,7 +74,7 @@ void td_frame_begin(td_frame_writer_t *writer, uint8_t *data, uint16_t size, uin
     writer->data = data;
     writer->size = size;
     writer->at = 0;
-    writer->crc = 0xFFFF;
+    writer->crc = 0;
     writer->overflow = 0;
     emit(writer, 0);
     open_block(writer);
@@ -135,8 +122,9 @@ static int is_good(const td_frame_reader_t *reader)
     if (reader->bad || reader->left != 0 || reader->size < HEADER + CRC)
         return 0;
     const uint8_t *end = reader->data + reader->size - CRC;
-    uint16_t crc = td_frame_crc16(0xFFFF, reader->data, (size_t)reader->size - CRC);
-    return end[0] == (uint8_t)crc && end[1] == (uint8_t)(crc >> 8);
+    uint32_t crc = td_frame_crc32(0, reader->data, (size_t)reader->size - CRC);
+    return end[0] == (uint8_t)crc && end[1] == (uint8_t)(crc >> 8) && end[2] == (uint8_t)(crc >> 16) &&
+           end[3] == (uint8_t)(crc >> 24);
 }
 
 int td_frame_feed(td_frame_reader_t *reader, uint8_t byte)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_frame.h - frames on a serial line (SPEC.md, "Bridge"): 0x00, COBS of (type, sequence, body, CRC-16), 0x00.
+// td_frame.h - frames on a serial line (SPEC.md, "Bridge"): 0x00, COBS of (type, sequence, body, CRC-32), 0x00.
 //
 // No buffer is larger than one frame, no byte is looked at twice. A zero byte always ends a frame, so the line is
 // in step again at the next one, whatever was lost or invented before it.
@@ -16,11 +16,8 @@ extern "C" {
 #endif
 
 // longest content (type, sequence, body, CRC) and longest frame with its COBS codes and both zeros
-#define TD_FRAME_CONTENT_MAX (TD_PAYLOAD_MAX + 4)
+#define TD_FRAME_CONTENT_MAX (TD_PAYLOAD_MAX + 6)
 #define TD_FRAME_MAX (TD_FRAME_CONTENT_MAX + TD_FRAME_CONTENT_MAX / 254 + 3)
-
-// CRC-16: polynomial 0x1021, not reflected; start with 0xFFFF. About 8 operations a byte, no table.
-uint16_t td_frame_crc16(uint16_t crc, const uint8_t *data, size_t size);
 
 // CRC-32 as in zlib; start with 0, go on with what was returned. 64 bytes of table.
 uint32_t td_frame_crc32(uint32_t crc, const uint8_t *data, size_t size);
@@ -31,7 +28,7 @@ typedef struct {
     uint8_t *data;          // the caller's
     uint16_t size, at;
     uint16_t code_at;       // where the code of the open COBS block stands
-    uint16_t crc;
+    uint32_t crc;
     uint8_t overflow;
 } td_frame_writer_t;
 

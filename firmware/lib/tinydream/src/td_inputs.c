@@ -38,25 +38,29 @@ static void take(const td_inputs_t *inputs, uint32_t k, float value, float *x)
         x[o] += value * (float)((int32_t)td_bits(inputs->codes, at, bits) - zero);
 }
 
+void td_inputs_take(const td_inputs_t *inputs, td_row_t *row, float value, float *x)
+{
+    uint32_t c, o, codes;
+    for (o = 0; row->taken == 0 && o < inputs->outputs; o++)
+        x[o] = 0.0f;
+    if (is_kept(inputs, row->taken)) {
+        codes = TD_WITH_EXPANSION && inputs->expand ? inputs->expand[row->column] : 0;
+        row->column++;
+        if (codes < 2)
+            take(inputs, row->input++, value, x);
+        for (c = 0; codes > 1 && c < codes; c++)
+            take(inputs, row->input++, value != value ? value : value == (float)c ? 1.0f : 0.0f, x);
+    }
+    row->taken++;
+    for (o = 0; TD_WITH_PROJECTION && inputs->codes && row->taken == inputs->raw_columns && o < inputs->outputs; o++)
+        x[o] = clamped(x[o] * td_f8(inputs->code_scale[o]));
+}
+
 void td_inputs_apply(const td_inputs_t *inputs, const float *raw, float *x)
 {
-    uint32_t j, c, o, k = 0, column = 0;
-    for (o = 0; o < inputs->outputs; o++)
-        x[o] = 0.0f;
-    for (j = 0; j < inputs->raw_columns; j++) {
-        float value = raw[j];
-        uint32_t codes;
-        if (!is_kept(inputs, j))
-            continue;
-        codes = TD_WITH_EXPANSION && inputs->expand ? inputs->expand[column] : 0;
-        column++;
-        if (codes < 2)
-            take(inputs, k++, value, x);
-        for (c = 0; codes > 1 && c < codes; c++)
-            take(inputs, k++, value != value ? value : value == (float)c ? 1.0f : 0.0f, x);
-    }
-    for (o = 0; TD_WITH_PROJECTION && inputs->codes && o < inputs->outputs; o++)
-        x[o] = clamped(x[o] * td_f8(inputs->code_scale[o]));
+    td_row_t row = {0, 0, 0, 0};
+    while (row.taken < inputs->raw_columns)
+        td_inputs_take(inputs, &row, raw[row.taken], x);
 }
 
 // ---- checks, once at the door ----

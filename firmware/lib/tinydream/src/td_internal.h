@@ -97,6 +97,11 @@ static inline uint32_t td_bits(const uint8_t *bits, uint32_t at, uint32_t width)
 
 // td_inputs.c
 int td_inputs_check(const td_inputs_t *inputs);
+void td_inputs_take(const td_inputs_t *inputs, td_row_t *row, float value, float *x);
+
+// td_train.c: the next n rows of the stream, forward and backward; what a batch's gradients are multiplied with
+int td_train_slice(td_train_t *train, uint32_t n);
+float td_train_scale(const td_train_t *train, uint32_t rows);
 
 // td_rows.c
 uint32_t td_rows_pick(const td_rows_t *rows, const uint32_t order[TD_ORDER], uint32_t position);

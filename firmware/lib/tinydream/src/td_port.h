@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_port.h - what a board must offer: eight functions. A new port is a copy of port/template.
+// td_port.h - what a board must offer: nine functions. A new port is a copy of port/template.
 #ifndef TD_PORT_H
 #define TD_PORT_H
 
@@ -10,6 +10,9 @@ void td_port_init(void);
 
 // Takes up to `size` received bytes and returns how many there were; 0 is fine. Never blocks.
 int td_port_read(uint8_t *data, int size);
+
+// Received bytes that are kept while nobody takes them: 64 or more. The host never has more than that on its way.
+int td_port_room(void);
 
 // Hands over up to `size` bytes and returns how many were taken; 0 is fine. Never blocks for long.
 int td_port_write(const uint8_t *data, int size);

@@ -138,6 +138,7 @@ void td_train_stop(td_train_t *train)
 #if TD_WITH_VALIDATION
     if (train->running)
         td_valid_restore(train);
+    train->valid_row = 0;
 #endif
     train->running = 0;
 }
@@ -186,7 +187,7 @@ static TD_APART int judge_slice(td_train_t *train, float *outputs, uint32_t n)
     return train->loss - train->loss != 0.0f ? TD_ENUMERIC : 0; // infinite, or no number
 }
 
-static int train_slice(td_train_t *train, uint32_t n)
+int td_train_slice(td_train_t *train, uint32_t n)
 {
     uint32_t i;
     int code;
@@ -198,7 +199,7 @@ static int train_slice(td_train_t *train, uint32_t n)
 }
 
 // what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
-static TD_APART float gradient_scale(const td_train_t *train, uint32_t rows)
+TD_APART float td_train_scale(const td_train_t *train, uint32_t rows)
 {
     float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
     uint32_t i;
@@ -241,14 +242,14 @@ static int train_batch(td_train_t *train, uint32_t batch)
     int code = 0;
     while (left > 0 && code == 0) {
         uint32_t n = left < train->plan->slice ? left : train->plan->slice;
-        code = train_slice(train, n);
+        code = td_train_slice(train, n);
         left -= n;
     }
     if (code != 0 || td_gradients(train) == NULL)
         return code;
     if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)))
         return TD_ENUMERIC;
-    td_update(train, gradient_scale(train, batch));
+    td_update(train, td_train_scale(train, batch));
     return 0;
 }
 

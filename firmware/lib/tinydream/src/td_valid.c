@@ -112,6 +112,23 @@ int td_valid_judge(td_train_t *train, td_metrics_t *metrics)
     return train->knobs.patience != 0 && train->epoch - train->best_epoch >= train->knobs.patience;
 }
 
+int td_evaluate(td_train_t *train, td_metrics_t *metrics)
+{
+    static const td_metrics_t nothing;
+    if (train == NULL || metrics == NULL || train->plan->valid_count == 0)
+        return TD_EARG;
+    if (train->running)
+        return TD_EBUSY;
+    if (td_valid_step(train) == 0)
+        return 0;
+    *metrics = nothing;
+    metrics->valid_rows = train->plan->valid_count;
+    metrics->valid_correct = train->valid_correct;
+    metrics->valid_loss = train->valid_loss / (float)train->plan->valid_count;
+    train->valid_row = 0;
+    return 1;
+}
+
 void td_valid_restore(td_train_t *train)
 {
     if (train->best != NULL && train->best_epoch != 0)
@@ -123,5 +140,10 @@ int td_valid_check(const td_plan_t *plan)
     if (plan->valid_count == 0)
         return plan->keep_best ? TD_EPLAN : 0;
     return TD_ENOKERNEL;
+}
+
+int td_evaluate(td_train_t *train, td_metrics_t *metrics)
+{
+    return train == NULL || metrics == NULL || train->plan->valid_count == 0 ? TD_EARG : TD_ENOKERNEL;
 }
 #endif

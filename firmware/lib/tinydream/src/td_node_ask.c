@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+// td_node_ask.c - what a host may ask, what it may not, and what it is answered (SPEC.md, "Requests").
+#include "td_node_wire.h"
+
+enum { HELLO = 1, TRAIN, STOP, PULL, STATUS, RESET, INFO, PAUSE, STEP, KNOB, CHANNELS, ROW, EVALUATE, PUSH, PUSHED, ROWS, SAVE, LOAD, ERASE, LAST = ERASE };
+enum { PREDICT = 0, JUDGE = 1, LEARN = 2 };          // what a row is for
+enum { RATE = 1, MIX = 2, REPORT = 3 };              // knobs of a run that is under way
+enum { FRESH = 33, HELLO_BYTES = 36, TEXT_MAX = (TD_PAYLOAD_MAX - HELLO_BYTES) / 2, PULL_MAX = (TD_PAYLOAD_MAX - 4) / 4 };
+
+// What stands before a request: it does something, and is not done twice; no run or evaluation may be under way; the
+// weights must be whole; it may come although the plan cannot be trained.
+enum { ACTS = 1, IDLE = 2, WHOLE = 4, ALWAYS = 8 };
+
+static const struct {
+    uint8_t bytes, needs;   // least bytes of a body; what is longer is of a later protocol, and not looked at
+} rules[LAST + 1] = {
+    [HELLO] = {6, ALWAYS},    [TRAIN] = {34, ACTS | IDLE}, [STOP] = {0, ACTS},
+    [PULL] = {6, 0},          [STATUS] = {0, 0},           [RESET] = {0, ACTS | ALWAYS},
+    [INFO] = {0, ALWAYS},     [PAUSE] = {1, ACTS},         [STEP] = {4, ACTS},
+    [KNOB] = {5, ACTS},       [CHANNELS] = {1, 0},         [ROW] = {3, ACTS | WHOLE},
+    [EVALUATE] = {0, ACTS | IDLE | WHOLE},                 [PUSH] = {4, ACTS | IDLE},
+    [PUSHED] = {4, ACTS | IDLE},                           [ROWS] = {6, 0},
+    [SAVE] = {0, ACTS | WHOLE}, [LOAD] = {1, ACTS},        [ERASE] = {0, ACTS},
+};
+
+// ---- answers ----
+
+static void put_text(td_frame_writer_t *writer, const char *text, int most)
+{
+    int size = 0;
+    while (size < most && text[size] != 0)
+        size++;
+    td_frame_put_u(writer, (uint32_t)size, 1);
+    td_frame_put(writer, (const uint8_t *)text, (size_t)size);
+}
+
+static uint8_t state_of(const td_node_t *node)
+{
+    return (uint8_t)(node->judging ? 3 : !node->train.running ? 0 : node->paused ? 2 : 1);
+}
+
+static void put_hello(td_node_t *node, td_frame_writer_t *writer)
+{
+    td_frame_put_u(writer, TD_PROTOCOL, 2);
+    td_frame_put_u(writer, node->plan->format, 2);
+    td_frame_put(writer, node->plan->digest, sizeof node->plan->digest);
+    td_frame_put_u(writer, (uint32_t)node->arena_bytes, 4);
+    td_frame_put_u(writer, node->plan->parameters, 4);
+    td_frame_put_u(writer, TD_PAYLOAD_MAX, 2);
+    td_frame_put_u(writer, (uint32_t)td_port_room(), 2);
+    td_frame_put_u(writer, node->boot, 4);
+    td_frame_put_u(writer, TD_WITH_LEARN | TD_WITH_PUSH << 1 | TD_WITH_CHANNELS << 2 | TD_WITH_VALIDATION << 3, 4);
+    td_frame_put_u(writer, state_of(node), 1);
+    put_text(writer, node->plan->board, TEXT_MAX);
+    put_text(writer, td_port_tick_unit(), TEXT_MAX);
+}
+
+static void put_info(td_node_t *node, td_frame_writer_t *writer)
+{
+    static const uint8_t kernels[] = {
+        TD_WITH_SGD, TD_WITH_ADAM, TD_WITH_CROSS_ENTROPY, TD_WITH_MSE, TD_WITH_BCE, TD_WITH_HUBER, TD_WITH_RELU6,
+        TD_WITH_LEAKY_RELU, TD_WITH_TANH, TD_WITH_SIGMOID, TD_WITH_GRADIENTS, TD_WITH_DESCENT, TD_WITH_FREEZING,
+        TD_WITH_VALIDATION, TD_WITH_DEVIATION, TD_WITH_FACTORS, TD_WITH_TRANSFORM, TD_WITH_MOMENTUM, TD_WITH_CLIP,
+        TD_WITH_DECAY, TD_WITH_SOFT, TD_WITH_SPREAD, TD_WITH_GRIDS, TD_WITH_PROJECTION, TD_WITH_EXPANSION};
+    uint64_t ticks = td_port_ticks();
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < sizeof kernels; i++)
+        bits |= (uint32_t)kernels[i] << i;
+    td_frame_put_u(writer, (uint32_t)ticks, 4);
+    td_frame_put_u(writer, (uint32_t)(ticks >> 32), 4);
+    td_frame_put_u(writer, sizeof *node, 4);
+    td_frame_put_u(writer, bits, 4);
+    td_frame_put_u(writer, TD_TILE, 1);
+    td_frame_put_u(writer, node->counters.in, 4);
+    td_frame_put_u(writer, node->counters.damaged, 4);
+    td_frame_put_u(writer, node->counters.out, 4);
+    td_frame_put_u(writer, node->counters.dropped, 4);
+    td_frame_put_u(writer, node->counters.learnt, 4);
+}
+
+static void put_weights(td_node_t *node, td_frame_writer_t *writer, uint32_t first, uint32_t count)
+{
+    td_frame_put_u(writer, first, 4);
+    for (uint32_t i = 0; i < count; i++)
+        td_put_f32(writer, node->train.weights[first + i]);
+}
+
+static void put_state(td_node_t *node, td_frame_writer_t *writer)
+{
+    int still = !node->train.running;
+    td_frame_put_u(writer, state_of(node), 1);
+    td_frame_put_u(writer, node->train.epoch, 4);
+    td_frame_put_u(writer, node->train.step, 4);
+    td_frame_put_u(writer, still && !node->dirty ? td_node_crc(node) : 0, 4);
+    td_frame_put_u(writer, (uint16_t)(still && node->dirty ? TD_EDIRTY : node->error), 2);
+}
+
+static void put_channels(td_node_t *node, td_frame_writer_t *writer, uint32_t first)
+{
+    uint32_t count = 0;
+#if TD_WITH_CHANNELS
+    const td_channel_t *channel = node->channels, *wanted = NULL;
+    for (; channel; channel = channel->next)
+        wanted = count++ == first ? channel : wanted;
+    td_frame_put_u(writer, count, 1);
+    if (wanted) {
+        td_frame_put_u(writer, wanted->type, 1);
+        put_text(writer, wanted->name, TEXT_MAX);
+        put_text(writer, wanted->unit, TEXT_MAX);
+    }
+#else
+    td_frame_put_u(writer, count, 1);
+#endif
+    (void)node, (void)first;
+}
+
+// of a prediction the outputs lie where they were computed
+static void put_row(td_node_t *node, td_frame_writer_t *writer, const uint8_t *body)
+{
+    uint32_t count = body[0] == PREDICT && node->row.taken == node->plan->inputs.raw_columns ? td_net_outputs(node->plan) : 0;
+    td_frame_put_u(writer, (uint32_t)node->result, 4);
+    td_put_f32(writer, node->loss);
+    for (uint32_t i = 0; i < count && i < TD_PAYLOAD_MAX / 4 - 2; i++)
+        td_put_f32(writer, node->outputs[i]);
+}
+
+static void answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body)
+{
+    td_frame_writer_t writer;
+    td_node_begin(node, &writer, (uint8_t)(type + TD_ANSWER), sequence);
+    switch (type) {
+    case HELLO: put_hello(node, &writer); break;
+    case PULL: put_weights(node, &writer, td_get_u32(body), td_get_u16(body + 4)); break;
+    case STATUS: put_state(node, &writer); break;
+    case INFO: put_info(node, &writer); break;
+    case CHANNELS: put_channels(node, &writer, body[0]); break;
+    case ROW: put_row(node, &writer, body); break;
+    case ROWS:
+        td_frame_put_u(&writer, td_get_u32(body), 4);
+        td_frame_put(&writer, node->plan->rows.bits + td_get_u32(body), td_get_u16(body + 4));
+        break;
+    default: break;
+    }
+    td_node_end(node, &writer);
+}
+
+static void refuse(td_node_t *node, uint8_t type, uint8_t sequence, int error)
+{
+    td_frame_writer_t writer;
+    td_node_begin(node, &writer, TD_ERROR, sequence);
+    td_frame_put_u(&writer, (uint16_t)error, 2);
+    td_frame_put_u(&writer, type, 1);
+    td_node_end(node, &writer);
+}
+
+// ---- requests that do something ----
+
+static int start(td_node_t *node, const uint8_t *body)
+{
+    td_knobs_t knobs = {
+        .seed = td_get_u32(body + 4),
+        .epochs = td_get_u32(body + 8),
+        .epoch_rows = td_get_u32(body + 12),
+        .rate = td_get_f32(body + 16),
+        .schedule = body[20],
+        .every = td_get_u32(body + 21),
+        .factor = td_get_f32(body + 25),
+        .patience = td_get_u32(body + 29),
+    };
+    if (body[FRESH] > 1)
+        return TD_EARG;
+    if (node->dirty && !body[FRESH])
+        return TD_EDIRTY;
+    // started twice, so that knobs that are refused leave the weights alone
+    int result = td_train_start(&node->train, &knobs);
+    if (result == 0 && body[FRESH])
+        result = td_train_init(&node->train, node->plan, node->arena, node->arena_bytes, td_get_u32(body));
+    if (result == 0 && body[FRESH])
+        result = td_train_start(&node->train, &knobs);
+    if (result == 0)
+        node->paused = node->dirty = 0;
+    node->ticks = node->steps = 0;
+    node->row.taken = 0;
+    return result;
+}
+
+static int stop(td_node_t *node)
+{
+    if (node->train.running) {
+        td_train_stop(&node->train);
+        node->error = 0;
+        node->tell |= TELL_DONE;
+    }
+    node->paused = 0;
+    return 0;
+}
+
+// A pause, its end, or so many steps and then a pause.
+static int pause_or_go(td_node_t *node, int pause, uint32_t steps)
+{
+    if (!node->train.running)
+        return TD_ESTATE;
+    node->paused = (uint8_t)pause;
+    node->steps = steps;
+    return 0;
+}
+
+// A device that has never been told to train can be told a rate, and learns rows of the host's from then on.
+static int set_rate(td_node_t *node, float rate)
+{
+    td_knobs_t knobs = {.epochs = 1, .rate = rate};
+    if (!(rate > 0.0f && rate <= 1e6f))
+        return TD_EARG;
+    if (node->train.knobs.epochs == 0) {
+        if (td_train_start(&node->train, &knobs) != 0)
+            return TD_EARG;
+        td_train_stop(&node->train);
+    }
+    node->train.knobs.rate = node->train.rate = rate;
+    return 0;
+}
+
+static int set_knob(td_node_t *node, uint8_t knob, const uint8_t *value)
+{
+    uint32_t number = td_get_u32(value);
+    if (knob == RATE)
+        return set_rate(node, td_get_f32(value));
+    if (knob == MIX && number <= 0xffff)
+        node->mix = number;
+    else if (knob == REPORT && number > 0)
+        node->report = number;
+    else
+        return TD_EARG;
+    return 0;
+}
+
+// A piece of a row; the last one predicts, judges or learns.
+static int take_row(td_node_t *node, const uint8_t *body, uint32_t count)
+{
+    const td_plan_t *plan = node->plan;
+    uint32_t use = body[0], first = td_get_u16(body + 1), all = plan->inputs.raw_columns;
+    int result = 0;
+    if (use != PREDICT)
+        all = td_row_numbers(plan);
+    if (use > (TD_WITH_LEARN ? LEARN : PREDICT))
+        return use > LEARN ? TD_EARG : TD_EUNSUPPORTED;
+    if (first == 0)
+        node->row.taken = node->row.column = node->row.input = 0;
+    if (first != node->row.taken || count == 0 || count > all - first)
+        return TD_EARG;
+    if (node->judging || (td_node_is_training(node) && count < all)) // a step would overwrite the first pieces
+        return TD_EBUSY;
+    for (uint32_t i = 0; i < count && result == 0; i++)
+        result = td_row_put(&node->train, &node->row, td_get_f32(body + 3 + 4 * i));
+    if (result != 0 || node->row.taken < all)
+        return result;
+    node->loss = 0.0f;
+#if TD_WITH_LEARN
+    if (use == LEARN) {
+        result = td_row_learn(&node->train, &node->row, node->mix, &node->loss);
+        node->counters.learnt += result >= 0;
+        return result;
+    }
+    if (use == JUDGE)
+        return td_row_judge(&node->train, &node->row, &node->loss);
+#endif
+    return td_row_predict(&node->train, &node->row, &node->outputs);
+}
+
+// From its first piece on the weights are neither the old nor the new ones; a second copy would cost their RAM again.
+static int push(td_node_t *node, const uint8_t *body, uint32_t count)
+{
+    float *weights = node->train.weights;
+    uint32_t first = td_get_u32(body), all = node->plan->parameters;
+    if (count < 1 || first >= all || count > all - first)
+        return TD_EARG;
+    for (uint32_t i = 0; i < count; i++) {
+        float value = td_get_f32(body + 4 + 4 * i);
+        if (td_net_is_wild(&value, 1))
+            return TD_EARG;
+    }
+    node->dirty = 1;
+    for (uint32_t i = 0; i < count; i++)
+        weights[first + i] = td_get_f32(body + 4 + 4 * i) + 0.0f; // there is no -0
+    return 0;
+}
+
+static int pushed(td_node_t *node, uint32_t crc)
+{
+    if (td_node_crc(node) != crc)
+        return TD_EDIRTY;
+    node->dirty = 0;
+    return 0;
+}
+
+// What a request changes; a repeated one does not come here.
+static int act(td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size)
+{
+    switch (type) {
+    case TRAIN: return start(node, body);
+    case STOP: return stop(node);
+    case RESET: node->restart = 1; return 0;
+    case PAUSE: return body[0] > 1 ? TD_EARG : pause_or_go(node, body[0], 0);
+    case STEP: return td_get_u32(body) == 0 ? TD_EARG : pause_or_go(node, 0, td_get_u32(body));
+    case KNOB: return set_knob(node, body[0], body + 1);
+    case ROW: return take_row(node, body, (size - 3) / 4);
+    case EVALUATE:
+        if (node->plan->valid_count == 0)
+            return TD_EARG;
+        node->judging = 1;
+        node->row.taken = 0;
+        return 0;
+    case PUSH: return TD_WITH_PUSH ? push(node, body, (size - 4) / 4) : TD_EUNSUPPORTED;
+    case PUSHED: return TD_WITH_PUSH ? pushed(node, td_get_u32(body)) : TD_EUNSUPPORTED;
+    default: return TD_ENOSTORAGE;
+    }
+}
+
+// ---- the door ----
+
+// a range of what there is, as much as a frame holds
+static int check_range(const uint8_t *body, uint32_t most, uint32_t all)
+{
+    uint32_t first = td_get_u32(body), count = td_get_u16(body + 4);
+    return count < 1 || count > most || first >= all || count > all - first ? TD_EARG : 0;
+}
+
+// Everything that a body could get wrong, before anything is done with it.
+static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size)
+{
+    if (type < HELLO || type > LAST)
+        return TD_EUNSUPPORTED;
+    if (size < rules[type].bytes)
+        return TD_EMESSAGE;
+    if (type == HELLO)
+        return td_get_u32(body + 2) == 0 ? TD_EARG : 0;
+    if (node->session == 0)
+        return TD_EHELLO;
+    if (node->refused && !(rules[type].needs & ALWAYS))
+        return node->refused;
+    if (type == PULL)
+        return check_range(body, PULL_MAX, node->plan->parameters);
+    if (type == ROWS)
+        return check_range(body, TD_PAYLOAD_MAX - 4, (uint32_t)(((uint64_t)node->plan->rows.count * node->plan->rows.row_bits + 7) / 8));
+    return 0;
+}
+
+// What stands in the way of doing something now.
+static int check_state(const td_node_t *node, uint8_t type)
+{
+    if ((rules[type].needs & IDLE) && (node->train.running || node->judging))
+        return TD_EBUSY;
+    return (rules[type].needs & WHOLE) && node->dirty ? TD_EDIRTY : 0;
+}
+
+// A host of its own session begins to count anew; one that has only been away goes on.
+static void greet(td_node_t *node, uint32_t session, uint8_t sequence)
+{
+    if (node->boot == 0)
+        node->boot = session;
+    if (node->session == session)
+        return;
+    node->session = session;
+    node->seen = sequence;
+    node->acted_type = 0;
+}
+
+// Does a request that does something, once. Returns 0 for one that is older than what was done last.
+static int do_once(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body, uint32_t size)
+{
+    int again = type == node->acted_type && sequence == node->acted;
+    // what is only read is read anew: nothing but a frame is kept of an answer
+    if (again && !(type == ROW && body[0] == PREDICT && td_get_u16(body + 1) == 0))
+        return 1;
+    if (!again && (uint8_t)(sequence - node->seen - 1) >= 128)
+        return 0;
+    int result = check_state(node, type);
+    node->result = result ? result : act(node, type, body, size);
+    node->acted_type = type;
+    node->acted = sequence;
+    return 1;
+}
+
+void td_node_handle(td_node_t *node)
+{
+    const uint8_t type = node->in.data[0], sequence = node->in.data[1], *body = node->in.data + 2;
+    const uint32_t size = node->in.body_size;
+    int result = check(node, type, body, size);
+    node->counters.in++;
+    if (result == 0 && type == HELLO) {
+        greet(node, td_get_u32(body + 2), sequence);
+    } else if (result == 0 && (rules[type].needs & ACTS)) {
+        if (!do_once(node, type, sequence, body, size))
+            return;
+        result = node->result;
+    }
+    if (type != HELLO && (uint8_t)(sequence - node->seen) < 128)
+        node->seen = sequence;
+    if (result < 0)
+        refuse(node, type, sequence, result);
+    else
+        answer(node, type, sequence, body);
+}

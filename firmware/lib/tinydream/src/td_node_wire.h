@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// td_node_wire.h - what the two files of the node offer each other; not for callers.
+#ifndef TD_NODE_WIRE_H
+#define TD_NODE_WIRE_H
+
+#include "td_internal.h"
+#include "td_node.h"
+#include "td_port.h"
+
+enum { TD_ANSWER = 0x80, TD_LOG = 0xC7, TD_ERROR = 0xFF };
+
+// Events that wait, in the order in which they are told; their types. Metrics and values may be lost, the others not.
+enum { TELL_METRICS = 1, TELL_VALUES = 2, TELL_PAUSED = 4, TELL_EVALUATED = 8, TELL_DONE = 16 };
+enum { TELL_LASTING = TELL_PAUSED | TELL_EVALUATED | TELL_DONE };
+enum { TD_METRICS = 0xC1, TD_DONE = 0xC2, TD_PAUSED = 0xC3, TD_EVALUATED = 0xC4, TD_VALUES = 0xC5 };
+
+enum { CHANNELS_MAX = TD_PAYLOAD_MAX / 4 };
+
+static inline uint32_t td_get_u16(const uint8_t *data)
+{
+    return (uint32_t)data[0] | (uint32_t)data[1] << 8;
+}
+
+static inline uint32_t td_get_u32(const uint8_t *data)
+{
+    return td_get_u16(data) | td_get_u16(data + 2) << 16;
+}
+
+static inline float td_get_f32(const uint8_t *data)
+{
+    td_float_t word;
+    word.u = td_get_u32(data);
+    return word.f;
+}
+
+static inline void td_put_f32(td_frame_writer_t *writer, float value)
+{
+    td_float_t word;
+    word.f = value;
+    td_frame_put_u(writer, word.u, 4);
+}
+
+static inline int td_node_is_training(const td_node_t *node)
+{
+    return node->train.running && !node->paused;
+}
+
+// td_node.c
+void td_node_begin(td_node_t *node, td_frame_writer_t *writer, uint8_t type, uint8_t sequence);
+void td_node_end(td_node_t *node, td_frame_writer_t *writer);
+uint32_t td_node_crc(const td_node_t *node);
+
+// td_node_ask.c: the request that has just been read
+void td_node_handle(td_node_t *node);
+
+#endif
