@@ -275,11 +275,14 @@ def project(projection, x):
     return np.clip(z * scale, F(-16), F(16))
 
 
-def gradients(layers, pairs, x, y, loss, delta=0.0):
-    """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right."""
+def gradients(layers, pairs, x, y, loss, delta=0.0, grads=None):
+    """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right.
+
+    grads: what rows before these came to.
+    """
     inputs, z = forward(layers, pairs, x)
     d, losses, right = row_losses(loss, z, y, delta)
-    grads = [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
+    grads = grads or [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
     for i in reversed(range(len(pairs))):
         a = inputs[i]
         for row in range(len(x)):
@@ -321,6 +324,21 @@ class Trainer:
             right += good
             self._update(grads, self._clipped(grads, F(1) / F(n)), F(rate))
         return total / F(rows), right
+
+    def learn(self, x, y, draw, mix, rate):
+        """One row (1, inputs) that nobody drew, and `mix` drawn ones. Its loss; if it was right."""
+        plan = self.plan
+        rest = (plan.loss, plan.delta)
+        grads, loss, right = gradients(plan.layers, self.pairs, x, y, *rest)
+        if plan.gradients:
+            if mix:
+                grads = gradients(plan.layers, self.pairs, *draw(mix), *rest, grads)[0]
+            self._update(grads, self._clipped(grads, F(1) / F(mix + 1)), F(rate))
+            return loss[0], right
+        self._update(grads, F(1), F(rate))
+        for _ in range(mix):
+            self._update(gradients(plan.layers, self.pairs, *draw(1), *rest)[0], F(1), F(rate))
+        return loss[0], right
 
     def validate(self, x, y):
         """(rows, how many are right, mean loss) of the validation rows (n, inputs), as they are."""

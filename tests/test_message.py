@@ -101,7 +101,7 @@ def test_an_error_has_a_name_a_number_and_a_sentence():
 
 def test_the_types_are_those_of_the_specification():
     spec = (ROOT / "SPEC.md").read_text().split("## Bridge")[1]
-    rows = dict(re.findall(r"^\| (0x..) (\w+) \|", spec, re.M))
+    rows = dict(re.findall(r"^\| (0x..) (\w+)(?: \*)? \|", spec, re.M))
     ours = {f"0x{kind.TYPE:02X}".lower(): kind.__name__.lower() for kind in MESSAGES.values()}
     for number, name in rows.items():
         assert ours[number.lower()] == {"error": "failure"}.get(name, name)

@@ -190,6 +190,47 @@ done:
     return result;
 }
 
+// sim_learn(device, rows: float32 (n, raw_columns + class or targets), drawn) -> (int32 (n,), float32 losses (n,)) as
+// bytes; learns up to the first row that is refused, which has its error in place of its result
+static PyObject *sim_learn(PyObject *self, PyObject *args)
+{
+    PyObject *capsule, *results = NULL, *losses = NULL, *result = NULL;
+    Py_buffer rows;
+    device_t *d;
+    unsigned int drawn;
+    Py_ssize_t n, i, k, width;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*I", &capsule, &rows, &drawn))
+        return NULL;
+    if (!(d = device_of(capsule)))
+        goto done;
+    width = td_row_numbers(&d->plan.plan);
+    n = rows.len / (4 * width);
+    results = PyBytes_FromStringAndSize(NULL, 4 * n);
+    losses = PyBytes_FromStringAndSize(NULL, 4 * n);
+    if (results && losses) {
+        int32_t *code = (int32_t *)(void *)PyBytes_AsString(results);
+        float *loss = (float *)(void *)PyBytes_AsString(losses);
+        Py_BEGIN_ALLOW_THREADS
+        for (i = 0; i < n; i++) {
+            td_row_t row = {0, 0, 0, 0};
+            code[i] = i > 0 && code[i - 1] < 0 ? code[i - 1] : 0;
+            loss[i] = 0.0f;
+            for (k = 0; k < width && code[i] == 0; k++)
+                code[i] = td_row_put(&d->train, &row, ((const float *)rows.buf)[i * width + k]);
+            if (code[i] == 0)
+                code[i] = td_row_learn(&d->train, &row, drawn, &loss[i]);
+        }
+        Py_END_ALLOW_THREADS
+        result = PyTuple_Pack(2, results, losses);
+    }
+done:
+    Py_XDECREF(results);
+    Py_XDECREF(losses);
+    PyBuffer_Release(&rows);
+    return result;
+}
+
 // arena_bytes(plan: bytes) -> int: what td_train_arena_bytes says, 0 when the plan is not valid
 static PyObject *arena_bytes(PyObject *self, PyObject *args)
 {
@@ -282,6 +323,7 @@ PyMethodDef simulator_methods[] = {
     {"sim_weights", sim_weights, METH_VARARGS, NULL},
     {"sim_set_weights", sim_set_weights, METH_VARARGS, NULL},
     {"sim_predict", sim_predict, METH_VARARGS, NULL},
+    {"sim_learn", sim_learn, METH_VARARGS, NULL},
     {"arena_bytes", arena_bytes, METH_VARARGS, NULL},
     {"math", math, METH_VARARGS, NULL},
     {"loss", loss, METH_VARARGS, NULL},

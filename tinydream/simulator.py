@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from tinydream import _core
 from tinydream.errors import FirmwareError, InputError
 from tinydream.plan import Plan
-from tinydream.training import SCHEDULES, Knobs, Metrics
+from tinydream.training import SCHEDULES, Evaluation, Knobs, Metrics, with_answers
 
 __all__ = ["Simulator"]
 
@@ -93,6 +93,21 @@ class Simulator:
                 f" {weights.shape}"
             )
         _check(_core.sim_set_weights(self._device, weights.tobytes()))
+
+    def learn(self, raw: ArrayLike, y: ArrayLike, mix: int | None = None) -> Evaluation:
+        """Train on these rows at once, each among `mix` drawn ones (None: a batch's).
+
+        raw: (n, features) in raw units. y: (n,) class indices, or (n, targets). Goes on in the
+        stream, and at the rate, of the last run. Returns how good each row was predicted before it
+        was learnt. Raises InputError for another shape, FirmwareError when the core refuses a row.
+        """
+        rows = with_answers(self.plan.inputs.raw_columns, self.plan.rows.targets, raw, y)
+        drawn = self.plan.batch if mix is None else mix
+        codes, losses = _core.sim_learn(self._device, rows, drawn)
+        results = np.frombuffer(codes, np.int32)
+        _check(int(results.min(initial=0)))
+        mean = float(np.frombuffer(losses, np.float32).mean()) if len(rows) else 0.0
+        return Evaluation(len(rows), int(results.sum()), mean)
 
     def predict_proba(self, raw: ArrayLike) -> NDArray[np.float32]:
         """Class probabilities (n, classes) of rows in raw units (n, features).

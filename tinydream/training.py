@@ -3,9 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from tinydream.errors import InputError
 
-__all__ = ["SCHEDULES", "Knobs", "Metrics"]
+__all__ = ["SCHEDULES", "Evaluation", "Knobs", "Metrics", "with_answers"]
 
 SCHEDULES = {"constant": 0, "step": 1, "cosine": 2}
 
@@ -83,3 +86,26 @@ class Metrics:
     @property
     def accuracy(self) -> float:
         return self.correct / self.rows
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What rows came to: their mean loss, and how many were right (of targets 0)."""
+
+    rows: int
+    correct: int
+    loss: float
+
+
+def with_answers(columns: int, targets: int, raw: ArrayLike, y: ArrayLike) -> NDArray[np.float32]:
+    """Rows (n, columns) beside their class indices (n,) or targets (n, targets): as a device takes
+    them, (n, columns + 1 or targets). InputError for another shape."""
+    rows, wanted = np.asarray(raw, np.float32), np.asarray(y, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != columns:
+        raise InputError(f"rows need {columns} features; the array given has shape {rows.shape}")
+    if wanted.ndim == 1:
+        wanted = wanted[:, None]
+    if wanted.shape != (len(rows), targets or 1):
+        what = f"{targets} targets" if targets else "one class"
+        raise InputError(f"each row needs {what}; the array given has shape {wanted.shape}")
+    return np.hstack([rows, wanted])

@@ -238,14 +238,11 @@ class Paused(Message):
 
 
 @dataclass(frozen=True)
-class Evaluation(Message):
-    """What rows came to: their mean loss, and how many were right (of targets 0)."""
+class Evaluation(training.Evaluation, Message):
+    """What the device's validation rows came to."""
 
     TYPE: ClassVar[int] = 0xC4
     FORM: ClassVar[str] = "<IIf"
-    rows: int
-    correct: int
-    loss: float
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from tinydream.bridge.link import Link
 from tinydream.bridge.message import Message
 from tinydream.errors import InputError, VerifyError
 from tinydream.plan import Plan
+from tinydream.training import with_answers
 
 __all__ = ["Contents"]
 
@@ -179,14 +180,9 @@ class Contents(ABC):
         return np.array([one.result for one in seen], np.int32), found
 
     def _use(self, use: int, raw: ArrayLike, y: ArrayLike) -> Evaluation:
-        rows, wanted = self._rows(raw), np.asarray(y, np.float32).reshape(len(np.asarray(y)), -1)
-        width = self._made().rows.targets or 1
-        if wanted.shape != (len(rows), width):
-            raise InputError(
-                f"{len(rows)} rows need {len(rows)} classes or targets, {width} a row; the array"
-                f" given has shape {wanted.shape}"
-            )
-        seen = [self._row(use, row) for row in np.hstack([rows, wanted])]
+        plan = self._made()
+        rows = with_answers(plan.inputs.raw_columns, plan.rows.targets, raw, y)
+        seen = [self._row(use, row) for row in rows]
         loss = float(np.mean([one.loss for one in seen])) if seen else 0.0
         return Evaluation(len(seen), sum(one.result for one in seen), loss)
 

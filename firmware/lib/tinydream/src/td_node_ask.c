@@ -394,7 +394,7 @@ void td_node_handle(td_node_t *node)
             return;
         result = node->result;
     }
-    if (type != HELLO && (uint8_t)(sequence - node->seen) < 128)
+    if (type != HELLO && (uint8_t)(sequence - node->seen) <= 128)
         node->seen = sequence;
     if (result < 0)
         refuse(node, type, sequence, result);
