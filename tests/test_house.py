@@ -21,7 +21,7 @@ ROWS = (
     ("arena", "rows"),
     ("board", "data", "plan", "training"),
     ("codec", "network"),
-    ("budget",),
+    ("budget", "saving"),
     ("planner",),
     ("bridge", "build", "codegen", "simulator"),
     ("doctor", "report"),

@@ -43,8 +43,12 @@ class Port(Protocol):
 
 
 @contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
-    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open."""
+def open_port(run: Run, made: Plan, port: str, *, keep: bool = False) -> Iterator[Port]:
+    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
+
+    keep: what a process or an emulated board saves stays in the run folder; it does so anyway
+    when there is something already.
+    """
     if port == "sim":
         yield Simulator(made)
         return

@@ -191,6 +191,7 @@ static void epoch_ended(td_node_t *node, const td_metrics_t *metrics)
 {
     uint64_t ticks = node->ticks;
     node->ticks = 0;
+    td_node_keep_epoch(node, metrics);
     if (node->train.running && metrics->epoch % node->report != 0)
         return;
     if (node->tell & TELL_METRICS) // the line is slower than epochs are: the older news is lost, and counted
@@ -260,6 +261,12 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
 #if TD_WITH_CHANNELS
     node->channels = NULL;
 #endif
+#if TD_WITH_SAVE
+    (void)td_save_open(&node->save, NULL);
+    node->save_every = 0;
+    node->kept = TD_ENOSTORAGE;
+    node->asked = 0;
+#endif
     node->counters = none;
     node->out_size = node->out_sent = 0;
     node->session = node->boot = node->steps = 0;
@@ -280,7 +287,7 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
 
 int td_node_poll(td_node_t *node)
 {
-    int more = 0;
+    int more = 0, keeps = td_node_keeps(node);
     flush(node);
     if (node->restart && line_is_free(node))
         td_port_reset();
@@ -289,13 +296,15 @@ int td_node_poll(td_node_t *node)
     else if (line_is_free(node))
         node->yields = 0;
     flush(node);
-    // while an answer leaves or an end has to be told, requests wait in the port, where they cannot be lost by us
-    if (line_is_free(node) && !(node->tell & TELL_LASTING))
+    // while an answer leaves, an end has to be told or weights are being saved, requests wait in the port, where they cannot be lost by us
+    if (!keeps && line_is_free(node) && !(node->tell & TELL_LASTING))
         more = take_request(node);
-    if (td_node_is_training(node))
+    if (keeps)
+        td_node_keep_some(node, line_is_free(node));
+    else if (td_node_is_training(node))
         train_one(node);
     else if (node->judging)
         judge_some(node);
     flush(node);
-    return more || td_node_is_training(node) || node->judging || node->tell || node->restart || !line_is_free(node);
+    return more || td_node_keeps(node) || td_node_is_training(node) || node->judging || node->tell || node->restart || !line_is_free(node);
 }

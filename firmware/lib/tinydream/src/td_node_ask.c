@@ -4,7 +4,7 @@
 
 enum { HELLO = 1, TRAIN, STOP, PULL, STATUS, RESET, INFO, PAUSE, STEP, KNOB, CHANNELS, ROW, EVALUATE, PUSH, PUSHED, ROWS, SAVE, LOAD, ERASE, LAST = ERASE };
 enum { PREDICT = 0, JUDGE = 1, LEARN = 2 };          // what a row is for
-enum { RATE = 1, MIX = 2, REPORT = 3 };              // knobs of a run that is under way
+enum { RATE = 1, MIX = 2, REPORT = 3, EVERY = 4 };              // knobs of a run that is under way
 enum { FRESH = 33, HELLO_BYTES = 36, TEXT_MAX = (TD_PAYLOAD_MAX - HELLO_BYTES) / 2, PULL_MAX = (TD_PAYLOAD_MAX - 4) / 4 };
 
 // What stands before a request: it does something, and is not done twice; no run or evaluation may be under way; the
@@ -20,7 +20,7 @@ static const struct {
     [KNOB] = {5, ACTS},       [CHANNELS] = {1, 0},         [ROW] = {3, ACTS | WHOLE},
     [EVALUATE] = {0, ACTS | IDLE | WHOLE},                 [PUSH] = {4, ACTS | IDLE},
     [PUSHED] = {4, ACTS | IDLE},                           [ROWS] = {6, 0},
-    [SAVE] = {0, ACTS | WHOLE}, [LOAD] = {1, ACTS},        [ERASE] = {0, ACTS},
+    [SAVE] = {0, ACTS | WHOLE}, [LOAD] = {1, ACTS | IDLE},        [ERASE] = {0, ACTS},
 };
 
 // ---- answers ----
@@ -76,6 +76,7 @@ static void put_info(td_node_t *node, td_frame_writer_t *writer)
     td_frame_put_u(writer, node->counters.out, 4);
     td_frame_put_u(writer, node->counters.dropped, 4);
     td_frame_put_u(writer, node->counters.learnt, 4);
+    td_node_keep_info(node, writer);
 }
 
 static void put_weights(td_node_t *node, td_frame_writer_t *writer, uint32_t first, uint32_t count)
@@ -153,6 +154,14 @@ static void refuse(td_node_t *node, uint8_t type, uint8_t sequence, int error)
     td_node_end(node, &writer);
 }
 
+void td_node_answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body, int result)
+{
+    if (result < 0)
+        refuse(node, type, sequence, result);
+    else
+        answer(node, type, sequence, body);
+}
+
 // ---- requests that do something ----
 
 static int start(td_node_t *node, const uint8_t *body)
@@ -225,6 +234,8 @@ static int set_knob(td_node_t *node, uint8_t knob, const uint8_t *value)
     uint32_t number = td_get_u32(value);
     if (knob == RATE)
         return set_rate(node, td_get_f32(value));
+    if (knob == EVERY)
+        return td_node_keep_knob(node, number);
     if (knob == MIX && number <= 0xffff)
         node->mix = number;
     else if (knob == REPORT && number > 0)
@@ -312,7 +323,9 @@ static int act(td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size
         return 0;
     case PUSH: return TD_WITH_PUSH ? push(node, body, (size - 4) / 4) : TD_EUNSUPPORTED;
     case PUSHED: return TD_WITH_PUSH ? pushed(node, td_get_u32(body)) : TD_EUNSUPPORTED;
-    default: return TD_ENOSTORAGE;
+    case SAVE: return td_node_keep_ask(node, TD_KEEP_SAVE, 0);
+    case LOAD: return body[0] > 1 ? TD_EARG : td_node_keep_ask(node, TD_KEEP_LOAD, body[0]);
+    default: return td_node_keep_ask(node, TD_KEEP_ERASE, 0);
     }
 }
 
@@ -396,8 +409,6 @@ void td_node_handle(td_node_t *node)
     }
     if (type != HELLO && (uint8_t)(sequence - node->seen) <= 128)
         node->seen = sequence;
-    if (result < 0)
-        refuse(node, type, sequence, result);
-    else
-        answer(node, type, sequence, body);
+    if (result < 0 || !td_node_keeps(node)) // a save is answered when it is done
+        td_node_answer(node, type, sequence, body, result);
 }
