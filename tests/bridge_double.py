@@ -55,11 +55,11 @@ def compile_c(name: str, *arguments: str) -> str:
     return str(program)
 
 
-def node_program(*options: str) -> str:
+def node_program(*options: str, main: str = "firmware/port/main.c") -> str:
     """The firmware as a native program, with the fake trainer and the digest of `small_plan`."""
     core = "firmware/lib/tinydream/src/"
     files = (*(core + name for name in NODE), "tests/c/fake_train.c")
-    port = ("firmware/port/main.c", "firmware/port/native/port.c")
+    port = (main, "firmware/port/native/port.c")
     digest = ",".join(map(str, small_plan().digest))
     switches = (f"-DFAKE_DIGEST={digest}", "-DTD_WITH_SAVE=0")
     return compile_c("node", *files, *port, *switches, *options)

@@ -393,6 +393,7 @@ class Device(Contents):
             raise error
         deadline = time.monotonic() + self._patience
         while time.monotonic() < deadline:
+            self.link.close()  # else the port would still be held
             try:
                 self._line.replace(self._reopen())
                 tries = math.ceil(self._open_timeout / self._timeout)

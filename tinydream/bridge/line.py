@@ -68,8 +68,7 @@ class Line:
         self._next_event: int | None = None
 
     def replace(self, link: Link) -> None:
-        """Go on over another link to the same device."""
-        self.link.close()
+        """Go on over another link to the same device; the old one has been closed."""
         self.link, self.decoder = link, frame.Decoder()
         self._frames.clear()
         self.health.reconnected += 1
@@ -96,13 +95,13 @@ class Line:
     ) -> A | None:
         """Send until the answer comes, `tries` times in all; None if it never does.
 
-        Raises Refused when the device refuses it.
+        extra: sent behind every repetition. Raises Refused when the device refuses it.
         """
         sequence = self.next_sequence() if sequence is None else sequence
         data = frame.encode(request.TYPE, sequence, request.pack())
         for turn in range(tries):
             self.health.repeated += turn > 0
-            self.link.write(data + extra)
+            self.link.write(data + extra if turn else data)
             deadline = time.monotonic() + timeout
             while (left := deadline - time.monotonic()) > 0:
                 got = self._next_frame(left)
