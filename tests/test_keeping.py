@@ -5,23 +5,28 @@ import shutil
 import time
 from zlib import crc32
 
+import numpy as np
 import pytest
 from plans import random_plan
+from saving_double import ENOTHING
 
 from tinydream.board import load_board
-from tinydream.bridge import ProcessLink, QemuLink
+from tinydream.bridge import Device, ProcessLink, QemuLink
 from tinydream.build import build
 from tinydream.codegen import write_project
+from tinydream.errors import FirmwareError
 from tinydream.simulator import Simulator
+from tinydream.training import Knobs
 
 SEED = 6  # Adam, validation rows, the best weights kept
 
 
-def device(name, tmp_path, request):
-    """keep_test.c on a board, and how to switch it on."""
+def device(name, tmp_path, main=None, boot=1):
+    """A board with this main, or the usual one, and how to switch it on."""
     board, plan = load_board(name), random_plan(SEED, board=name)
-    write_project(plan, tmp_path / "p", board)
-    shutil.copy(request.path.parent / "c" / "keep_test.c", tmp_path / "p/src/main.c")
+    write_project(plan, tmp_path / "p", board, boot)
+    if main:
+        shutil.copy(main, tmp_path / "p/src/main.c")
     program, kept = build(tmp_path / "p"), tmp_path / "kept, by power.bin"
 
     def switch_on():
@@ -69,7 +74,7 @@ def live(link, rng, newest):
 
 def run_with_cuts(name, tmp_path, request):
     """How many cuts it took; the weights are those of a run without any."""
-    plan, switch_on = device(name, tmp_path, request)
+    plan, switch_on = device(name, tmp_path, request.path.parent / "c" / "keep_test.c")
     rng, cuts, newest, crc = random.Random(1), 0, 0, None
     while crc is None:
         newest, crc = live(switch_on(), rng, newest)
@@ -96,3 +101,47 @@ def test_a_core_that_is_killed_in_the_middle_of_a_save_goes_on(name, tmp_path, r
 @pytest.mark.needs("riscv")
 def test_flash_behind_its_commands_keeps_a_run(tmp_path, request):
     assert run_with_cuts("qemu_rv32imc", tmp_path, request) > 3
+
+
+# ---- by the bridge ----
+
+# long enough for the host to come in between
+RUN = Knobs(seed=3, epochs=6000, rate=1e-4, schedule="cosine", factor=0.5)
+
+
+def through_the_bridge(name, tmp_path):
+    """Saves on request and by epochs; what is loaded goes on, or only predicts."""
+    plan, switch_on = device(name, tmp_path)
+    simulator = Simulator(plan)
+    simulator.train(**RUN.as_dict())
+    with Device.open(switch_on()) as first:
+        first.expect(plan)
+        assert first.counts().kept == ENOTHING
+        with pytest.raises(FirmwareError, match="TD_ENOTHING"):
+            first.load()
+        first.set(save_every=1000)
+        first.start(RUN)
+        state = first.pause()
+        first.save()
+        half, counts = first.pull(), first.counts()
+        assert (counts.kept, counts.kept_run) == (0, 1)
+        assert (counts.kept_epoch, counts.kept_digest) == (state.epoch, plan.digest)
+        first.link.process.kill()
+    with Device.open(switch_on()) as second:  # loads, and waits
+        assert not second.status().running and np.array_equal(second.pull(), half)
+        second.set(save_every=1000)
+        second.load(run=True)
+        assert second.watch().epoch == RUN.epochs
+        assert np.array_equal(second.pull(), simulator.weights)
+        assert second.counts().kept_number == 7  # six by epochs, one on request
+    with Device.open(switch_on()) as third:
+        assert np.array_equal(third.pull(), simulator.weights)
+        third.erase()
+        assert third.counts().kept == ENOTHING
+    with Device.open(switch_on()) as fourth:
+        assert np.array_equal(fourth.pull(), Simulator(plan).weights)
+
+
+@pytest.mark.needs("cc")
+def test_a_process_keeps_what_the_host_asks_it_to_keep(tmp_path):
+    through_the_bridge("native", tmp_path)

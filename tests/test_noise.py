@@ -1,9 +1,9 @@
 """Bad lines: nothing corrupted is accepted, every run comes to the same; more in bench bridge."""
 
 import pytest
+
 from bench.bridge.device import FAST, make_program, work
 from bench.bridge.noise import FAULTS, NoisyLink
-
 from tinydream.bridge import Device, ProcessLink
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = ["PASSING", "Place", "Port", "boards_of", "list_places", "open_port"]
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
+KEPT = "storage.bin"
 USUAL = {"sim": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
 
 
@@ -56,13 +58,20 @@ def open_port(run: Run, made: Plan, port: str, *, keep: bool = False) -> Iterato
         device = Device.open(port)
     else:
         board = _board_for(port, run.board(made))
-        program = run.program(made)
-        device = Device.open(
-            QemuLink(board.qemu, program) if board.qemu else ProcessLink([str(program)])
-        )
+        device = Device.open(_link(board, run.program(made), run.path(KEPT), keep))
     with device:
         device.expect(made)
         yield device
+
+
+def _link(board: Board, program: Path, kept: Path, keep: bool) -> QemuLink | ProcessLink:
+    keep = board.storage is not None and (keep or kept.exists())
+    if board.qemu:
+        place = (board.storage, kept) if board.storage and keep else None
+        return QemuLink(board.qemu, program, kept=place)
+    return ProcessLink(
+        [str(program)], env={"TINYDREAM_STORAGE": str(kept.resolve()) if keep else ""}
+    )
 
 
 def boards_of(port: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a device keeps over a power cut: bytes of a record, and saves until its flash is worn out."""
+"""What a device keeps over a power cut, and how often until its flash is worn out."""
 
 from dataclasses import dataclass
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinydream import source
 from tinydream.board import Board
+from tinydream.bridge import Device
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
@@ -28,6 +29,7 @@ from tinydream.planner import make_plan
 from tinydream.ports import PASSING, open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
+from tinydream.saving import BOOTS, keeping
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
@@ -152,12 +154,14 @@ def plan(
     bias_only: bool = False,
     validation: int = 0,
     keep_best: bool = False,
+    boot: str = "predict",
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory.
 
     sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
     0 for the mean squared error. train_last, bias_only: see `Network.trained`. validation: rows
-    that the device holds to judge each epoch by, out of those that `compress` kept back.
+    that the device holds to judge each epoch by, out of those that `compress` kept back. boot: what
+    a device does with saved weights when it starts, one of `saving.BOOTS`.
     """
     reps, names = read_representatives(run)
     outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
@@ -187,6 +191,10 @@ def plan(
         "tile": made.tile,
         "knobs": knobs.as_dict(),
         "memory": uses,
+        "boot": boot,
+        "keeping": asdict(kept)
+        if board.storage and (kept := keeping(made, board.storage))
+        else None,
     }
     run.write("plan.bin", made.to_bytes())
     run.write_json("plan.json", facts)
@@ -198,7 +206,8 @@ def generate(run: Run) -> Path:
     """Write the PlatformIO project of the run's plan."""
     made = run.plan()
     try:
-        write_project(made, run.firmware, run.board(made))
+        boot = BOOTS.index(run.read_json("plan.json", "boot")["boot"])
+        write_project(made, run.firmware, run.board(made), boot)
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware
@@ -257,10 +266,14 @@ def train(
     run: Run,
     port: str,
     on_metrics: Callable[[Metrics], Any] | None = None,
+    *,
+    save_every: int = 0,
     **changes: Any,
 ) -> Trained:
     """Train on a port, log each epoch as it comes, and pull the weights.
 
+    save_every: epochs after which the device saves weights and run, `saving.SAVE_BEST` for
+    whenever the validation loss has never been less, 0 for never.
     changes: knobs that differ from the plan's defaults. The files of an earlier training are
     replaced only when this one is done.
     """
@@ -276,7 +289,9 @@ def train(
         if on_metrics:
             on_metrics(metrics)
 
-    with open_port(run, made, port) as device:
+    with open_port(run, made, port, keep=save_every > 0) as device:
+        if save_every:
+            _keep(device, port, save_every)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
@@ -296,6 +311,12 @@ def train(
     told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit}
     run.write_json("train.json", facts | told | {"step_ticks": step_ticks, "seconds": seconds})
     return Trained(made, port, knobs, epochs[-1], weights, seconds, step_ticks, unit)
+
+
+def _keep(device: Any, port: str, save_every: int) -> None:
+    if not isinstance(device, Device):
+        raise InputError(f"port {port!r} keeps nothing; train on a device, or without --save-every")
+    device.set(save_every=save_every)
 
 
 def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:

@@ -268,9 +268,9 @@ class Device(Contents):
         """Turn knobs of a run that is under way, or of the rows that will be learnt.
 
         rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
-        report: metrics come after each `report`th epoch. save_every: weights and run are saved after
-        as many epochs and at the end, 0 never, SAVE_BEST whenever the validation loss has never
-        been less. Raises FirmwareError out of range, or where there is no storage.
+        report: metrics come after each `report`th epoch. save_every: weights and run are saved
+        after as many epochs and at the end; 0: never; SAVE_BEST: whenever the validation loss has
+        never been less. Raises FirmwareError out of range, or where there is no storage.
         """
         knobs = {"rate": rate, "mix": mix, "report": report, "save_every": save_every}
         for name, value in knobs.items():

@@ -193,7 +193,7 @@ class Step(Message):
 
 @dataclass(frozen=True)
 class Knob(Message):
-    """Set the rate (1), the drawn rows with each learnt one (2), epochs a report (3), a save (4)."""
+    """Set the rate (1), drawn rows with each learnt one (2), epochs a report (3) or a save (4)."""
 
     TYPE: ClassVar[int] = 0x0A
     FORM: ClassVar[str] = "<BI"

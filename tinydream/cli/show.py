@@ -17,6 +17,7 @@ from tinydream.board import Board
 from tinydream.budget import budget
 from tinydream.plan import Plan
 from tinydream.report import Report
+from tinydream.saving import keeping
 from tinydream.stages import Trained
 from tinydream.training import Metrics
 
@@ -175,7 +176,9 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
             }
             for use in uses
         }
+        kept = keeping(plan, board.storage) if board.storage else None
         facts = {"digest": plan.digest.hex(), "board": board.id, "tile": plan.tile}
+        facts |= {"keeping": asdict(kept) if kept else None}
         return _json(facts | {"memory": regions})
     for use in uses:
         table = Table(
@@ -191,6 +194,9 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
         console.print(table)
     rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
     arena = _bytes(plan.arena_bytes)
+    if board.storage and (kept := keeping(plan, board.storage)):
+        what = "with its run" if kept.runs else "of weights only"
+        line(f"a save {what} takes {_bytes(kept.record_bytes)}; the flash lasts {kept.saves:,}")
     line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {arena}, {rows}")
 
 

@@ -11,6 +11,7 @@ from tinydream.cli import looks, show
 from tinydream.cli.options import (
     CONTEXT,
     InOrder,
+    SaveEvery,
     a_board,
     a_course,
     a_file,
@@ -26,6 +27,7 @@ from tinydream.errors import InputError
 from tinydream.network import ACTIVATIONS, SGD, Adam
 from tinydream.ports import PASSING
 from tinydream.run import Run
+from tinydream.saving import BOOTS
 from tinydream.training import Knobs
 
 __all__ = ["verbs"]
@@ -174,6 +176,12 @@ def _bits(text: str) -> str | int:
 @click.option("--bias-only", is_flag=True, help="Train biases only.")
 @click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
 @click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
+@click.option(
+    "--boot",
+    type=click.Choice(list(BOOTS)),
+    default="predict",
+    help="What a starting device does with saved weights: nothing, load them, go on training.",
+)
 @click.option("--batch", default=20, help="Rows an update.")
 @click.option("--epochs", default=60, help="Default of train --epochs.")
 @click.option("--rate", type=float, help="Default of train --rate. [default: 0.003 adam, 0.05 sgd]")
@@ -265,9 +273,18 @@ def build(verbose: bool, folder: str) -> None:
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
 @a_course
+@click.option(
+    "--save-every",
+    type=SaveEvery(),
+    default=0,
+    metavar="K|best",
+    help="Save on the device every K epochs, or when it is better than ever.",
+)
 @out
 @as_json
-def train(port: str, seed: int | None, folder: str, as_json: bool, **knobs: Any) -> None:
+def train(
+    port: str, seed: int | None, save_every: int, folder: str, as_json: bool, **knobs: Any
+) -> None:
     """Train on a device, and pull the weights.
 
     Each epoch is a line of RUN/log.jsonl; the weights are in RUN/weights.npz.
@@ -283,7 +300,11 @@ def train(port: str, seed: int | None, folder: str, as_json: bool, **knobs: Any)
     run = Run(folder)
     with show.training(as_json) as on_metrics:
         trained = stages.train(
-            run, port, on_metrics, **{k: v for k, v in given.items() if v is not None}
+            run,
+            port,
+            on_metrics,
+            save_every=save_every,
+            **{k: v for k, v in given.items() if v is not None},
         )
     show.trained(trained, run.path("weights.npz"), as_json)
 

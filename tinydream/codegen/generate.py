@@ -18,9 +18,10 @@ __all__ = ["generate", "write_project"]
 COMMAND = "tinydream generate"
 
 
-def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
+def generate(plan: Plan, board: Board | None = None, boot: int = 1) -> dict[str, str]:
     """The files that turn the core into this plan's firmware: text by path in the project.
 
+    boot: what becomes of saved weights when the device starts, a place in `saving.BOOTS`.
     Raises BoardError when no board is given and the plan's is unknown.
     """
     board = board or load_board(plan.board)
@@ -34,14 +35,15 @@ def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
         "tables": _tables(plan, board.pointer_bytes),
         "struct_bytes": plan_struct_bytes(board.pointer_bytes),
         "node_bytes": NODE_BYTES[board.pointer_bytes],
-        "kernels": _kernels(plan),
+        "kernels": _kernels(plan)
+        | {"TD_WITH_SAVE": int(board.storage is not None), "TD_BOOT": boot},
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
     return {place: environment().get_template(name).render(facts) for place, name in places.items()}
 
 
-def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
+def write_project(plan: Plan, folder: Path, board: Board | None = None, boot: int = 1) -> None:
     """Write a complete PlatformIO project, which may be taken away and built anywhere.
 
     Files whose text is as it was are left untouched, so that a build only does what is new.
@@ -52,7 +54,7 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
         raise RunError(
             f"{folder} holds files that are not a firmware project; choose another folder"
         )
-    texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
+    texts = {Path(place): text.encode() for place, text in generate(plan, board, boot).items()}
     source = firmware_folder()
     copies = {
         "lib/tinydream": source / "lib/tinydream",
