@@ -15,6 +15,7 @@ from tinydream.bridge import Device, ProcessLink, QemuLink
 from tinydream.build import build
 from tinydream.codegen import write_project
 from tinydream.errors import FirmwareError
+from tinydream.saving import BOOTS
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs
 
@@ -105,22 +106,29 @@ def test_flash_behind_its_commands_keeps_a_run(tmp_path, request):
 
 # ---- by the bridge ----
 
-# long enough for the host to come in between
-RUN = Knobs(seed=3, epochs=6000, rate=1e-4, schedule="cosine", factor=0.5)
 
-
-def through_the_bridge(name, tmp_path):
-    """Saves on request and by epochs; what is loaded goes on, or only predicts."""
-    plan, switch_on = device(name, tmp_path)
+def trained(plan, epochs):
+    """A run, and the weights that it ends with."""
+    knobs = Knobs(seed=3, epochs=epochs, rate=1e-4, schedule="cosine", factor=0.5)
     simulator = Simulator(plan)
-    simulator.train(**RUN.as_dict())
+    simulator.train(**knobs.as_dict())
+    return knobs, simulator.weights
+
+
+def through_the_bridge(name, tmp_path, epochs):
+    """Saves on request and by epochs; what is loaded goes on, or only predicts.
+
+    epochs: so many that the host can come in between.
+    """
+    plan, switch_on = device(name, tmp_path)
+    knobs, end = trained(plan, epochs)
     with Device.open(switch_on()) as first:
         first.expect(plan)
         assert first.counts().kept == ENOTHING
         with pytest.raises(FirmwareError, match="TD_ENOTHING"):
             first.load()
-        first.set(save_every=1000)
-        first.start(RUN)
+        first.set(save_every=epochs // 6)
+        first.start(knobs)
         state = first.pause()
         first.save()
         half, counts = first.pull(), first.counts()
@@ -129,13 +137,13 @@ def through_the_bridge(name, tmp_path):
         first.link.process.kill()
     with Device.open(switch_on()) as second:  # loads, and waits
         assert not second.status().running and np.array_equal(second.pull(), half)
-        second.set(save_every=1000)
+        second.set(save_every=epochs // 6)
         second.load(run=True)
-        assert second.watch().epoch == RUN.epochs
-        assert np.array_equal(second.pull(), simulator.weights)
+        assert second.watch().epoch == epochs
+        assert np.array_equal(second.pull(), end)
         assert second.counts().kept_number == 7  # six by epochs, one on request
     with Device.open(switch_on()) as third:
-        assert np.array_equal(third.pull(), simulator.weights)
+        assert np.array_equal(third.pull(), end)
         third.erase()
         assert third.counts().kept == ENOTHING
     with Device.open(switch_on()) as fourth:
@@ -144,4 +152,49 @@ def through_the_bridge(name, tmp_path):
 
 @pytest.mark.needs("cc")
 def test_a_process_keeps_what_the_host_asks_it_to_keep(tmp_path):
-    through_the_bridge("native", tmp_path)
+    through_the_bridge("native", tmp_path, 6000)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("qemu")
+def test_a_core_keeps_what_the_host_asks_it_to_keep(tmp_path):
+    through_the_bridge("qemu_mps2_an505", tmp_path, 120)
+
+
+@pytest.mark.slow
+@pytest.mark.needs("qemu")
+def test_flash_of_an_nrf51_keeps_a_run_over_a_reset(tmp_path):
+    """Bits go from 1 to 0 only, as its controller has it; nothing outlasts QEMU."""
+    plan, switch_on = device("qemu_microbit", tmp_path)
+    knobs, end = trained(plan, 10)
+    with Device.open(switch_on()) as board:
+        board.start(knobs)
+        board.pause()
+        for number in range(1, 8):  # more than there are pages
+            board.save()
+            assert board.counts().kept_number == number
+        half = board.pull()
+        board.reset()
+        assert np.array_equal(board.pull(), half)
+        board.load(run=True)
+        board.watch()
+        assert np.array_equal(board.pull(), end)
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.parametrize("boot", BOOTS)
+def test_a_device_starts_as_the_plan_says(tmp_path, boot):
+    """Without a host: it waits, predicts, or trains to the end."""
+    plan, switch_on = device("native", tmp_path, boot=BOOTS.index(boot))
+    knobs, end = trained(plan, 6000)
+    with Device.open(switch_on()) as first:
+        first.start(knobs)
+        first.pause()
+        first.save()
+        half = first.pull()
+    with Device.open(switch_on()) as second:
+        if boot == "train":
+            second.watch()
+        found = second.pull()
+    fresh = Simulator(plan).weights
+    assert np.array_equal(found, {"idle": fresh, "predict": half, "train": end}[boot])
