@@ -13,6 +13,8 @@ pytest_plugins = ["verbs"]
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = {
     "cc": ["cc"],
+    "cxx": ["gcc", "g++"],
+    "cmake": ["cc", "cmake"],
     "arm": ["arm-none-eabi-gcc"],
     "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],

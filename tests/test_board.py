@@ -8,7 +8,7 @@ import pytest
 from tinydream import resources
 from tinydream.board import Board, list_boards, load_board
 from tinydream.errors import BoardError, TinydreamError
-from tinydream.resources import boards_folder
+from tinydream.resources import boards_folder, firmware_folder
 
 
 @pytest.fixture
@@ -29,8 +29,11 @@ def damaged(tmp_path):
 
 
 def test_the_boards_that_ship_are_listed():
+    real = "bluepill_f103c8 esp32-c3-devkitm-1 esp32-s3-devkitc-1 esp32dev nano33ble"
+    real += " nucleo_f446re nucleo_h743zi nucleo_l476rg pico teensy41"
     machines = "microbit mps2_an500 mps2_an505 netduino2 netduinoplus2 rv32imafc rv32imc"
-    assert list_boards() == ("native", *(f"qemu_{machine}" for machine in machines.split()))
+    emulated = [f"qemu_{machine}" for machine in machines.split()]
+    assert list_boards() == tuple(sorted(["native", *real.split(), *emulated]))
 
 
 @pytest.mark.parametrize("board_id", list_boards())
@@ -51,8 +54,18 @@ def numbers_in(value) -> int:
 
 @pytest.mark.parametrize("board_id", list_boards())
 def test_each_board_that_ships_has_a_port_and_a_line_in_the_list(board_id):
-    assert load_board(board_id).port in ("native", "baremetal")
-    assert f"`{board_id}`" in (boards_folder() / "README.md").read_text(encoding="utf-8")
+    board = load_board(board_id)
+    assert (firmware_folder() / "port" / board.port).is_dir()
+    text = (boards_folder() / "README.md").read_text(encoding="utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| `{board_id}` |")]
+    assert ("compiled, never run" in row) == (board.port == "arduino")
+
+
+@pytest.mark.parametrize("board_id", [b for b in list_boards() if load_board(b).storage])
+def test_storage_is_such_as_a_record_of_weights_can_be_kept_in(board_id):
+    storage = load_board(board_id).storage
+    assert storage.write_bytes in (1, 2, 4, 8, 16, 32) and storage.erase_bytes % 64 == 0
+    assert storage.bytes >= 2 * storage.erase_bytes
 
 
 def test_the_emulated_board_is_the_machine_that_qemu_has():

@@ -113,7 +113,7 @@ def test_a_build_opens_no_connection(tmp_path, cache, monkeypatch):
     assert not [line for line in heard if "nstalling" in line or "onnection" in line]
 
 
-@pytest.mark.parametrize("board_id", list_boards())
+@pytest.mark.parametrize("board_id", [b for b in list_boards() if not load_board(b).platformio])
 def test_the_developers_ini_holds_the_numbers_of_the_board(tmp_path, board_id):
     ours, theirs = (configparser.ConfigParser(interpolation=None) for _ in range(2))
     ours.read(firmware_folder() / "platformio.ini")
@@ -131,7 +131,7 @@ def test_a_bare_metal_project_becomes_an_elf_file_without_a_warning(tmp_path, ca
     assert program.name == "firmware.elf" and program.read_bytes()[:4] == b"\x7fELF"
 
 
-@pytest.mark.parametrize("board_id", [b for b in list_boards() if load_board(b).prefix])
+@pytest.mark.parametrize("board_id", [b for b in list_boards() if load_board(b).devices])
 def test_the_bare_metal_port_compiles_for_each_board_without_a_warning(board_id, tmp_path, require):
     board, firmware = load_board(board_id), firmware_folder()
     require("riscv" if "riscv" in board.prefix else "arm")
@@ -175,6 +175,41 @@ def test_a_compile_error_is_named_with_its_line_and_the_log(tmp_path, cache):
     with pytest.raises(BuildError, match=r"build failed: src/main\.c:3:12: error: .*nothing") as e:
         build(project)
     assert str(project / ".pio" / "build.log") in str(e.value)
+
+
+# ---- boards that PlatformIO's own platforms build ----
+
+
+@pytest.fixture
+def platformio(tmp_path, monkeypatch):
+    """A stand-in for PlatformIO: prints its settings and a text, makes a program if code is 0."""
+
+    def stand_in(text: str, code: int = 0) -> None:
+        path = tmp_path / "python"
+        make = 'mkdir -p "$made" && echo > "$made/firmware.elf"' if code == 0 else f"exit {code}"
+        path.write_text(f"#!/bin/sh\nenv\necho '{text}'\nmade=$5/.pio/build/esp32dev\n{make}\n")
+        path.chmod(0o755)
+        monkeypatch.setattr(room.sys, "executable", str(path))
+
+    return stand_in
+
+
+def test_a_real_board_is_built_in_the_users_own_platformio(
+    tmp_path, cache, platformio, monkeypatch
+):
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", "/theirs")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")  # no compiler is looked for
+    platformio("fine")
+    heard = []
+    program = build(make(tmp_path / "p", "esp32dev"), on_output=heard.append)
+    assert program.name == "firmware.elf" and "PLATFORMIO_CORE_DIR=/theirs" in heard
+    assert not cache.exists()
+
+
+def test_a_platform_that_cannot_be_downloaded_is_told_so(tmp_path, platformio):
+    platformio("Platform Manager: Installing espressif32 @ 6.12.0\nHTTPClientError: ", code=1)
+    with pytest.raises(BuildError, match="could not download .* with a connection to the int"):
+        build(make(tmp_path / "p", "esp32dev"))
 
 
 @pytest.mark.needs("cc")

@@ -182,7 +182,7 @@ def test_help_lists_the_verbs_in_the_order_of_a_run(verb):
     ("arguments", "says"),
     [
         (["train"], "missing option '--port' / '-p'; without a board at hand: tinydream train"),
-        (["plan"], "qemu_netduinoplus2, qemu_rv32imafc, qemu_rv32imc, or a TOML file"),
+        (["plan"], "qemu_rv32imafc, qemu_rv32imc, teensy41, or a TOML file"),
         (["compress"], "missing argument 'DATA'; see `tinydream compress --help`"),
         (["trian"], "no such command 'trian'"),
         (["train", "--prt", "sim"], "no such option '--prt'"),

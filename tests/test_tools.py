@@ -53,6 +53,14 @@ def test_boards_lists_every_board_with_its_memory_and_what_nobody_verified(verb)
     for board in map(load_board, list_boards()):
         assert board.id in out and board.name in out
     assert "1,024 + 128" in out and "unverified: pointer_bytes, stack_bytes" in out
+    assert "40? + 17?" in out and "?: unverified, nobody has read" in out
+
+
+def test_a_plan_marks_what_nobody_verified_of_its_board(table, verb):
+    verb("compress", table, "--target", "kind", "--budget-bytes", 400)
+    out = verb("plan", "--board", "bluepill_f103c8", "--hidden", 4)[1]
+    assert "of 40,960?" in out and "of 17,408?" in out and "2,048?" not in out
+    assert "4,096?" in verb("plan", "--board", "qemu_netduinoplus2", "--hidden", 4)[1]
 
 
 def test_boards_as_json_is_what_the_files_say(verb):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,27 +27,35 @@ DEBIAN = {
 # PlatformIO starts SCons with the Python it runs in itself, and SCons is installed there
 SHIM = "from SCons.Script.Main import main\n\nmain()\n"
 OVERFLOW = re.compile(r"region .(\w+). overflowed by (\d+) byte")
+OFFLINE = re.compile(
+    r"HTTPClientError|InternetConnectionError|ConnectionError|Could not find the package", re.I
+)
 FAILURE = re.compile(r"\berror:|undefined reference|cannot find -l|multiple definition", re.I)
 
 
 def build(project: Path, *, on_output: Callable[[str], None] | None = None) -> Path:
     """Compile and link a generated project; returns the program, or the ELF file for a board.
 
-    on_output is given each line of the output; PROJECT/.pio/build.log keeps all of it.
+    A project for a framework is built in the user's own PlatformIO folder, where platforms are
+    downloaded once; any other one in ours, offline. on_output is given each line of the output;
+    PROJECT/.pio/build.log keeps all of it.
     """
     project = Path(project).resolve()
-    board, prefix = _environment(project)
-    _need_compiler(prefix)
+    board, options = _environment(project)
+    prefix, downloads = options.get("custom_prefix", ""), "framework" in options
+    if not downloads:
+        _need_compiler(prefix)
     log = project / ".pio" / "build.log"
     try:
         log.parent.mkdir(exist_ok=True)
-        code, lines = _run(project, log, on_output or (lambda line: None))
+        code, lines = _run(project, log, on_output or (lambda line: None), downloads)
     except BrokenPipeError:  # whoever listens to on_output has gone
         raise
     except OSError as error:
         place, why = error.filename or log, error.strerror or error
         raise BuildError(f"{place} cannot be written: {why}; make room, then build again") from None
-    program = project / ".pio" / "build" / board / ("firmware.elf" if prefix else "program")
+    name = "firmware.elf" if prefix or downloads else "program"
+    program = project / ".pio" / "build" / board / name
     if code or not program.is_file():
         raise BuildError(f"{_reason(code, lines)}; the whole output is in {log}")
     return program
@@ -73,13 +81,13 @@ def core_folder() -> Path:
 # ---- what must be there ----
 
 
-def _environment(project: Path) -> tuple[str, str]:
-    """The board's id and the compiler's prefix, as the project's platformio.ini has them."""
+def _environment(project: Path) -> tuple[str, Mapping[str, str]]:
+    """The board's id and its options, as the project's platformio.ini has them."""
     ini = configparser.ConfigParser(interpolation=None)
     try:
         ini.read_string((project / "platformio.ini").read_text(encoding="utf-8"))
         board = ini["platformio"]["default_envs"]
-        return board, ini[f"env:{board}"].get("custom_prefix", "")
+        return board, ini[f"env:{board}"]
     except (OSError, KeyError, configparser.Error):
         raise BuildError(
             f"{project} holds no project that tinydream generated; run `tinydream generate`"
@@ -170,31 +178,36 @@ def _package_version(platformio: str, scons: str) -> str:
 # ---- the run ----
 
 
-def _variables(core: Path) -> dict[str, str]:
-    """The environment of the subprocess: of the user's PlatformIO settings only extra flags."""
+def _variables(downloads: bool) -> dict[str, str]:
+    """The environment of the subprocess: the user's, or ours with none of PlatformIO's settings
+    but extra flags."""
+    said = {
+        "LC_ALL": "C.UTF-8",  # the messages that _reason looks for
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        "PLATFORMIO_NO_ANSI": "true",
+    }
+    if downloads:
+        return os.environ | said
     ours = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("PLATFORMIO_") or name == "PLATFORMIO_BUILD_FLAGS"
     }
-    return ours | {
-        "HOME": ours.get("HOME") or str(core),
-        "LC_ALL": "C.UTF-8",  # the messages that _reason looks for
-        "PLATFORMIO_CORE_DIR": str(core),
-        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
-        "PLATFORMIO_NO_ANSI": "true",
-        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
-    }
+    core = str(core_folder())
+    said["PLATFORMIO_SETTING_ENABLE_TELEMETRY"] = "no"
+    return ours | said | {"HOME": ours.get("HOME") or core, "PLATFORMIO_CORE_DIR": core}
 
 
-def _run(project: Path, log: Path, on_output: Callable[[str], None]) -> tuple[int, list[str]]:
+def _run(
+    project: Path, log: Path, on_output: Callable[[str], None], downloads: bool
+) -> tuple[int, list[str]]:
     command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(project)]
     lines = []
     with (
         log.open("w", buffering=1, encoding="utf-8") as file,
         subprocess.Popen(
             command,
-            env=_variables(core_folder()),
+            env=_variables(downloads),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -221,6 +234,11 @@ def _reason(code: int, lines: list[str]) -> str:
     if over:
         regions = " and ".join(f"{name} is over by {count} bytes" for name, count in over.items())
         return f"the program does not fit: {regions}; try fewer representatives or a smaller batch"
+    if any(OFFLINE.search(line) for line in lines):
+        return (
+            "PlatformIO could not download compilers and framework of this board; build it once"
+            " with a connection to the internet"
+        )
     for line in lines:
         if FAILURE.search(line):
             return f"the build failed: {line.strip()}"

@@ -8,7 +8,7 @@ static uint32_t arena[(TD_ARENA_BYTES + 3) / 4]; // words, for the alignment
 static td_node_t node;
 TD_STATIC_ASSERT(sizeof(td_node_t) <= TD_NODE_BYTES, node); // less, where kernels are left out
 
-int main(void)
+void td_main_setup(void)
 {
     td_port_init();
     // an error is not lost: the node answers hello, and every other request with that error
@@ -16,6 +16,18 @@ int main(void)
 #if TD_WITH_SAVE
     td_node_keep(&node, td_port_storage(), TD_BOOT);
 #endif
-    for (;;)
-        td_port_idle(td_node_poll(&node));
 }
+
+void td_main_loop(void)
+{
+    td_port_idle(td_node_poll(&node));
+}
+
+#ifndef ARDUINO // its cores have a main of their own
+int main(void)
+{
+    td_main_setup();
+    for (;;)
+        td_main_loop();
+}
+#endif

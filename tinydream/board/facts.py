@@ -86,13 +86,15 @@ class Devices:
 class PlatformIO:
     """Which of PlatformIO's own platforms builds and uploads for a board, pinned to a version.
 
-    board: its name there; options: further lines of the environment, 'key = value'.
+    board: its name there; build_unflags: flags of the framework that are taken away; options:
+    further lines of the environment, 'key = value'.
     """
 
     platform: str
     board: str
     framework: str
     build_flags: tuple[str, ...]
+    build_unflags: tuple[str, ...]
     lib_ignore: tuple[str, ...]
     options: tuple[str, ...]
 
@@ -192,5 +194,13 @@ class Board:
 
     @property
     def unverified(self) -> tuple[str, ...]:
-        """The fields whose numbers nobody has read where their source says; tables mark them."""
+        """The fields whose numbers nobody has read where their source says."""
         return tuple(fact.field for fact in self.facts if fact.unverified)
+
+    def mark(self, *fields: str) -> str:
+        """What a table puts behind a number of these fields: '?' where one is unverified."""
+        return "?" if set(fields) & set(self.unverified) else ""
+
+    def mark_usable(self, region: str) -> str:
+        """The same behind a region's usable bytes."""
+        return self.mark(f"region {region}, bytes", f"region {region}, reserved")

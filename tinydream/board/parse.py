@@ -150,6 +150,7 @@ def _platformio(read: Reader) -> PlatformIO:
         read.text("board", WORD),
         read.choice("framework", ("arduino",)),
         some("build_flags", BUILD_FLAG),
+        some("build_unflags", BUILD_FLAG),
         some("lib_ignore", WORD),
         some("options", OPTION),
     )

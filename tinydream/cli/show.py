@@ -188,8 +188,9 @@ def planned(plan: Plan, board: Board, as_json: bool) -> None:
         table.add_column("bytes", justify="right")
         table.add_column("life", style="dim")
         for buffer in use.buffers:
-            table.add_row(buffer.name, f"{buffer.bytes:,}", buffer.life)
-        share = f"{use.need / use.have:.1%} of {use.have:,}"
+            mark = board.mark("stack_bytes") if buffer.name == "stack" else ""
+            table.add_row(buffer.name, f"{buffer.bytes:,}{mark}", buffer.life)
+        share = f"{use.need / use.have:.1%} of {use.have:,}{board.mark_usable(use.region)}"
         table.add_row("[bold]in all", f"[bold]{use.need:,}", share)
         console.print(table)
     rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"

@@ -21,12 +21,13 @@ def boards(all_boards: Sequence[Board], as_json: bool) -> None:
     table = _table("board", "core", "flash KiB", "ram KiB", "usable KiB", "port")
     for board in all_boards:
         flash, ram = board.region("flash"), board.region("ram")
-        usable = f"{_kib(flash.usable)} + {_kib(ram.usable)}"
-        sizes = (_kib(flash.bytes), _kib(ram.bytes), usable)
-        table.add_row(board.id, board.core, *sizes, _port(board))
+        usable = " + ".join(_kib(r.usable) + board.mark_usable(r.name) for r in (flash, ram))
+        sizes = (_kib(r.bytes) + board.mark(f"region {r.name}, bytes") for r in (flash, ram))
+        table.add_row(board.id, board.core, *sizes, usable, _port(board))
     console.print(table)
+    line("?: unverified, nobody has read that number where its source says; these are:")
     for board in all_boards:
-        facts = ", ".join(board.unverified)
+        facts = ", ".join(fact.replace(", ", " ") for fact in board.unverified)
         line(f"{board.id}: {board.name}" + (f"; unverified: {facts}" if facts else ""))
 
 
@@ -74,4 +75,4 @@ def _table(*columns: str) -> Table:
 
 
 def _kib(count: int) -> str:
-    return f"{count / 1024:,g}"
+    return f"{count / 1024:,.1f}".removesuffix(".0")

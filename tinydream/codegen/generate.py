@@ -56,14 +56,12 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None, boot: in
         )
     texts = {Path(place): text.encode() for place, text in generate(plan, board, boot).items()}
     source = firmware_folder()
-    copies = {
-        "lib/tinydream": source / "lib/tinydream",
-        "platform": source / "platform",
-        "src": source / "port" / board.port,
-    }
+    copies = {"lib/tinydream": source / "lib/tinydream", "src": source / "port" / board.port}
+    if not board.platformio:
+        copies["platform"] = source / "platform"
     for place, origin in copies.items():
         for file in sorted(p for p in origin.rglob("*") if p.is_file()):
-            if "__pycache__" not in file.parts:
+            if not {"__pycache__", "examples"} & set(file.relative_to(origin).parts):
                 texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
     texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
     _write(folder, texts)

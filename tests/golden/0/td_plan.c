@@ -3,63 +3,63 @@
 #include "td_plan.h"
 
 // raw columns that are kept, a bit each
-static const uint8_t kept[3] = {
+static const uint8_t kept[3] TD_FLASH = {
     167, 84, 15,
 };
 TD_STATIC_ASSERT(sizeof kept == 3, kept);
 
 // raw units
-static const float shift[12] = {
+static const float shift[12] TD_FLASH = {
     0.783975482f, 1.49343109f, -1.25906551f, 1.51392376f, 1.34587538f, 0.781311393f,
     0.264455616f, -0.313922822f, 1.45802069f, 1.96025836f, 1.80163491f, 1.31510377f,
 };
 TD_STATIC_ASSERT(sizeof shift == 48, shift);
 
 // exponents of two
-static const int8_t gain[12] = {
+static const int8_t gain[12] TD_FLASH = {
     1, -1, 2, -2, -3, 2, 3, -4, -4, 1, -2, 0,
 };
 TD_STATIC_ASSERT(sizeof gain == 12, gain);
 
 // inputs where the raw value is missing
-static const float fill[12] = {
+static const float fill[12] TD_FLASH = {
     -0.743499279f, -0.921725392f, -0.457725823f, 0.22019513f, -1.00961816f, -0.209175572f,
     -0.159225017f, 0.540845573f, 0.214659125f, 0.355372697f, -0.653828621f, -0.129613638f,
 };
 TD_STATIC_ASSERT(sizeof fill == 48, fill);
 
 // bits of a stored number, less one, 4 bits each
-static const uint8_t width[6] = {
+static const uint8_t width[6] TD_FLASH = {
     174, 62, 252, 80, 26, 168,
 };
 TD_STATIC_ASSERT(sizeof width == 6, width);
 
 // lowest value, in steps
-static const int8_t low[12] = {
+static const int8_t low[12] TD_FLASH = {
     92, 84, -99, -126, -102, -35, -100, -108, -62, 39, 6, -58,
 };
 TD_STATIC_ASSERT(sizeof low == 12, low);
 
 // 8-bit floats
-static const uint8_t step[12] = {
+static const uint8_t step[12] TD_FLASH = {
     119, 121, 118, 179, 112, 119, 207, 160, 124, 198, 142, 123,
 };
 TD_STATIC_ASSERT(sizeof step == 12, step);
 
 // 8-bit floats: spread of the rows around their representatives
-static const uint8_t sigma[12] = {
+static const uint8_t sigma[12] TD_FLASH = {
     190, 140, 126, 188, 157, 25, 7, 172, 81, 11, 95, 76,
 };
 TD_STATIC_ASSERT(sizeof sigma == 12, sigma);
 
 // 8-bit floats: a factor of all deviations of a row
-static const uint8_t spread[8] = {
+static const uint8_t spread[8] TD_FLASH = {
     188, 198, 170, 183, 195, 192, 182, 184,
 };
 TD_STATIC_ASSERT(sizeof spread == 8, spread);
 
 // packed representatives
-static const uint8_t bits[59] = {
+static const uint8_t bits[59] TD_FLASH = {
     159, 222, 16, 229, 185, 219, 121, 165, 160, 190, 16, 216, 224, 194, 35, 170, 225, 188, 116,
     136, 207, 136, 220, 65, 189, 221, 65, 149, 144, 101, 228, 186, 89, 45, 143, 78, 5, 107, 176,
     139, 149, 173, 25, 168, 148, 16, 217, 59, 15, 193, 200, 10, 85, 187, 177, 102, 39, 111, 11,
@@ -67,27 +67,27 @@ static const uint8_t bits[59] = {
 TD_STATIC_ASSERT(sizeof bits == 59, bits);
 
 // weight, and how many representatives in a row have it
-static const td_level_t levels[3] = {
+static const td_level_t levels[3] TD_FLASH = {
     {4u, 2u}, {8u, 1u}, {2u, 1u},
 };
 TD_STATIC_ASSERT(sizeof levels == 24, levels);
 
 // kind, what of it is trained, in, out, place of its outputs, limit of initial weights
-static const td_layer_t layers[2] = {
+static const td_layer_t layers[2] TD_FLASH = {
     {TD_DENSE, TD_TRAIN_ALL, 12, 8, 12, 0.547722578f},
     {TD_SOFTMAX, TD_TRAIN_ALL, 8, 8, 0, 0.0f},
 };
 TD_STATIC_ASSERT(sizeof layers == 32, layers);
 
 // classes
-static const char *const class_names[8] = {
+static const char *const class_names[8] TD_FLASH = {
     "class 0", "class 1", "class 2", "class 3", "class 4", "class 5", "class 6", "class 7",
 };
 TD_STATIC_ASSERT(sizeof class_names == 64, class_names);
 
 TD_STATIC_ASSERT(sizeof(td_plan_t) == 304, plan);
 
-const td_plan_t td_plan = {
+const td_plan_t td_plan TD_FLASH = {
     .format = 2,
     .digest = {0xf5, 0x4e, 0xb2, 0x33, 0x98, 0x3a, 0x21, 0x34},
     .inputs = {

@@ -3,88 +3,88 @@
 #include "td_plan.h"
 
 // raw columns that are kept, a bit each
-static const uint8_t kept[2] = {
+static const uint8_t kept[2] TD_FLASH = {
     218, 5,
 };
 TD_STATIC_ASSERT(sizeof kept == 2, kept);
 
 // raw units
-static const float shift[1] = {
+static const float shift[1] TD_FLASH = {
     -2.71116257f,
 };
 TD_STATIC_ASSERT(sizeof shift == 4, shift);
 
 // exponents of two
-static const int8_t gain[1] = {
+static const int8_t gain[1] TD_FLASH = {
     2,
 };
 TD_STATIC_ASSERT(sizeof gain == 1, gain);
 
 // inputs where the raw value is missing
-static const float fill[7] = {
+static const float fill[7] TD_FLASH = {
     -0.292456746f, -0.781908453f, -0.257192254f, 0.00814218074f, -0.275602907f, 1.29406381f,
     1.00672436f,
 };
 TD_STATIC_ASSERT(sizeof fill == 28, fill);
 
 // raw units
-static const float target_shift[2] = {
+static const float target_shift[2] TD_FLASH = {
     0.646703005f, 0.663063347f,
 };
 TD_STATIC_ASSERT(sizeof target_shift == 8, target_shift);
 
 // raw units
-static const float target_scale[2] = {
+static const float target_scale[2] TD_FLASH = {
     4.80444431f, 4.18808937f,
 };
 TD_STATIC_ASSERT(sizeof target_scale == 8, target_scale);
 
 // bits of a stored number, less one, 4 bits each
-static const uint8_t width[1] = {
+static const uint8_t width[1] TD_FLASH = {
     4,
 };
 TD_STATIC_ASSERT(sizeof width == 1, width);
 
 // lowest value, in steps
-static const int8_t low[1] = {
+static const int8_t low[1] TD_FLASH = {
     101,
 };
 TD_STATIC_ASSERT(sizeof low == 1, low);
 
 // 8-bit floats
-static const uint8_t step[1] = {
+static const uint8_t step[1] TD_FLASH = {
     170,
 };
 TD_STATIC_ASSERT(sizeof step == 1, step);
 
 // 8-bit floats: spread of the rows around their representatives
-static const uint8_t sigma[9] = {
+static const uint8_t sigma[9] TD_FLASH = {
     159, 84, 115, 117, 178, 4, 97, 134, 90,
 };
 TD_STATIC_ASSERT(sizeof sigma == 9, sigma);
 
 // packed representatives
-static const uint8_t bits[23] = {
+static const uint8_t bits[23] TD_FLASH = {
     93, 142, 248, 178, 107, 103, 39, 237, 152, 58, 148, 128, 214, 75, 122, 238, 0, 147, 189,
     185, 140, 71, 0,
 };
 TD_STATIC_ASSERT(sizeof bits == 23, bits);
 
 // weight, and how many representatives in a row have it
-static const td_level_t levels[4] = {
+static const td_level_t levels[4] TD_FLASH = {
     {3u, 1u}, {3u, 1u}, {7u, 1u}, {5u, 1u},
 };
 TD_STATIC_ASSERT(sizeof levels == 32, levels);
 
 // kind, what of it is trained, in, out, place of its outputs, limit of initial weights
-static const td_layer_t layers[1] = {
+static const td_layer_t layers[1] TD_FLASH = {
     {TD_DENSE, TD_TRAIN_ALL, 7, 2, 9, 0.816496611f},
 };
 TD_STATIC_ASSERT(sizeof layers == 16, layers);
 
 TD_STATIC_ASSERT(sizeof(td_plan_t) == 304, plan);
 
-const td_plan_t td_plan = {
+const td_plan_t td_plan TD_FLASH = {
     .format = 2,
     .digest = {0x60, 0x52, 0x88, 0xac, 0x2b, 0x52, 0x3c, 0x7e},
     .inputs = {

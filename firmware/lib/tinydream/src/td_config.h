@@ -131,6 +131,13 @@
 #define TD_VFP 1
 #endif
 
+// constants of a plan lie in flash without more ado, but the core of Teensy 4 copies all that is not marked to RAM
+#ifdef __IMXRT1062__
+#define TD_FLASH __attribute__((section(".progmem.tinydream")))
+#else
+#define TD_FLASH
+#endif
+
 // GCC contracts a*b+c to a fused multiply-add under -std=gnu*; that would change bits
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=off")

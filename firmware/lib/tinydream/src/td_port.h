@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 // Clocks, the serial line, the tick counter. Called once, first.
 void td_port_init(void);
 
@@ -42,4 +46,11 @@ typedef struct {
 // Where weights may be kept; NULL where nothing outlasts a power cut. Called once, after td_port_init.
 const td_storage_t *td_port_storage(void);
 
+// What main.c offers in turn to a port whose framework has a main of its own.
+void td_main_setup(void);
+void td_main_loop(void);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
