@@ -1,7 +1,8 @@
-"""The node as a native program with the tests' fake trainer: quick, and never twice the same weights."""
+"""The node as a native program, with the trainer of the tests that is quick."""
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ FILES = (
     *(f"{CORE}/{name}" for name in ("td_frame.c", "td_node.c", "td_node_ask.c")),
     *("tests/c/fake_train.c", "firmware/port/main.c", "firmware/port/native/port.c"),
 )
-FAST = {"timeout": 0.02, "tries": 2000, "open_timeout": 20.0, "silence": 0.02}
+FAST: dict[str, Any] = {"timeout": 0.02, "tries": 2000, "open_timeout": 20.0, "silence": 0.02}
 
 
 def make_program(folder: Path, parameters: int = 150) -> str:

@@ -156,8 +156,9 @@ def build(
     optimise: str = "-O2",
     defines: Mapping[str, object] | None = None,
     extra: Sequence[str] = (),
+    main: Path = HERE / "program.c",
 ) -> Program:
-    """Compile and link program.c, the core and `plan` into a folder of this name."""
+    """Compile and link `main`, the core and `plan` into a folder of this name."""
     folder = BUILD / re.sub(r"[^\w+]+", "-", name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -168,14 +169,14 @@ def build(
     switches = dict(re.findall(r"-D(TD_\w+)=(\w+)", texts["platformio.ini"]))
     named = [f"-D{key}={value}" for key, value in (switches | dict(defines or {})).items()]
     flags = [*core.flags, *FLAGS, optimise, *named, *extra, f"-I{folder}", f"-I{LIBRARY}"]
-    sources = [*sorted(LIBRARY.glob("td_*.c")), PORT / "startup.c", HERE / "program.c"]
+    sources = [*sorted(LIBRARY.glob("td_*.c")), PORT / "startup.c", main]
     objects = [_compile(source, folder, flags) for source in [folder / "td_plan.c", *sources]]
     return _link(core, folder, objects)
 
 
 def _compile(source: Path, folder: Path, flags: Sequence[str]) -> Path:
     made = folder / f"{source.stem}.o"
-    warn = WARN if source.parent == HERE else ()
+    warn = WARN if source.parent.parent == HERE.parent else ()
     do([f"{PREFIX}gcc", *flags, *warn, "-c", str(source), "-o", str(made)])
     return made
 

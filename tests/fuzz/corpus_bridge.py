@@ -1,0 +1,37 @@
+"""Good inputs for the fuzz target of the bridge: python corpus_bridge.py FOLDER."""
+
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tinydream.bridge import message
+from tinydream.bridge.frame import encode
+
+ROW = np.array([1, 2, 3, 1], np.float32)
+CALLS = {
+    "train": [message.Train(1, 2, 3, 0, 0.1), message.Status(), message.Health()],
+    "hold": [message.Train(1, 2, 300, 0, 0.1), message.Pause(True), message.Step(2)],
+    "go": [message.Train(1, 2, 300, 0, 0.1), message.Step(1), message.Pause(False), message.Stop()],
+    "rows": [message.Knob.of("rate", 0.1), message.Row(0, 0, ROW[:3]), message.Row(2, 0, ROW)],
+    "pieces": [message.Row(1, 0, ROW[:2]), message.Row(1, 2, ROW[2:]), message.Rows(0, 7)],
+    "push": [message.Push(0, ROW), message.Push(4, np.ones(27, np.float32)), message.Pushed(7)],
+    "pull": [message.Pull(0, 31), message.Channels(0), message.Evaluate(), message.Reset()],
+    "keep": [message.Save(), message.Load(True), message.Erase(), message.Knob(2, 9)],
+}
+
+
+def piece(request: message.Message) -> bytes:
+    body = request.pack()
+    return struct.pack("<BBB", 1, request.TYPE, len(body)) + body
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    hello = piece(message.Hello(message.PROTOCOL, 7))
+    for name, calls in CALLS.items():
+        (folder / name).write_bytes(hello + b"".join(map(piece, calls)))
+    raw = b"".join(encode(k.TYPE, i, k.pack()) for i, k in enumerate(CALLS["train"]))
+    (folder / "raw").write_bytes(hello + bytes((0xC1, len(raw))) + raw)
