@@ -2,8 +2,7 @@
 // storage.cpp - flash that keeps weights, by the means of each Arduino core. Compiled, and never run on a chip.
 //
 // A family offers: is_there, read_flash, write_flash, erase_flash; `at` is an address as in the board's file.
-#include <Arduino.h>
-#include <string.h>
+#include <Arduino.h> // and with it string.h
 
 #include "td_port.h"
 

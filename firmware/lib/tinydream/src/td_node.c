@@ -296,8 +296,8 @@ int td_node_poll(td_node_t *node)
     else if (line_is_free(node))
         node->yields = 0;
     flush(node);
-    // while an answer leaves, an end has to be told or weights are being saved, requests wait in the port, where they cannot be lost by us
-    if (!keeps && line_is_free(node) && !(node->tell & TELL_LASTING))
+    // while an answer leaves, an end has to be told, weights are being saved or a restart is due, requests wait in the port, where they cannot be lost by us
+    if (!keeps && !node->restart && line_is_free(node) && !(node->tell & TELL_LASTING))
         more = take_request(node);
     if (keeps)
         td_node_keep_some(node, line_is_free(node));
