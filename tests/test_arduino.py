@@ -184,7 +184,7 @@ def test_a_sketch_trains_the_weights_that_the_simulator_trains(family, more, pro
 def test_a_reset_starts_a_sketch_again(projects, tmp_path):
     path, plan = program("ESP32", projects, tmp_path)
     simulator = Simulator(plan)
-    with Device(ProcessLink([str(path)])) as device:
+    with Device.open(ProcessLink([str(path)])) as device:
         device.train(epochs=1, seed=5)
         device.reset()
         device.expect(plan)
