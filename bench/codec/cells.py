@@ -22,6 +22,8 @@ __all__ = ["Cells", "core_stamp", "stamp"]
 
 # sources that decide a peer's figures; ours depend on all of the codec as well
 PEERS = ("learn", "methods", "pack", "peers", "protocol", "rival")
+# of the codec, what only says who does what: results are the same on any number of threads
+ASIDE = ("threads.py",)
 
 
 @cache
@@ -77,7 +79,8 @@ def stamp(ours: bool) -> str:
     """Names the code that makes a figure: a peer's, or one of the codec's."""
     files = [ROOT / f"bench/codec/{name}.py" for name in PEERS]
     if ours:
-        files += sorted((ROOT / "tinydream" / "codec").glob("*.py"))
+        codec = sorted((ROOT / "tinydream" / "codec").glob("*.py"))
+        files += [file for file in codec if file.name not in ASIDE]
         files += [ROOT / f"bench/codec/{name}.py" for name in ("ours", "unseen")]
     digest = hashlib.blake2b(core_stamp().encode(), digest_size=8)
     if ours:
