@@ -36,7 +36,7 @@ STRICT = (
     " -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 ).split()
 
-NODE = ("td_frame.c", "td_node.c", "td_node_ask.c")
+NODE = ("td_frame.c", "td_node.c", "td_node_ask.c", "td_node_answer.c")
 
 # a process answers at once: short times keep the tests short
 FAST = {"timeout": 0.1, "tries": 50, "open_timeout": 5.0, "silence": 0.1}

@@ -325,21 +325,6 @@ class Trainer:
             self._update(grads, self._clipped(grads, F(1) / F(n)), F(rate))
         return total / F(rows), right
 
-    def learn(self, x, y, draw, mix, rate):
-        """One row (1, inputs) that nobody drew, and `mix` drawn ones. Its loss; if it was right."""
-        plan = self.plan
-        rest = (plan.loss, plan.delta)
-        grads, loss, right = gradients(plan.layers, self.pairs, x, y, *rest)
-        if plan.gradients:
-            if mix:
-                grads = gradients(plan.layers, self.pairs, *draw(mix), *rest, grads)[0]
-            self._update(grads, self._clipped(grads, F(1) / F(mix + 1)), F(rate))
-            return loss[0], right
-        self._update(grads, F(1), F(rate))
-        for _ in range(mix):
-            self._update(gradients(plan.layers, self.pairs, *draw(1), *rest)[0], F(1), F(rate))
-        return loss[0], right
-
     def validate(self, x, y):
         """(rows, how many are right, mean loss) of the validation rows (n, inputs), as they are."""
         losses, right = row_losses(

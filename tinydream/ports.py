@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tinydream.board import Board, list_boards, load_board
 from tinydream.bridge import Device, ProcessLink, QemuLink, port_notes
@@ -42,15 +42,19 @@ class Port(Protocol):
         on_metrics: Callable[[Metrics], object] | None,
     ) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
+    def push(self, weights: ArrayLike, /) -> None: ...
 
 
 @contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str, *, keep: bool = False) -> Iterator[Port]:
+def open_port(run: Run, made: Plan, port: str, *, save_every: int = 0) -> Iterator[Port]:
     """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
 
-    keep: what a process or an emulated board saves stays in the run folder; it does so anyway
-    when there is something already.
+    save_every: epochs after which the device saves weights and run, `saving.SAVE_BEST` for
+    whenever the validation loss has never been less. What a process or an emulated board saves
+    is in the run folder. Raises InputError for a port that keeps nothing.
     """
+    if save_every and port == "sim":
+        raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
     if port == "sim":
         yield Simulator(made)
         return
@@ -58,9 +62,11 @@ def open_port(run: Run, made: Plan, port: str, *, keep: bool = False) -> Iterato
         device = Device.open(port)
     else:
         board = _board_for(port, run.board(made))
-        device = Device.open(_link(board, run.program(made), run.path(KEPT), keep))
+        device = Device.open(_link(board, run.program(made), run.path(KEPT), save_every > 0))
     with device:
         device.expect(made)
+        if save_every:
+            device.set(save_every=save_every)
         yield device
 
 

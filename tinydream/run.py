@@ -15,6 +15,7 @@ from tinydream.board import Board, load_board, parse_board
 from tinydream.errors import BoardError, InputError, RunError, TinydreamError
 from tinydream.plan import Plan
 from tinydream.training import Knobs
+from tinydream.weights import split_weights
 
 __all__ = ["Run", "RunData"]
 
@@ -275,14 +276,8 @@ class Run:
 
     def write_weights(self, plan: Plan, weights: NDArray[np.float32]) -> None:
         """All parameters in one row, and each layer's W (out, in) and b (out) by name."""
-        arrays: dict[str, Any] = {"weights": weights, "digest": plan.digest.hex()}
-        at = 0
-        for i, layer in enumerate((x for x in plan.layers if x.kind == "dense"), 1):
-            size = layer.inputs * layer.outputs
-            arrays[f"W{i}"] = weights[at : at + size].reshape(layer.outputs, layer.inputs)
-            arrays[f"b{i}"] = weights[at + size : at + size + layer.outputs]
-            at += size + layer.outputs
-        self.write_arrays("weights.npz", **arrays)
+        arrays = {"weights": weights, **split_weights(plan, weights)}
+        self.write_arrays("weights.npz", digest=plan.digest.hex(), **arrays)
 
 
 def _is_knob(name: str, value: Any) -> bool:

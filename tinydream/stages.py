@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from tinydream import source
 from tinydream.board import Board
-from tinydream.bridge import Device
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
@@ -26,7 +25,7 @@ from tinydream.gather import gather
 from tinydream.network import SGD, Adam, Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
-from tinydream.ports import PASSING, open_port
+from tinydream.ports import open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.saving import BOOTS, keeping
@@ -42,7 +41,6 @@ __all__ = [
     "generate",
     "open_port",
     "plan",
-    "pull",
     "read_representatives",
     "report",
     "train",
@@ -242,7 +240,7 @@ def _up_to_date(run: Run, made: Plan) -> Path | None:
         return None
 
 
-# ---- train, pull ----
+# ---- train ----
 
 
 @dataclass(frozen=True)
@@ -289,9 +287,7 @@ def train(
         if on_metrics:
             on_metrics(metrics)
 
-    with open_port(run, made, port, keep=save_every > 0) as device:
-        if save_every:
-            _keep(device, port, save_every)
+    with open_port(run, made, port, save_every=save_every) as device:
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
@@ -313,30 +309,9 @@ def train(
     return Trained(made, port, knobs, epochs[-1], weights, seconds, step_ticks, unit)
 
 
-def _keep(device: Any, port: str, save_every: int) -> None:
-    if not isinstance(device, Device):
-        raise InputError(f"port {port!r} keeps nothing; train on a device, or without --save-every")
-    device.set(save_every=save_every)
-
-
 def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:
     """Ticks a step, over the epochs that were heard of; an epoch's last batch may be smaller."""
     return sum(m.ticks for m in epochs) / sum(-(-m.rows // batch) for m in epochs)
-
-
-def pull(run: Run, port: str) -> NDArray[np.float32]:
-    """Fetch the weights of a device that is still there.
-
-    The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
-    their weights itself: for these the pulled weights are checked and returned.
-    """
-    made = run.plan()
-    if port in PASSING:
-        return run.weights(made)
-    with open_port(run, made, port) as device:
-        weights = np.array(device.pull(), np.float32)
-    run.write_weights(made, weights)
-    return weights
 
 
 # ---- report ----

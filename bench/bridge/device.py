@@ -14,7 +14,10 @@ __all__ = ["FAST", "make_program", "work"]
 
 CORE = "firmware/lib/tinydream/src"
 FILES = (
-    *(f"{CORE}/{name}" for name in ("td_frame.c", "td_node.c", "td_node_ask.c")),
+    *(
+        f"{CORE}/{name}"
+        for name in ("td_frame.c", "td_node.c", "td_node_ask.c", "td_node_answer.c")
+    ),
     *("tests/c/fake_train.c", "firmware/port/main.c", "firmware/port/native/port.c"),
 )
 FAST: dict[str, Any] = {"timeout": 0.02, "tries": 2000, "open_timeout": 20.0, "silence": 0.02}

@@ -126,7 +126,7 @@ class Counts(Message):
     """What has come and gone since the device started.
 
     ticks: now, in the port's unit. node_bytes: RAM of the link and the run's state. kernels: bits,
-    as td_node_ask.c lists them. frames_in, damaged, frames_out, dropped: of the device's side of
+    as td_node_answer.c lists them. frames_in, damaged, frames_out, dropped: of the device's side of
     the line. learnt: rows that were no drawn ones. kept: 0 when weights are kept over a power cut,
     else an error: why there are none, or why the last save failed. Of the newest record: 1 when it
     holds a run, its number, the epochs that it had done, the digest of its plan.

@@ -218,7 +218,8 @@ class Device(Contents):
     def watch(self, on_metrics: Callable[[Metrics], object] | None = None, epochs: int = 0) -> Done:
         """Wait for the end of the run that is under way, whoever began it.
 
-        epochs: how many it must come to, 0 if that is not known. Errors as `train`.
+        epochs: how many it must come to, 0 if that is not known. Raises FirmwareError when it ends
+        early or a loss is not finite, LinkError when the device is gone.
         """
         reached = 0
         while True:
@@ -253,32 +254,28 @@ class Device(Contents):
     def step(self, count: int = 1) -> State:
         """Go on for `count` updates, wait, and pause; returns where the run is then."""
         self._ask(message.Step(count), answer.Nothing)
-        while (state := self._await(answer.Paused)) and state.state == 1:
-            pass
-        return state
+        while True:
+            self._until(answer.Paused)
+            if (state := self.status()).state != 1:
+                return state
 
-    def set(
-        self,
-        *,
-        rate: float | None = None,
-        mix: int | None = None,
-        report: int | None = None,
-        save_every: int | None = None,
-    ) -> None:
+    def set(self, **knobs: float | None) -> None:
         """Turn knobs of a run that is under way, or of the rows that will be learnt.
 
         rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
         report: metrics come after each `report`th epoch. save_every: weights and run are saved
-        after as many epochs and at the end; 0: never; SAVE_BEST: whenever the validation loss has
-        never been less. Raises FirmwareError out of range, or where there is no storage.
+        after as many epochs and at the end; 0: never; SAVE_BEST: when the validation loss is the
+        least so far. Raises FirmwareError out of range, or where there is no storage.
         """
-        knobs = {"rate": rate, "mix": mix, "report": report, "save_every": save_every}
         for name, value in knobs.items():
             if value is not None:
                 self._ask(message.Knob.of(name, value), answer.Nothing)
 
     def evaluate(self) -> Evaluation:
-        """The device's validation rows, with the weights as they are. Not while a run is on."""
+        """The device's validation rows, with the weights as they are.
+
+        Raises FirmwareError while a run is under way, LinkError when no answer arrives.
+        """
         self._ask(message.Evaluate(), answer.Nothing)
         for _ in range(self._tries):
             for event in self._until(answer.Evaluation):
@@ -311,12 +308,8 @@ class Device(Contents):
                 self._on_values(self.values)
         return event
 
-    def _await(self, kind: type[Message]) -> State:
-        """Where the device is, after an event of that kind or a silence. Other news are kept."""
-        self._until(kind)
-        return self.status()
-
     def _until(self, kind: type[Message]) -> Sequence[Message]:
+        """What is heard until an event of that kind or a silence; the others are kept."""
         heard: list[Message] = []
         while (event := self._event(self._silence)) is not None:
             heard.append(event)
@@ -368,15 +361,12 @@ class Device(Contents):
             return found
 
     def _ask_all(self, requests: Sequence[Message], kind: type[A]) -> list[tuple[Message, A]]:
-        todo, found = list(requests), []
         try:
-            for pair in self._line.exchange_all(todo, kind, self._timeout, self._tries):
-                found.append(pair)
+            return list(self._line.exchange_all(requests, kind, self._timeout, self._tries))
         except Refused as refused:
             if refused.error == HELLO_FIRST:
                 raise self._restarted() from refused
             raise
-        return found
 
     def _restarted(self) -> FirmwareError:
         self._line.forget_events()

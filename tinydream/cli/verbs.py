@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tinydream import stages
+from tinydream import carry, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show
 from tinydream.cli.options import (
@@ -311,18 +311,36 @@ def train(
 
 @verbs.command(context_settings=CONTEXT)
 @a_port
+@click.option("--file", type=a_file, help="Write them here, too: .npz or .safetensors.")
 @out
-def pull(port: str, folder: str) -> None:
+def pull(port: str, file: str | None, folder: str) -> None:
     """Fetch the weights of a device that runs this plan.
 
     They are in RUN/weights.npz then.
 
     \b
-    Example: tinydream pull --port /dev/ttyUSB0
+    Example: tinydream pull --port /dev/ttyUSB0 --file gait.safetensors
     """
     run = Run(folder)
-    weights = stages.pull(run, port)
-    show.line(f"{run.path('weights.npz')} holds {len(weights)} weights")
+    weights = carry.pull(run, port, file)
+    show.line(f"{file or run.path('weights.npz')} holds {len(weights)} weights")
+
+
+@verbs.command(context_settings=CONTEXT)
+@click.argument("file", metavar="WEIGHTS", type=a_file)
+@a_port
+@out
+def push(file: str, port: str, folder: str) -> None:
+    """Give a device the weights of a file.
+
+    WEIGHTS is a .npz or .safetensors file with W1, b1, W2, ...: what pull wrote, or a RUN's
+    weights.npz. The device checks them before it uses them.
+
+    \b
+    Example: tinydream push gait.safetensors --port /dev/ttyUSB0
+    """
+    weights = carry.push(Run(folder), port, file)
+    show.line(f"{port} has taken {len(weights)} weights, and holds them")
 
 
 @verbs.command(context_settings=CONTEXT)

@@ -64,7 +64,10 @@ void td_node_keep_some(td_node_t *node, int line_is_free)
     if (node->save.phase != 0 || !node->asked || !line_is_free)
         return;
     node->asked = 0;
-    td_node_answer(node, node->acted_type, node->acted, NULL, node->result); // it says only that it is done
+    if (node->result < 0)
+        td_node_refuse(node, node->acted_type, node->acted, node->result);
+    else
+        td_node_answer(node, node->acted_type, node->acted, NULL); // it says only that it is done
 }
 
 int td_node_keep_knob(td_node_t *node, uint32_t every)

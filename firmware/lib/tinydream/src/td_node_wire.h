@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MIT
-// td_node_wire.h - what the two files of the node offer each other; not for callers.
+// td_node_wire.h - what the three files of the node offer each other; not for callers.
 #ifndef TD_NODE_WIRE_H
 #define TD_NODE_WIRE_H
 
 #include "td_internal.h"
 #include "td_node.h"
 #include "td_port.h"
+
+// types of requests, by the number of SPEC.md
+enum {
+    HELLO = 1, TRAIN, STOP, PULL, STATUS, RESET, HEALTH, PAUSE, STEP, KNOB, CHANNELS, ROW, EVALUATE, PUSH, PUSHED, ROWS,
+    SAVE, LOAD, ERASE, LAST = ERASE
+};
+enum { PREDICT = 0, JUDGE = 1, LEARN = 2 }; // what a row is for
+enum { PULL_MAX = (TD_PAYLOAD_MAX - 4) / 4 };
 
 enum { TD_ANSWER = 0x80, TD_LOG = 0xC7, TD_ERROR = 0xFF };
 
@@ -50,9 +58,8 @@ void td_node_begin(td_node_t *node, td_frame_writer_t *writer, uint8_t type, uin
 void td_node_end(td_node_t *node, td_frame_writer_t *writer);
 uint32_t td_node_crc(const td_node_t *node);
 
-// td_node_ask.c: the request that has just been read; the answer to one, or why it is refused (result < 0)
+// td_node_ask.c: the request that has just been read
 void td_node_handle(td_node_t *node);
-void td_node_answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body, int result);
 
 // td_node_keep.c: a request about the storage, whose answer follows when it is done; what an epoch's end asks for;
 // whether that is still under way, and a piece of it; what there is
@@ -96,5 +103,9 @@ static inline int td_node_keep_knob(td_node_t *node, uint32_t every)
     return every == 0 ? 0 : TD_ENOSTORAGE;
 }
 #endif
+
+// td_node_answer.c: the answer to a request that was good, with its body; or why it was not
+void td_node_answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body);
+void td_node_refuse(td_node_t *node, uint8_t type, uint8_t sequence, int error);
 
 #endif
