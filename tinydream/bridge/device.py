@@ -265,7 +265,7 @@ class Device(Contents):
         rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
         report: metrics come after each `report`th epoch. save_every: weights and run are saved
         after as many epochs and at the end; 0: never; SAVE_BEST: when the validation loss is the
-        least so far. Raises FirmwareError out of range, or where there is no storage.
+        least so far. Raises FirmwareError out of range or without storage, InputError for others.
         """
         for name, value in knobs.items():
             if value is not None:
