@@ -29,7 +29,7 @@ ROWS = (
     ("ports",),
     ("carry", "gather", "source"),
     ("stages",),
-    ("demo", "looks"),
+    ("demo", "flash", "looks"),
     ("fleet",),
     ("__init__",),
     ("cli",),
@@ -42,7 +42,7 @@ ONLY = {
     "jinja2": ("codegen/", "report/"),
     "platformio": ("build.py",),
     "rich": ("cli/",),
-    "serial": ("bridge/link.py",),
+    "serial": ("bridge/link.py", "bridge/plugged.py"),
     "tensorflow": ("network/keras.py",),
 }
 

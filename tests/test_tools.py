@@ -9,6 +9,7 @@ import pytest
 
 from tinydream import doctor, ports
 from tinydream.board import list_boards, load_board
+from tinydream.bridge import Plugged
 
 NAMES = [
     "Python",
@@ -75,7 +76,8 @@ def test_boards_as_json_is_what_the_files_say(verb):
 
 
 def test_ports_lists_the_three_without_a_board_and_the_serial_ones(verb, monkeypatch):
-    monkeypatch.setattr(ports, "port_notes", lambda: {"/dev/ttyACM0": "Pico", "/dev/ttyS0": ""})
+    wires = [Plugged("/dev/ttyACM0", 0x2E8A, 0x00C0, text="Pico"), Plugged("/dev/ttyS0")]
+    monkeypatch.setattr(ports, "plugged", lambda: wires)
     told = json.loads(verb("ports", "--json")[1])
     assert [place["port"] for place in told] == [
         "sim",
@@ -84,7 +86,8 @@ def test_ports_lists_the_three_without_a_board_and_the_serial_ones(verb, monkeyp
         "/dev/ttyACM0",
         "/dev/ttyS0",
     ]
-    assert [place["what"] for place in told[3:]] == ["Pico", "a serial port"]
+    assert [place["what"] for place in told[3:]] == ["Pico 2e8a:00c0", "a serial port"]
+    assert told[3]["boards"] == ["pico"] and len(told[4]["boards"]) == len(list_boards())
     assert told[1]["boards"] == ["native"] and told[2]["boards"][0] == "qemu_netduinoplus2"
     assert sorted(told[2]["boards"]) == [b for b in list_boards() if load_board(b).qemu]
     code, out, err = verb("ports")

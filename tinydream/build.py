@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tinydream.errors import BuildError
 
-__all__ = ["build", "cache_folder", "core_folder", "wanted_scons"]
+__all__ = ["build", "cache_folder", "core_folder", "run_platformio", "wanted_scons"]
 
 # the compilers that boards name, and what installs them on Debian
 DEBIAN = {
@@ -48,7 +48,8 @@ def build(project: Path, *, on_output: Callable[[str], None] | None = None) -> P
     log = project / ".pio" / "build.log"
     try:
         log.parent.mkdir(exist_ok=True)
-        code, lines = _run(project, log, on_output or (lambda line: None), downloads)
+        arguments = ("run", "--project-dir", str(project))
+        code, lines = run_platformio(arguments, log, on_output or (lambda line: None), downloads)
     except BrokenPipeError:  # whoever listens to on_output has gone
         raise
     except OSError as error:
@@ -198,10 +199,16 @@ def _variables(downloads: bool) -> dict[str, str]:
     return ours | said | {"HOME": ours.get("HOME") or core, "PLATFORMIO_CORE_DIR": core}
 
 
-def _run(
-    project: Path, log: Path, on_output: Callable[[str], None], downloads: bool
+def run_platformio(
+    arguments: Sequence[str], log: Path, on_output: Callable[[str], None], downloads: bool = True
 ) -> tuple[int, list[str]]:
-    command = [sys.executable, "-m", "platformio", "run", "--project-dir", str(project)]
+    """PlatformIO's exit code and output; the log keeps the output, on_output gets each line.
+
+    downloads: in the user's own PlatformIO folder, else in ours. Raises OSError when the log
+    cannot be written, BuildError when PlatformIO is not installed.
+    """
+    _installed("platformio")
+    command = [sys.executable, "-m", "platformio", *arguments]
     lines = []
     with (
         log.open("w", buffering=1, encoding="utf-8") as file,

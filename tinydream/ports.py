@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinydream.board import Board, list_boards, load_board
-from tinydream.bridge import Device, ProcessLink, QemuLink, port_notes
+from tinydream.bridge import Device, Plugged, ProcessLink, QemuLink, hindrance, plugged
 from tinydream.doctor import examine
 from tinydream.errors import InputError
 from tinydream.plan import Plan
@@ -18,7 +18,7 @@ from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
-__all__ = ["PASSING", "Place", "Port", "boards_of", "list_places", "open_port"]
+__all__ = ["PASSING", "Place", "Port", "boards_of", "boards_with", "list_places", "open_port"]
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
@@ -128,8 +128,23 @@ def list_places() -> list[Place]:
         for port in (*PASSING, "serial")
     }
     places = [Place(port, text, boards_of(port), missing[port]) for port, text in what.items()]
-    wires = port_notes().items()
-    return places + [
-        Place(port, note or "a serial port", boards_of(port), missing["serial"])
-        for port, note in wires
-    ]
+    return places + [_wire(each, missing["serial"]) for each in plugged()]
+
+
+def _wire(each: Plugged, missing: tuple[str, ...]) -> Place:
+    what = " ".join(filter(None, (each.text or "a serial port", each.usb)))
+    why = hindrance(each.port)
+    boards = boards_with(each) or boards_of(each.port)
+    return Place(each.port, what, boards, (*missing, why) if why else missing)
+
+
+def boards_with(each: Plugged) -> tuple[str, ...]:
+    """Of the boards that ship, those with the USB ids of a port; cables have ids of their own, so
+    several boards may have the same."""
+    ids = (each.vid, each.pid)
+    boards = [board for board in list_boards() if each.usb and ids in _ids(load_board(board))]
+    return tuple(boards)
+
+
+def _ids(board: Board) -> set[tuple[int, int]]:
+    return {(usb.vid, usb.pid) for usb in board.usb}

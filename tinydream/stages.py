@@ -28,7 +28,7 @@ from tinydream.planner import make_plan
 from tinydream.ports import open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
-from tinydream.saving import BOOTS, keeping
+from tinydream.saving import keeping
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
@@ -39,6 +39,7 @@ __all__ = [
     "compare",
     "compress",
     "generate",
+    "is_built",
     "open_port",
     "plan",
     "read_representatives",
@@ -204,8 +205,7 @@ def generate(run: Run) -> Path:
     """Write the PlatformIO project of the run's plan."""
     made = run.plan()
     try:
-        boot = BOOTS.index(run.read_json("plan.json", "boot")["boot"])
-        write_project(made, run.firmware, run.board(made), boot)
+        write_project(made, run.firmware, run.board(made), run.boot())
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware
@@ -221,7 +221,7 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
         raise RunError(
             f"{run.firmware} was generated from another plan; run `tinydream generate` again"
         )
-    if program := _up_to_date(run, made):
+    if program := is_built(run, made):
         return program
     program = build_project(run.firmware, on_output=on_output)
     place = program.resolve().relative_to(run.folder.resolve())
@@ -229,7 +229,7 @@ def build(run: Run, on_output: Callable[[str], Any] | None = None) -> Path:
     return program
 
 
-def _up_to_date(run: Run, made: Plan) -> Path | None:
+def is_built(run: Run, made: Plan) -> Path | None:
     """The program, when it was built from this plan and nothing has been touched since."""
     try:
         program = run.program(made)

@@ -3,7 +3,8 @@
 from tinydream.bridge.answer import Channel, Counts, Done, Evaluation, Info, Metrics, State
 from tinydream.bridge.device import Device
 from tinydream.bridge.line import Health
-from tinydream.bridge.link import FakeLink, Link, ProcessLink, SerialLink, port_names, port_notes
+from tinydream.bridge.link import FakeLink, Link, ProcessLink, SerialLink
+from tinydream.bridge.plugged import Plugged, hindrance, plugged, port_names
 from tinydream.bridge.qemu import QemuLink
 
 __all__ = [
@@ -17,10 +18,12 @@ __all__ = [
     "Info",
     "Link",
     "Metrics",
+    "Plugged",
     "ProcessLink",
     "QemuLink",
     "SerialLink",
     "State",
+    "hindrance",
+    "plugged",
     "port_names",
-    "port_notes",
 ]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from tinydream.bridge.plugged import port_names
 from tinydream.errors import LinkError
 
 __all__ = [
@@ -22,8 +23,6 @@ __all__ = [
     "ProcessLink",
     "SerialLink",
     "how_it_ended",
-    "port_names",
-    "port_notes",
 ]
 
 _SLICE = 0.05  # seconds a serial read may wait before it looks at its deadline
@@ -46,24 +45,13 @@ class Link(Protocol):
     def close(self) -> None: ...
 
 
-def port_names() -> list[str]:
-    """The serial ports of this machine, sorted."""
-    return list(port_notes())
-
-
-def port_notes() -> dict[str, str]:
-    """The same ports, each with what the system knows of the device behind it."""
-    from serial.tools import list_ports  # type: ignore[import-untyped]
-
-    ports = sorted(list_ports.comports(), key=lambda port: str(port.device))
-    return {port.device: "" if port.description == "n/a" else port.description for port in ports}
-
-
 class SerialLink:
     """A serial port, or any URL that pyserial knows (`socket://host:port`, `rfc2217://...`).
 
-    The port is held for us alone where the system can do that. DTR and RTS stay as pyserial and
-    the system set them: boards disagree about what they mean.
+    The port is held for us alone where the system can do that. DTR and RTS are both asserted, and
+    never one without the other: that is what systems do themselves, so that nothing changes when
+    we come; the transistors beside an ESP32 (and the USB of its successors) reset it only while
+    the two differ, and boards with USB of their own talk only while DTR is asserted.
     """
 
     def __init__(self, port: str, *, baud: int = 115_200, write_timeout: float = 5.0) -> None:
@@ -73,8 +61,15 @@ class SerialLink:
         options: dict[str, Any] = {"exclusive": True} if os.name == "posix" else {}
         try:
             self._serial = serial.serial_for_url(
-                port, baudrate=baud, timeout=_SLICE, write_timeout=write_timeout, **options
+                port,
+                baudrate=baud,
+                timeout=_SLICE,
+                write_timeout=write_timeout,
+                do_not_open=True,
+                **options,
             )
+            self._serial.dtr = self._serial.rts = True
+            self._serial.open()
         except (OSError, ValueError) as error:  # SerialException is an OSError
             raise LinkError(_why_not_opened(port, error)) from error
 

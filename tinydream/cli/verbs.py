@@ -8,6 +8,7 @@ import click
 from tinydream import carry, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show
+from tinydream.cli.flashing import flash
 from tinydream.cli.options import (
     CONTEXT,
     InOrder,
@@ -264,7 +265,10 @@ def build(verbose: bool, folder: str) -> None:
     """
     with show.working("build"):
         program = stages.build(Run(folder), show.line if verbose else None)
-    show.line(f"{program} is ready; `tinydream train` runs it")
+    show.line(f"{program} is ready; `tinydream train` runs it, on a real board after `flash`")
+
+
+verbs.add_command(flash)
 
 
 @verbs.command(context_settings=CONTEXT)

@@ -33,7 +33,7 @@ int td_port_read(uint8_t *data, int size)
     return count;
 }
 
-// The smallest receive buffer of all these cores.
+// The smallest buffer that these cores give a serial line.
 int td_port_room(void)
 {
     return 64;
