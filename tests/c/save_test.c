@@ -102,7 +102,8 @@ static int flash_erase(void *context, uint32_t at)
         return TD_ESTORAGE;
     for (uint32_t k = at; k < at + storage->erase_bytes; k++)
         flash[k] |= power ? 0xff : some_bits(k);
-    memset(used + at / storage->write_bytes, !power, storage->erase_bytes / storage->write_bytes);
+    if (power || tear != 0) // what was erased in part must not be written before it is erased again
+        memset(used + at / storage->write_bytes, !power, storage->erase_bytes / storage->write_bytes);
     return power ? 0 : TD_ESTORAGE;
 }
 
