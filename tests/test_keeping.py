@@ -25,7 +25,7 @@ SEED = 6  # Adam, validation rows, the best weights kept
 def device(name, tmp_path, main=None, boot=1):
     """A board with this main, or the usual one, and how to switch it on."""
     board, plan = load_board(name), random_plan(SEED, board=name)
-    write_project(plan, tmp_path / "p", board, boot)
+    write_project(plan, tmp_path / "p", board, TD_BOOT=boot)
     if main:
         shutil.copy(main, tmp_path / "p/src/main.c")
     program, kept = build(tmp_path / "p"), tmp_path / "kept, by power.bin"
@@ -198,3 +198,17 @@ def test_a_device_starts_as_the_plan_says(tmp_path, boot):
         found = second.pull()
     fresh = Simulator(plan).weights
     assert np.array_equal(found, {"idle": fresh, "predict": half, "train": end}[boot])
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.parametrize("off", [0, 1])
+def test_a_device_that_computes_other_weights_is_refused(tmp_path, off):
+    plan = random_plan(SEED)
+    expected = Simulator(plan).first_steps() ^ off
+    write_project(plan, tmp_path / "p", TD_SELF_TEST=expected)
+    with Device.open(ProcessLink([str(build(tmp_path / "p"))])) as found:
+        if off:
+            with pytest.raises(FirmwareError, match="TD_ENUMERIC"):
+                found.pull()
+        else:
+            assert np.array_equal(found.pull(), Simulator(plan).weights)

@@ -201,11 +201,14 @@ def plan(
     return made
 
 
-def generate(run: Run) -> Path:
-    """Write the PlatformIO project of the run's plan."""
+def generate(run: Run, *, self_test: bool = False) -> Path:
+    """Write the PlatformIO project of the run's plan. self_test: the device begins with one."""
     made = run.plan()
+    switches = {"TD_BOOT": run.boot()}
+    if self_test:
+        switches["TD_SELF_TEST"] = Simulator(made).first_steps()
     try:
-        write_project(made, run.firmware, run.board(made), run.boot())
+        write_project(made, run.firmware, run.board(made), **switches)
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware

@@ -241,16 +241,18 @@ def plan(
 
 
 @verbs.command(context_settings=CONTEXT)
+@click.option("--self-test", is_flag=True, help="A starting device computes 16 steps first.")
 @out
-def generate(folder: str) -> None:
+def generate(self_test: bool, folder: str) -> None:
     """Write the plan's firmware as a PlatformIO project.
 
-    RUN/firmware is complete, and yours to take away.
+    RUN/firmware is complete, and yours to take away. With --self-test a chip that computes other
+    weights than this machine refuses to train.
 
     \b
     Example: tinydream generate && ls run/firmware/src
     """
-    place = stages.generate(Run(folder))
+    place = stages.generate(Run(folder), self_test=self_test)
     show.line(f"{place} is a PlatformIO project; `tinydream build` or `pio run` builds it")
 
 

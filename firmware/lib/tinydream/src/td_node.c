@@ -251,6 +251,21 @@ int td_node_learn(td_node_t *node, const float *raw, const float *target)
 
 // ---- the life of a node ----
 
+#ifdef TD_SELF_TEST
+// The first steps of a run come to the same weights everywhere, or this chip does not compute as it should.
+static int self_test(td_node_t *node)
+{
+    td_knobs_t knobs = {.epochs = 0xffffffffu, .rate = 1e-3f};
+    td_metrics_t metrics;
+    int result = td_train_start(&node->train, &knobs);
+    for (int i = 0; i < 16 && result >= 0; i++)
+        result = td_train_step(&node->train, &metrics);
+    result = td_node_crc(node) == TD_SELF_TEST ? 0 : TD_ENUMERIC;
+    int again = td_train_init(&node->train, node->plan, node->arena, node->arena_bytes, 0);
+    return result ? result : again;
+}
+#endif
+
 int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t arena_bytes)
 {
     static const td_counters_t none;
@@ -279,6 +294,10 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
     node->paused = node->dirty = node->judging = node->restart = 0;
     td_frame_reset(&node->in);
     int result = td_train_init(&node->train, plan, arena, arena_bytes, 0);
+#ifdef TD_SELF_TEST
+    if (result == 0)
+        result = self_test(node);
+#endif
     node->refused = (int16_t)result;
     if (result < 0)
         node->train.running = 0;

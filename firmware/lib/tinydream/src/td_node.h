@@ -88,6 +88,9 @@ typedef struct {
     uint8_t paused, dirty, judging, restart;
 } td_node_t;
 
+// TD_SELF_TEST, where it is defined, is the CRC-32 of the weights after 16 steps from seed 0 at rate 1e-3, validation
+// included: td_node_init takes them, and a chip that comes to other weights is refused with TD_ENUMERIC.
+//
 // Plan and arena must outlive the node; the arena is as td_train_init wants it. Weights are drawn from seed 0.
 // When the plan cannot be trained that error is returned, and the node is usable all the same: it answers hello,
 // info and reset, and every other request with this error.
