@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.boards import KEPT, page, trial
+from bench.boards import KEPT, networks, page, trial
 
 
 def kept():
@@ -35,3 +35,15 @@ def test_the_figures_come_again(board, require):
     if any(found[tool] != version for tool, version in here.items()):
         pytest.skip(f"boards.json was made with {found}, here are {here}: not compared")
     assert trial.on_board(board) == found["boards"][board]
+
+
+def test_random_networks_were_linked_as_planned_and_kept_to_their_bounds():
+    found = json.loads(networks.KEPT.read_text(encoding="utf-8"))
+    assert tuple(found["boards"]) == trial.EMULATED
+    assert networks.KEPT.with_suffix(".md").read_text("utf-8") == networks.page(found)[1]
+    for board in found["boards"].values():
+        assert len(board) == 20
+        for each in board.values():
+            assert (each["off"], each["gaps"], each["unnamed"]) == ({}, 0, [])
+            assert abs(each["code"] - each["estimate"]) <= 0.05 * each["code"]
+            assert 0 < each["stack"] <= each["stack_bound"]

@@ -34,6 +34,7 @@ EXAMPLES = [
     answer.State(1, 3, 15, 0xFFFFFFFF, -6),
     answer.Counts(1 << 40, 1, 2, 4, 5, 6, 7, 8, 9, -24, 1, 3, 2, b"abcdefgh"),
     answer.Channel(2, 1, "temperature", "°C"),
+    answer.Taken(7),
     answer.Packed(3, b"abc"),
     answer.Metrics(1, 5, 50, 49, 0.25, 30, 29, 0.5, 1, 1 << 40),
     answer.Done(2, 10, 0xFFFFFFFF, -6),

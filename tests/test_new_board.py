@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bridge_double import FAST, compile_c, small_plan, two_runs
+from bridge_double import FAST, NODE, compile_c, small_plan, two_runs
 
 from tinydream.board import list_boards, load_board
 from tinydream.board.draft import draft_board
@@ -99,8 +99,7 @@ def test_the_template_trains_once_it_is_filled_in(tmp_path):
     core = "firmware/lib/tinydream/src/"
     digest = ",".join(map(str, small_plan().digest))
     files = [
-        core + "td_frame.c",
-        core + "td_node.c",
+        *(core + name for name in NODE),
         "tests/c/fake_train.c",
         "firmware/port/main.c",
     ]

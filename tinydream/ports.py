@@ -3,14 +3,22 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinydream.board import Board, list_boards, load_board
-from tinydream.bridge import Device, Plugged, ProcessLink, QemuLink, hindrance, plugged
+from tinydream.bridge import (
+    Device,
+    Link,
+    Plugged,
+    ProcessLink,
+    QemuLink,
+    SerialLink,
+    hindrance,
+    plugged,
+)
 from tinydream.doctor import examine
 from tinydream.errors import InputError
 from tinydream.plan import Plan
@@ -18,7 +26,16 @@ from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
-__all__ = ["PASSING", "Place", "Port", "boards_of", "boards_with", "list_places", "open_port"]
+__all__ = [
+    "PASSING",
+    "Place",
+    "Port",
+    "boards_of",
+    "boards_with",
+    "link_opener",
+    "list_places",
+    "open_port",
+]
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
@@ -46,38 +63,62 @@ class Port(Protocol):
 
 
 @contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str, *, save_every: int = 0) -> Iterator[Port]:
+def open_port(
+    run: Run,
+    made: Plan,
+    port: str,
+    on_log: Callable[[str], None] | None = None,
+    *,
+    save_every: int = 0,
+) -> Iterator[Port]:
     """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
 
-    save_every: epochs after which the device saves weights and run, `saving.SAVE_BEST` for
-    whenever the validation loss has never been less. What a process or an emulated board saves
-    is in the run folder. Raises InputError for a port that keeps nothing.
+    on_log: gets each line of text that a device prints. save_every: epochs after which the device
+    saves weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far;
+    what a process or an emulated board saves is in the run folder. Raises InputError for a port
+    that keeps nothing.
     """
     if save_every and port == "sim":
         raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
     if port == "sim":
         yield Simulator(made)
         return
-    if port not in PASSING:
-        device = Device.open(port)
-    else:
-        board = _board_for(port, run.board(made))
-        device = Device.open(_link(board, run.program(made), run.path(KEPT), save_every > 0))
-    with device:
+    with Device.open(_passing(run, port, save_every > 0) or port, on_log=on_log) as device:
         device.expect(made)
         if save_every:
             device.set(save_every=save_every)
         yield device
 
 
-def _link(board: Board, program: Path, kept: Path, keep: bool) -> QemuLink | ProcessLink:
+def link_opener(run: Run, port: str, baud: int) -> Callable[[], Link]:
+    """How to reach the device behind a port, as often as one likes; none is reached yet.
+
+    Raises InputError for 'sim', which is no device on a line.
+    """
+    if port == "sim":
+        raise InputError(
+            "port 'sim' is no device on a line: it ends with the verb that uses it; watch it with"
+            " `tinydream train --port sim`"
+        )
+    return lambda: _passing(run, port) or SerialLink(port, baud=baud)
+
+
+def _passing(run: Run, port: str, keep: bool = False) -> Link | None:
+    """A program of the run's plan, started anew; None for a port on a wire.
+
+    keep: what it saves stays in the run folder; so it does when there is something already.
+    """
+    if port not in PASSING:
+        return None
+    made = run.plan()
+    board, program = _board_for(port, run.board(made)), run.program(made)
+    kept = run.path(KEPT)
     keep = board.storage is not None and (keep or kept.exists())
     if board.qemu:
         place = (board.storage, kept) if board.storage and keep else None
         return QemuLink(board.qemu, program, kept=place)
-    return ProcessLink(
-        [str(program)], env={"TINYDREAM_STORAGE": str(kept.resolve()) if keep else ""}
-    )
+    where = str(kept.resolve()) if keep else ""
+    return ProcessLink([str(program)], env={"TINYDREAM_STORAGE": where})
 
 
 def boards_of(port: str) -> tuple[str, ...]:

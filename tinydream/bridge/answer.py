@@ -28,6 +28,7 @@ __all__ = [
     "Paused",
     "Seen",
     "State",
+    "Taken",
     "Values",
     "Weights",
 ]
@@ -195,6 +196,15 @@ class Seen(Message):
 
 
 @dataclass(frozen=True)
+class Taken(Message):
+    """The weights from number `first` on have been taken."""
+
+    TYPE: ClassVar[int] = 0x8E
+    FORM: ClassVar[str] = "<I"
+    first: int
+
+
+@dataclass(frozen=True)
 class Packed(Message):
     """Bytes of the packed representatives, from byte `first` on."""
 
@@ -297,7 +307,17 @@ _REQUESTS: tuple[type[Message], ...] = tuple(
     for kind in vars(message).values()
     if isinstance(kind, type) and issubclass(kind, Message) and kind.TYPE
 )
-_ANSWERS: tuple[type[Message], ...] = (Info, Weights, State, Counts, Channel, Seen, Packed, Failure)
+_ANSWERS: tuple[type[Message], ...] = (
+    Info,
+    Weights,
+    State,
+    Counts,
+    Channel,
+    Seen,
+    Taken,
+    Packed,
+    Failure,
+)
 _EVENTS: tuple[type[Message], ...] = (Metrics, Done, Paused, Evaluation, Values, Log)
 EVENTS = {kind.TYPE: kind for kind in _EVENTS}
 MESSAGES = {kind.TYPE: kind for kind in (*_REQUESTS, *_ANSWERS, *_EVENTS)}

@@ -3,7 +3,7 @@
 import struct
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -43,7 +43,9 @@ class Contents(ABC):
     @abstractmethod
     def _ask(self, request: Message, kind: type[A], *, restarts: bool = False) -> A: ...
     @abstractmethod
-    def _ask_all(self, requests: Sequence[Message], kind: type[A]) -> list[tuple[Message, A]]: ...
+    def _ask_all(
+        self, requests: Sequence[Message], kind: type[A], fits: Callable[[Any, Any], bool]
+    ) -> list[tuple[Message, A]]: ...
     @abstractmethod
     def status(self) -> State: ...
     @abstractmethod
@@ -79,19 +81,9 @@ class Contents(ABC):
             message.Pull(first, min(chunk, info.parameters - first))
             for first in range(0, info.parameters, chunk)
         ]
-        for request, got in self._ask_all(wanted, answer.Weights):
-            assert isinstance(request, message.Pull)
-            self._check_piece(request, (got.first, len(got.values)))
+        for _, got in self._ask_all(wanted, answer.Weights, _same_weights):
             weights[got.first : got.first + len(got.values)] = got.values
         return weights
-
-    def _check_piece(self, asked: message.Pull | message.Rows, got: tuple[int, int]) -> None:
-        if got != (asked.first, asked.count):
-            raise VerifyError(
-                f"asked for {asked.count} items from number {asked.first}, the device on"
-                f" {self.link.name!r} sent {got[1]} from {got[0]}; run `tinydream build` and"
-                " flash it"
-            )
 
     def push(self, weights: ArrayLike) -> None:
         """Replace all parameters, (parameters,), and check them there; no run may be under way.
@@ -112,7 +104,7 @@ class Contents(ABC):
             raise InputError("a weight is infinite, no number, or 2^33 or more; push none of these")
         chunk = self._line.most(info.payload, 4, 4)
         pieces = [message.Push(at, values[at : at + chunk]) for at in range(0, len(values), chunk)]
-        self._ask_all(pieces, answer.Nothing)
+        self._ask_all(pieces, answer.Taken, lambda piece, taken: piece.first == taken.first)
         crc = zlib.crc32(values.astype("<f4").tobytes())
         self._ask(message.Pushed(crc), answer.Nothing)
 
@@ -121,9 +113,7 @@ class Contents(ABC):
         most = self._known().payload - 4
         wanted = [message.Rows(at, min(most, count - at)) for at in range(0, count, most)]
         data = bytearray(count)
-        for request, got in self._ask_all(wanted, answer.Packed):
-            assert isinstance(request, message.Rows)
-            self._check_piece(request, (got.first, len(got.data)))
+        for _, got in self._ask_all(wanted, answer.Packed, _same_rows):
             data[got.first : got.first + len(got.data)] = got.data
         return bytes(data)
 
@@ -157,6 +147,26 @@ class Contents(ABC):
         when the device refuses a row.
         """
         return self._use(LEARN, raw, y)
+
+    def set(
+        self,
+        *,
+        rate: float | None = None,
+        mix: int | None = None,
+        report: int | None = None,
+        save_every: int | None = None,
+    ) -> None:
+        """Turn knobs of a run that is under way, or of the rows that will be learnt.
+
+        rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
+        report: metrics come after each `report`th epoch. save_every: weights and run are saved
+        after as many epochs and at the end; 0: never; SAVE_BEST: when the validation loss is the
+        least so far. Raises FirmwareError out of range, or without storage.
+        """
+        knobs = {"rate": rate, "mix": mix, "report": report, "save_every": save_every}
+        for name, value in knobs.items():
+            if value is not None:
+                self._ask(message.Knob.of(name, value), answer.Nothing)
 
     def _made(self) -> Plan:
         if self._plan is None:
@@ -223,3 +233,11 @@ class Contents(ABC):
             for i, channel in enumerate(self.channels())
             if len(data) >= 4 * i + 4 and channel.kind in forms
         }
+
+
+def _same_weights(asked: message.Pull, got: answer.Weights) -> bool:
+    return (got.first, len(got.values)) == (asked.first, asked.count)
+
+
+def _same_rows(asked: message.Rows, got: answer.Packed) -> bool:
+    return (got.first, len(got.data)) == (asked.first, asked.count)

@@ -4,7 +4,6 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from tinydream.bridge import answer, frame, message
@@ -78,7 +77,7 @@ class Device(Contents):
 
     @property
     def health(self) -> Health:
-        """How good the line is, seen from here; `counts` is the other side."""
+        """The line, seen from here; `counts` is the other side."""
         return self._line.health
 
     @property
@@ -100,12 +99,7 @@ class Device(Contents):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # ---- who it is ----
@@ -203,17 +197,27 @@ class Device(Contents):
         value out of range, FirmwareError when a run ends early or a loss is not finite, LinkError
         when the device is gone.
         """
-        knobs = Knobs(
-            epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience
+        self.start(
+            Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience),
+            fresh,
         )
-        self.start(knobs, fresh=fresh)
         return self.watch(on_metrics, epochs)
 
-    def start(self, knobs: Knobs, *, fresh: bool = True) -> None:
-        """Begin a run and return at once; `watch` waits for its end."""
+    def start(self, knobs: Knobs, fresh: bool = True) -> None:
+        """Begin a run as `train` does and return at once; `watch` or `listen` give its news.
+
+        Raises FirmwareError when the device refuses, LinkError when it is gone.
+        """
         self._ask(message.Train.of(knobs, fresh), answer.Nothing)
         self._line.events.clear()  # what came before the answer belongs to an earlier run
         self._stopped = False
+
+    def listen(self, timeout: float) -> Message | None:
+        """The next event of a run, whoever began it; None when there is none in `timeout` seconds.
+
+        Raises LinkError when the device is gone.
+        """
+        return self._event(timeout)
 
     def watch(self, on_metrics: Callable[[Metrics], object] | None = None, epochs: int = 0) -> Done:
         """Wait for the end of the run that is under way, whoever began it.
@@ -258,18 +262,6 @@ class Device(Contents):
             self._until(answer.Paused)
             if (state := self.status()).state != 1:
                 return state
-
-    def set(self, **knobs: float | None) -> None:
-        """Turn knobs of a run that is under way, or of the rows that will be learnt.
-
-        rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
-        report: metrics come after each `report`th epoch. save_every: weights and run are saved
-        after as many epochs and at the end; 0: never; SAVE_BEST: when the validation loss is the
-        least so far. Raises FirmwareError out of range or without storage, InputError for others.
-        """
-        for name, value in knobs.items():
-            if value is not None:
-                self._ask(message.Knob.of(name, value), answer.Nothing)
 
     def evaluate(self) -> Evaluation:
         """The device's validation rows, with the weights as they are.
@@ -339,6 +331,7 @@ class Device(Contents):
         return self.info or self.hello()
 
     def _ask(self, request: Message, kind: type[A], *, restarts: bool = False) -> A:
+        self._known()  # nothing is answered before a hello
         sequence = self._line.next_sequence()
         while True:
             try:
@@ -360,9 +353,12 @@ class Device(Contents):
                 )
             return found
 
-    def _ask_all(self, requests: Sequence[Message], kind: type[A]) -> list[tuple[Message, A]]:
+    def _ask_all(
+        self, requests: Sequence[Message], kind: type[A], fits: Callable[[Any, Any], bool]
+    ) -> list[tuple[Message, A]]:
         try:
-            return list(self._line.exchange_all(requests, kind, self._timeout, self._tries))
+            line, patience = self._line, (self._timeout, self._tries)
+            return list(line.exchange_all(requests, kind, *patience, fits))
         except Refused as refused:
             if refused.error == HELLO_FIRST:
                 raise self._restarted() from refused

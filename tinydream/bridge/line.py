@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tinydream.bridge import frame
 from tinydream.bridge.answer import EVENTS, Failure, Log
@@ -126,9 +126,16 @@ class Line:
     # ---- several at once ----
 
     def exchange_all(
-        self, requests: Sequence[Message], answer: type[A], timeout: float, tries: int
+        self,
+        requests: Sequence[Message],
+        answer: type[A],
+        timeout: float,
+        tries: int,
+        fits: Callable[[Any, Any], bool],
     ) -> Iterator[tuple[Message, A]]:
         """Each request with its answer, in whatever order they come.
+
+        fits: whether an answer is of this very request; one that is not was given up on long ago.
 
         As many are on their way as the device has room for. One that is not answered in time is
         halved, if it can be, and sent again. Raises LinkError after `tries` times without answer.
@@ -141,7 +148,7 @@ class Line:
             if got is not None:
                 one = sent.get(got.sequence)
                 found = one and self._match(got, one.request.TYPE, answer, one.request)
-                if one and found:
+                if one and found and fits(one.request, found):
                     del sent[got.sequence]
                     now = time.monotonic()  # the line is alive: those behind it have their time
                     for other in sent.values():

@@ -114,6 +114,7 @@ void td_node_answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8
     case STATUS: put_state(node, &writer); break;
     case HEALTH: put_health(node, &writer); break;
     case CHANNELS: put_channels(node, &writer, body[0]); break;
+    case PUSH: td_frame_put_u(&writer, td_get_u32(body), 4); break;
     case ROW: put_row(node, &writer, body); break;
     case ROWS:
         td_frame_put_u(&writer, td_get_u32(body), 4);
