@@ -31,7 +31,7 @@ def plan_struct_bytes(pointer: int) -> int:
 def node_bytes(pointer: int, on: Mapping[str, int] | None = None) -> dict[str, int]:
     """sizeof(td_node_t) by its parts: 'training state', 'link buffers', and 'node' for the rest.
 
-    on: compile-time switches as `kernels` has them, and TD_WITH_SAVE; None: all of them, what is
+    on: compile-time switches as `kernels` has them; None: all of them, what is
     not smaller than any plan's. Together they are the struct to the byte.
     """
     reader = _size(READER, pointer)

@@ -37,7 +37,7 @@ def generate(plan: Plan, board: Board | None = None, **switches: int) -> dict[st
         "tables": _tables(plan, board.pointer_bytes),
         "struct_bytes": plan_struct_bytes(board.pointer_bytes),
         "node_bytes": sum(node_bytes(board.pointer_bytes).values()),
-        "kernels": kernels(plan) | {"TD_WITH_SAVE": int(board.storage is not None)} | switches,
+        "kernels": kernels(plan, board) | switches,
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
