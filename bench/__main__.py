@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-SUITES: tuple[str, ...] = ("boards", "bridge", "codec", "core", "options", "speed")
+SUITES: tuple[str, ...] = ("boards", "bridge", "codec", "core", "options", "speed", "store")
 
 
 class Suites(click.Group):

@@ -157,25 +157,29 @@ def test_a_run_begun_on_the_page_is_the_simulators_and_its_held_out_rows_are_jud
     assert all(sum(b for _, b, _ in r["parts"]) == r["need"] for r in board["memory"])
 
 
-def test_weights_are_saved_into_the_run(learning):
+def test_weights_are_pulled_into_the_run(learning):
     page, run = learning
     page.wait(lambda board: board["up"])
     page.act("start", **SHORT)
     page.wait(lambda board: board["heldout"])
     assert not run.has("weights.npz")
-    assert page.act("save") == (202, "")
+    assert page.act("pull") == (202, "")
     page.wait(lambda board: any("weights.npz" in line for line in board["log"]))
     simulator = Simulator(run.plan())
     simulator.train(epochs=6, rate=0.01, seed=3, weights_seed=3)
     assert (run.weights(run.plan()) == simulator.weights).all()
 
 
-def test_a_run_is_stopped_from_the_page(page):
+def test_a_run_is_held_and_stopped_from_the_page(page):
     page.wait(lambda board: board["up"])
     page.act("start", epochs=10**6, seed=SLOW)
     page.wait(lambda board: board["running"] and board["epoch"] > 2)
     assert page.act("start", epochs=1) == (202, "")
     assert any("TD_EBUSY" in line for line in page.wait(lambda board: board["log"])["log"])
+    assert page.act("pause") == (202, "")
+    page.wait(lambda board: board["paused"])
+    assert page.act("resume") == (202, "")
+    page.wait(lambda board: board["running"] and not board["paused"])
     assert page.act("stop") == (202, "")
     board = page.wait(lambda board: not board["running"] and board["epoch"])
     assert board["epoch"] < 10**6 and not board["ours"] and board["memory"] == []
@@ -185,7 +189,7 @@ def test_requests_without_sense_are_refused_with_a_sentence(page):
     assert page.act("start", epochs=0) == (400, "epochs must lie in 1..4294967295, not 0")
     assert page.act("start", epochs="many")[0] == 400
     assert "epochs, rate and seed" in page.act("start", colour=1)[1]
-    assert "start, stop, save" in page.act("explode")[1]
+    assert "start, pause, resume, stop, save, pull" in page.act("explode")[1]
     assert page.act("stop", index=7) == (400, "there is no board number 7")
     bearer = {"Authorization": f"Bearer {page.token}"}
     for body in ("[]", "{", "\0", "9" * 20_000):
@@ -242,7 +246,7 @@ def test_the_page_in_a_browser(learning):
         assert sum(count) == right.sum()
         assert browser.run("document.querySelectorAll('#curves canvas').length") == 2
         assert browser.run("document.querySelectorAll('.region').length") == 2
-        browser.run("document.querySelector('[name=save]').click()")
+        browser.run("document.querySelector('[name=pull]').click()")
         browser.wait("document.querySelector('[data-is=log]').textContent.includes('weights.npz')")
         assert run.has("weights.npz")
         light = browser.run("getComputedStyle(document.body).backgroundColor")

@@ -147,7 +147,7 @@ def test_a_port_that_this_user_may_not_open(planned, monkeypatch):
 
 @pytest.mark.parametrize("program", [["sleep", "60"], ["yes"]], ids=["silent", "noise"])
 def test_a_port_where_no_firmware_answers(planned, monkeypatch, program):
-    monkeypatch.setitem(Device.open.__func__.__kwdefaults__, "open_timeout", 0.6)
+    monkeypatch.setitem(Device.__init__.__kwdefaults__, "open_timeout", 0.6)
     with wire(program) as (port, _, _):
         result = planned("train", "--port", port)
     refused(result, 3, f"no tinydream firmware answered on '{port}' within 0.6 s", "baud rate")

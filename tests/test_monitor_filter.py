@@ -8,8 +8,8 @@ from bridge_double import small_plan
 from platformio.project.config import ProjectConfig
 
 from tinydream.board import load_board
+from tinydream.bridge.answer import Done, Log, Metrics
 from tinydream.bridge.frame import encode
-from tinydream.bridge.message import Done, Metrics
 from tinydream.codegen import write_project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,6 +34,10 @@ def test_an_epoch_and_the_end_of_a_run_are_lines(shown):
     assert shown(EPOCH) == LINE
     assert shown(encode(0xC2, 8, Done(3, 15, 1, 0).pack())) == "done after epoch 3\n"
     assert shown(encode(0xC2, 9, Done(3, 15, 1, -6).pack())) == "done after epoch 3, error -6\n"
+
+
+def test_a_line_of_the_devices_log_is_a_line(shown):
+    assert shown(encode(Log.TYPE, 8, Log("low battery\n").pack())) == "low battery\n"
 
 
 def test_frames_may_come_byte_by_byte(shown):

@@ -22,7 +22,17 @@ from tinydream.cli.live import View
 from tinydream.errors import LinkError
 from tinydream.run import Run
 from tinydream.training import Knobs
-from tinydream.watch import Event, Lines, Seen, Track, Watch, step_time
+from tinydream.watch import (
+    Event,
+    JsonLines,
+    Lines,
+    Seen,
+    Teleplot,
+    TensorBoard,
+    Track,
+    Watch,
+    step_time,
+)
 
 pytestmark = pytest.mark.needs("cc")
 
@@ -223,6 +233,44 @@ def test_a_request_that_the_device_refuses_is_told_and_the_watch_goes_on(board):
         follower.start(Knobs(epochs=1))
         assert next(e for e in events if e.kind == "done")
     assert got == [(small_plan().digest, (150,))]
+
+
+def test_a_run_is_held_and_let_go_on(board):
+    plugged = board()
+    with Watch({"x": lambda: SerialLink(plugged.port)}) as watch:
+        follower, events = watch.followers["x"], watch.events()
+        follower.start(Knobs(epochs=10**6, seed=SLOW))
+        next(e for e in events if e.kind == "epoch")
+        follower.pause()
+        held = next(e for e in events if e.kind == "state" and e.values["paused"])
+        assert held.values["running"]
+        follower.resume()
+        assert next(e for e in events if e.kind == "epoch").values["epoch"] > held.values["epoch"]
+        follower.stop()
+        assert next(e for e in events if e.kind == "done")
+        follower.save()
+        assert next(e for e in events if e.kind in ("log", "refused"))
+
+
+def test_numbers_of_the_firmwares_own_go_everywhere(tmp_path, capsys):
+    told = (
+        event("channels", temp="C", time="s"),
+        event("epoch", **EPOCH),
+        event("values", temp=21.5, time=3),
+    )
+    seen, shown = Seen("/dev/ttyACM0"), io.StringIO()
+    sinks = (JsonLines("-"), Teleplot("-"), Lines(shown), TensorBoard(str(tmp_path)), seen)
+    for each in told:
+        for sink in sinks:
+            sink.take(each)
+    for sink in sinks[:-1]:
+        sink.close()
+    assert seen.words() == "temp 21.5 C, time 3 s"
+    out = capsys.readouterr().out.splitlines()
+    assert json.loads(out[0])["channels"] == {"temp": "C", "time": "s"}
+    assert ">temp:21.5" in out and json.loads(out[-3])["values"] == {"temp": 21.5, "time": 3}
+    assert shown.getvalue().endswith("  temp 21.5  time 3\n")
+    assert scalars(tmp_path / "ttyACM0")["channels/temp"] == [(4, 21.5)]
 
 
 # ---- views ----

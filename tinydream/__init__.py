@@ -42,6 +42,7 @@ from tinydream.report import Report, make_report
 from tinydream.run import Run
 from tinydream.search import search
 from tinydream.simulator import Simulator
+from tinydream.store import Store, load_store, make_store
 from tinydream.training import Knobs, Metrics
 
 __version__ = "0.1.0"
@@ -77,6 +78,7 @@ __all__ = [
     "Sigmoid",
     "Simulator",
     "Softmax",
+    "Store",
     "Tanh",
     "TinydreamError",
     "VerifyError",
@@ -84,8 +86,10 @@ __all__ = [
     "list_boards",
     "load_board",
     "load_data",
+    "load_store",
     "make_plan",
     "make_report",
+    "make_store",
     "search",
     "write_project",
 ]

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 // _core.c - the extension module: it only gathers the method tables of its rooms.
 #include "_core.h"
+#include "store/store.h"
 
 static int add_methods(PyObject *module)
 {
     if (PyModule_AddFunctions(module, simulator_methods) < 0 || PyModule_AddFunctions(module, rows_methods) < 0)
+        return -1;
+    store_prepare();
+    if (PyModule_AddFunctions(module, store_methods) < 0)
         return -1;
     return PyModule_AddFunctions(module, kernels_methods);
 }

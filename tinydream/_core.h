@@ -10,5 +10,6 @@
 extern PyMethodDef simulator_methods[]; // _simulator.c: the firmware's core in this process
 extern PyMethodDef rows_methods[];      // _rows.c: rows without a device
 extern PyMethodDef kernels_methods[];   // codec/kernels.c: hot loops only a host needs
+extern PyMethodDef store_methods[];     // store/module.c: the lossless store's block coder
 
 #endif

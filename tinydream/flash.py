@@ -36,14 +36,14 @@ SAYINGS = (
         "close it (a serial monitor?), then flash again",
     ),
     (
-        r"This chip is (?P<what>[\w-]+),? not|Wrong --chip|not match.*chip|chip stopped replying"
+        r"This chip is [\w-]+,? not|Wrong --chip|not match.*chip"
         r"|unexpected idcode|UNEXPECTED idcode|wrong device|unable to match device",
         "the chip is not the plan's",
         "look which board is plugged in, and plan for that one: `tinydream plan --board ...`",
     ),
     (
-        r"Failed to connect to ESP|Wrong boot mode|No serial data received|Timed out waiting for"
-        r" packet|Invalid head of packet",
+        r"Failed to connect to ESP|Wrong boot mode|chip stopped replying|No serial data received"
+        r"|Timed out waiting for packet|Invalid head of packet",
         "the boot loader does not answer",
         "hold BOOT (IO0) while uploading begins, and try another cable: some carry no data",
     ),

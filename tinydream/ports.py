@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +40,7 @@ __all__ = [
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
 KEPT = "storage.bin"
+BAUD = 115_200  # where no board says otherwise
 USUAL = {"sim": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
 
 
@@ -64,43 +65,47 @@ class Port(Protocol):
 
 @contextlib.contextmanager
 def open_port(
-    run: Run,
-    made: Plan,
-    port: str,
-    on_log: Callable[[str], None] | None = None,
-    *,
-    save_every: int = 0,
+    run: Run, made: Plan, port: str, *, save_every: int = 0, **options: Any
 ) -> Iterator[Port]:
     """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
 
-    on_log: gets each line of text that a device prints. save_every: epochs after which the device
-    saves weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far;
-    what a process or an emulated board saves is in the run folder. Raises InputError for a port
-    that keeps nothing.
+    options: on_log, on_values of a `Device`. save_every: epochs after which the device saves
+    weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far; what
+    a process or an emulated board saves is in the run folder. Raises InputError for a port that
+    keeps nothing.
     """
     if save_every and port == "sim":
         raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
     if port == "sim":
         yield Simulator(made)
         return
-    with Device.open(_passing(run, port, save_every > 0) or port, on_log=on_log) as device:
+    link = _passing(run, port, save_every > 0) or port
+    with Device.open(link, baud=run.board(made).baud or BAUD, **options) as device:
         device.expect(made)
         if save_every:
             device.set(save_every=save_every)
         yield device
 
 
-def link_opener(run: Run, port: str, baud: int) -> Callable[[], Link]:
+def link_opener(run: Run, port: str, baud: int | None = None) -> Callable[[], Link]:
     """How to reach the device behind a port, as often as one likes; none is reached yet.
 
-    Raises InputError for 'sim', which is no device on a line.
+    baud: of a serial port; by default that of the run's board, where there is a run. Raises
+    InputError for 'sim', which is no device on a line.
     """
     if port == "sim":
         raise InputError(
             "port 'sim' is no device on a line: it ends with the verb that uses it; watch it with"
             " `tinydream train --port sim`"
         )
-    return lambda: _passing(run, port) or SerialLink(port, baud=baud)
+    rate = baud or _baud(run)
+    return lambda: _passing(run, port) or SerialLink(port, baud=rate)
+
+
+def _baud(run: Run) -> int:
+    with contextlib.suppress(InputError):
+        return run.board(run.plan()).baud or BAUD
+    return BAUD
 
 
 def _passing(run: Run, port: str, keep: bool = False) -> Link | None:

@@ -27,6 +27,7 @@ WRITERS = {
     "heldout.npz": "compress",
     "validation.npz": "compress",
     "entropy.npz": "compress",
+    "store.tds": "compress",
     "plan.bin": "plan",
     "plan.json": "plan",
     "board.toml": "plan",

@@ -101,7 +101,8 @@ def describe(data: Data, seed: int, validation: float) -> dict[str, Any]:
 def _fingerprint(path: Path) -> str:
     """BLAKE2b of a file, or of the files in a folder, read piece by piece."""
     digest = hashlib.blake2b(digest_size=8)
-    for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+    inside = (file for file in path.rglob("*") if file.is_file())
+    for part in sorted(inside) if path.is_dir() else [path]:
         with open(part, "rb") as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)

@@ -244,7 +244,8 @@ def train(
             on_metrics(metrics)
         teller.epoch(metrics, device)
 
-    with open_port(run, made, port, teller.log, save_every=save_every) as device:
+    hears = {"on_log": teller.log, "on_values": teller.values}
+    with open_port(run, made, port, save_every=save_every, **hears) as device:
         teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")

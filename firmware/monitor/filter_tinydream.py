@@ -5,12 +5,12 @@ Only listens: `tinydream monitor` says more, and notices what was lost. The enco
 (platformio.ini), which leaves each byte as it is.
 """
 
-import binascii
 import struct
+import zlib
 
 from platformio.public import DeviceMonitorFilterBase
 
-METRICS, DONE = 0xC1, 0xC2
+METRICS, DONE, LOG = 0xC1, 0xC2, 0xC7
 # epoch, step, rows, correct, loss, validation rows, right, loss, best epoch, ticks
 METRICS_FORM, DONE_FORM = "<IIIIfIIfIQ", "<IIIh"
 LONGEST = 1100  # bytes of a frame, at most
@@ -40,13 +40,13 @@ class Tinydream(DeviceMonitorFilterBase):
 
 def _shown(piece):
     content = _unstuffed(piece)
-    if (
-        content
-        and len(content) >= 4
-        and binascii.crc_hqx(content[:-2], 0xFFFF) == int.from_bytes(content[-2:], "little")
-    ):
-        return _line(content[0], content[2:-2])
+    if content and len(content) >= 6 and content[-4:] == _crc32(content[:-4]):
+        return _line(content[0], content[2:-4])
     return piece.decode() if _printable(piece) else ""
+
+
+def _crc32(data):
+    return zlib.crc32(data).to_bytes(4, "little")
 
 
 def _printable(piece):
@@ -69,6 +69,8 @@ def _unstuffed(piece):
 
 
 def _line(kind, body):
+    if kind == LOG:
+        return body.decode(errors="replace").rstrip() + "\n"
     if kind == METRICS and len(body) == struct.calcsize(METRICS_FORM):
         epoch, _, rows, correct, loss, valid_rows, _, valid_loss, *_ = struct.unpack(
             METRICS_FORM, body

@@ -62,7 +62,9 @@ class View:
             return "waiting for the device" if seen.why else "connecting"
         of = f" of {self._epochs}" if self._epochs else ""
         at = f"epoch {seen.epoch}{of}" if seen.epoch else ""
-        word = "training" if seen.running else "stopped" if seen.error else "idle"
+        word = "stopped" if seen.error else "idle"
+        if seen.running:
+            word = "paused" if seen.paused else "training"
         return ", ".join(filter(None, (word, at)))
 
     def _rows(self, seen: Seen) -> list[tuple[str, Text]]:
@@ -78,6 +80,8 @@ class View:
         if "step_ticks" in last and who.get("tick_unit"):
             step = step_time(float(last["step_ticks"]), str(who["tick_unit"]))
             rows.append(("a step", Text(step)))
+        if seen.channels:
+            rows.append(("values", Text(seen.words())))
         if who:
             rows.append(("plan", Text(f"{who['digest']} for {who['board']}")))
             rows.append(("memory", Text(self._space(seen))))

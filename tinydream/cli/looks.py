@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tinydream import looks
+from tinydream import archive, looks
 from tinydream.cli import show
 from tinydream.cli.options import CONTEXT, a_file, as_json, maybe_port, out
 from tinydream.errors import InputError
@@ -26,11 +26,30 @@ SHELLS = ("bash", "zsh", "fish")
 
 def register(group: click.Group) -> None:
     """Add these verbs to the command."""
-    for verb in (inspect, verify, predict, export, completion):
+    for verb in (decompress, inspect, verify, predict, export, completion):
         group.add_command(verb)
 
 
-# ---- inspect ----
+# ---- decompress, inspect ----
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("place", default="run", type=a_file, metavar="[RUN|FILE]")
+@click.option(
+    "-o", "--to", required=True, type=a_file, metavar="FILE", help="A .csv, .npz or .parquet file."
+)
+def decompress(place: str, to: str) -> None:
+    """Write all rows of a store again, as they were given.
+
+    RUN holds the store that `compress` wrote, or FILE is one. Numbers come back bit for bit, in
+    .npz and .parquet with their type.
+
+    \b
+    Example: tinydream decompress run -o table.csv
+    """
+    store = archive.open_store(place)
+    looks.save(to, archive.restore(store, to))
+    show.line(f"{to} holds {len(store):,} rows of {', '.join(store.names[:5])}")
 
 
 @click.command(context_settings=CONTEXT)
@@ -60,6 +79,7 @@ def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> No
     _projection(seen)
     _deviations(seen)
     _tables(seen)
+    _store(seen)
     if svg:
         show.line(f"{svg} is the picture")
 
@@ -154,6 +174,20 @@ def _tables(seen: looks.Inspected) -> None:
     ratio = f"1/{raw / total:.1f} of the {raw:,} bytes of the rows as {seen.facts['raw_dtype']}"
     table.add_row("[bold]in all", f"[bold]{total:,}", ratio)
     show.console.print(table)
+
+
+def _store(seen: looks.Inspected) -> None:
+    if not seen.store:
+        return
+    count = len(seen.store)
+    title = "\nstore of all rows: bytes, alone (each number by itself), and as coded"
+    table = _columns(title, "column", "raw", "alone", "coded", "")
+    for c in seen.store[:MOST_ROWS]:
+        known = "; ".join(filter(None, (c.how, c.guess and f"guess: {c.guess}", c.classes)))
+        table.add_row(escape(c.name), f"{c.raw:,}", f"{c.alone:,}", f"{c.coded:,}", escape(known))
+    show.console.print(table)
+    if count > MOST_ROWS:
+        show.line(f"... and {count - MOST_ROWS} more columns; --json tells all")
 
 
 # ---- verify, predict, export ----

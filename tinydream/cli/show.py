@@ -15,12 +15,14 @@ from rich.table import Table
 
 from tinydream.report import Report
 from tinydream.stages import Trained
+from tinydream.store import Store
 from tinydream.training import Metrics
 
 __all__ = [
     "compressed",
     "console",
     "counting",
+    "kept",
     "line",
     "projection",
     "report",
@@ -212,6 +214,12 @@ def _spread(values: list[float], metric: str) -> str:
     text = f"{mean(values):{form}}"
     more = f" +- {stdev(values):{form}} over {len(values)} seeds" if len(values) > 1 else ""
     return text + more
+
+
+def kept(store: Store, place: Path) -> str:
+    """What a store of the whole table takes, in a sentence."""
+    size, raw = place.stat().st_size, store.raw_nbytes
+    return f"all {len(store):,} rows are in {place}, lossless: {_bytes(size)} of {_bytes(raw)}"
 
 
 def report(made: Report, place: Path, as_json: bool) -> None:

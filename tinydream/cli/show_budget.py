@@ -86,7 +86,8 @@ def regions(sized: Sized) -> None:
         table.title_justify, table.title_style = "left", "bold"
         for name, planned, note in _rows(sized, use):
             real = [_number(linked.get(name))] if linked else []
-            table.add_row(name, _number(planned), *real, note)
+            mark = sized.board.mark("stack_bytes") if name == "stack" else ""
+            table.add_row(name, _number(planned) + mark, *real, note)
         console.print(table)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from tinydream import carry, sizing, stages
+from tinydream import archive, carry, sizing, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show, show_budget
 from tinydream.cli.budgets import budget
@@ -97,6 +97,7 @@ def verbs() -> None:
 @click.option("--test", default=0.2, help="Share of rows held out when the file holds none.")
 @click.option("--seed", default=0, help="Of the held-out split.")
 @click.option("--validation", default=0.0, help="Share of training rows kept back for the device.")
+@click.option("--store/--no-store", default=True, help="Keep all rows, lossless, in RUN/store.tds.")
 @out
 @as_json
 def compress(
@@ -111,13 +112,15 @@ def compress(
     test: float,
     seed: int,
     validation: float,
+    store: bool,
     folder: str,
     as_json: bool,
     **size: Any,
 ) -> None:
     """Turn a table into representatives and held-out rows.
 
-    DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files.
+    DATA is a .csv, .csv.gz, .parquet or .npz file, or a folder of .npy files; or pictures: IDX
+    files, or a folder with a folder of pictures for each class.
 
     \b
     A projection stores a few sums of a row's inputs instead of all of them: pca keeps what varies
@@ -149,6 +152,9 @@ def compress(
     codec.set_params(task=data.task, one_hot=data.one_hot)
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed, validation)
+        if store:
+            kept = archive.keep_table(table, run.folder)
+            facts["notes"] = [*facts["notes"], show.kept(kept, run.path(archive.STORE))]
     show.compressed(facts, as_json)
 
 

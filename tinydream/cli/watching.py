@@ -32,6 +32,11 @@ from tinydream.watch import Csv, Event, JsonLines, Lines, Sink, Teleplot, Teller
 __all__ = ["dashboard", "monitor", "train"]
 
 
+a_baud = click.option(
+    "--baud", type=click.IntRange(1), help="Of serial ports. [default: the board's, or 115200]"
+)
+
+
 # ---- what is recorded ----
 
 
@@ -172,12 +177,12 @@ def _progress(run: Run, epochs: int | None, plain: bool, silent: bool) -> Sequen
 
 @click.command(context_settings=CONTEXT)
 @ports_of("Of a device; give it several times for several devices.")
-@click.option("--baud", type=click.IntRange(1), default=115_200, help="Of serial ports.")
+@a_baud
 @a_record
 @click.option("--until-done", is_flag=True, help="End when no device is training any more.")
 @out
 def monitor(
-    ports: tuple[str, ...], baud: int, record: Record, until_done: bool, folder: str
+    ports: tuple[str, ...], baud: int | None, record: Record, until_done: bool, folder: str
 ) -> None:
     """Watch devices that learn, one or several.
 
@@ -226,19 +231,21 @@ def _memory(run: Run) -> Callable[[str], str]:
 
 @click.command(context_settings=CONTEXT)
 @ports_of("Of a device; give it several times for several devices.", required=False)
-@click.option("--baud", type=click.IntRange(1), default=115_200, help="Of serial ports.")
+@a_baud
 @click.option(
     "--listen", type=click.IntRange(0, 65535), default=0, help="The page's port; 0 for a free one."
 )
 @click.option("--open", "browse", is_flag=True, help="Open the page in the browser.")
 @out
-def dashboard(ports: tuple[str, ...], baud: int, listen: int, browse: bool, folder: str) -> None:
+def dashboard(
+    ports: tuple[str, ...], baud: int | None, listen: int, browse: bool, folder: str
+) -> None:
     """Watch and steer boards on a page of your browser.
 
     Live curves of all boards, memory, the state of each link, held-out rows that are taken for
-    each other, and buttons: start, stop, save (weights into RUN/weights.npz). The page is for
-    this machine only, and only for who has the whole address that is printed, with its token.
-    Ctrl-C ends it, and leaves boards as they are.
+    each other, and buttons: start, pause, stop, save (on the board), pull (into RUN). The page is
+    for this machine only, and only for who has the whole address that is printed, with its
+    token. Ctrl-C ends it, and leaves boards as they are.
 
     \b
     Without --port it takes the only serial port there is. Memory and held-out rows are told of

@@ -19,6 +19,7 @@ from tinydream.data import TASKS, check_rows, check_table
 from tinydream.errors import DataError, InputError
 from tinydream.inputs import Inputs, Outputs, f8_decode
 from tinydream.rows import Rows
+from tinydream.store import Store, make_store
 
 __all__ = ["EntroGeDe", "Representatives"]
 
@@ -232,6 +233,20 @@ class EntroGeDe:
                 raise InputError(f"EntroGeDe has no parameter {name!r}; it has {known}")
             setattr(self, name, value)
         return self
+
+    @staticmethod
+    def encode(X: ArrayLike, y: ArrayLike) -> Store:
+        """The lossless store of rows (n, ...) and targets (n, ...): any row by its index.
+
+        It needs no fit. Raises DataError when these are not as long as each other, or are neither
+        numbers nor text.
+        """
+        return make_store({"X": X, "y": y})
+
+    @staticmethod
+    def decode(store: Store) -> tuple[NDArray[Any], ...]:
+        """X and y as they were given to `encode`, byte for byte; raises DataError for damage."""
+        return store.arrays()
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,9 +18,8 @@ from tinydream.simulator import Simulator
 from tinydream.training import Knobs
 from tinydream.watch import Event, Seen, Track, Watch, step_time
 
-__all__ = ["ACTIONS", "Hub"]
+__all__ = ["Hub"]
 
-ACTIONS = ("start", "stop", "save")
 POINTS = 400  # of a curve on the page
 LOGGED = 20  # lines
 JUDGED = 20_000  # held-out rows, at most
@@ -78,6 +78,8 @@ class Hub:
             "up": seen.up,
             "why": seen.why,
             "running": seen.running,
+            "paused": seen.paused,
+            "channels": seen.words(),
             "epoch": seen.epoch,
             "error": seen.error,
             "last": seen.last,
@@ -94,23 +96,26 @@ class Hub:
     # ---- what buttons do ----
 
     def act(self, index: int, action: str, given: Mapping[str, Any]) -> None:
-        """Ask a device for one of ACTIONS; what it comes to is told as events.
+        """Ask a device for something; what it comes to is told as events.
 
-        given: knobs of a start that differ from the plan's. Raises InputError for what makes no
-        sense.
+        action: start, pause, resume, stop, save (on the device) or pull (into the run). given:
+        knobs of a start that differ from the plan's. Raises InputError for what makes no sense.
         """
         if not 0 <= index < len(self._boards):
             raise InputError(f"there is no board number {index}")
         port = list(self._boards)[index]
         follower = self._watch.followers[port]
-        if action == "start":
-            follower.start(self._knobs(given))
-        elif action == "stop":
-            follower.stop()
-        elif action == "save":
-            follower.pull(lambda digest, weights: self._keep(port, digest, weights, save=True))
-        else:
-            raise InputError(f"a board can be asked to {', '.join(ACTIONS)}, not to {action!r}")
+        actions: dict[str, Callable[[], object]] = {
+            "start": lambda: follower.start(self._knobs(given)),
+            "pause": follower.pause,
+            "resume": follower.resume,
+            "stop": follower.stop,
+            "save": follower.save,
+            "pull": lambda: follower.pull(partial(self._keep, port, write=True)),
+        }
+        if action not in actions:
+            raise InputError(f"a board can be asked to {', '.join(actions)}, not to {action!r}")
+        actions[action]()
 
     def knobs(self) -> Knobs:
         """What `start` uses where nothing else is given."""
@@ -139,12 +144,10 @@ class Hub:
             event.kind == "state" and event.values["epoch"] and not event.values["running"]
         )
         if ended and self._plan is not None:
-            self._watch.followers[event.device].pull(
-                lambda digest, weights: self._keep(event.device, digest, weights)
-            )
+            self._watch.followers[event.device].pull(partial(self._keep, event.device))
 
     def _keep(
-        self, port: str, digest: bytes, weights: NDArray[np.float32], save: bool = False
+        self, port: str, digest: bytes, weights: NDArray[np.float32], write: bool = False
     ) -> None:
         """Judge weights that have come home and, if asked to, write them into the run."""
         plan = self._plan
@@ -153,7 +156,7 @@ class Hub:
         said = ""
         try:
             heldout = _judge(self._run, plan, weights)
-            if save:
+            if write:
                 self._run.write_weights(plan, weights)
                 said = f"weights are in {self._run.path('weights.npz')}"
         except TinydreamError as error:

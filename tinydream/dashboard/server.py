@@ -47,7 +47,9 @@ def serve(
         ending = threading.Event()
         app = Guard(_routes(hub, ending), port, token)
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
+            )
         )
         thread = threading.Thread(target=server.run, args=([door],), name="page", daemon=True)
         thread.start()

@@ -2,6 +2,7 @@
 
 from tinydream.data.check import check_rows, check_table, raw_dtype
 from tinydream.data.columns import CODINGS, Column
+from tinydream.data.rows import read_arrays
 from tinydream.data.table import Data, load_data, split
 from tinydream.data.target import TASKS
 
@@ -14,5 +15,6 @@ __all__ = [
     "check_table",
     "load_data",
     "raw_dtype",
+    "read_arrays",
     "split",
 ]

@@ -13,7 +13,7 @@ from tinydream.data.columns import Column
 from tinydream.data.source import Source, near, number_groups, target_names
 from tinydream.errors import DataError
 
-__all__ = ["read_frame"]
+__all__ = ["open_frame", "read_frame"]
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "?")  # of a number
 FIRST_ROWS = 10_000  # of a CSV, that usually tell what its columns hold
@@ -22,9 +22,7 @@ MOST_TEXTS = 1000  # categories of a column
 
 def read_frame(path: Path, target: str | None, group: str | None = None) -> Source:
     """Read a CSV or Parquet table; raises DataError. group: a column that is no feature."""
-    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    if frame.height == 0:
-        raise DataError(f"{path.name} has column names but no rows; add rows")
+    frame = open_frame(path)
     notes: tuple[str, ...] = ()
     if target is None:
         target = frame.columns[-1]
@@ -44,6 +42,14 @@ def read_frame(path: Path, target: str | None, group: str | None = None) -> Sour
     del frame  # its columns are let go of one after the other
     X, columns = _features(features, where)
     return Source((X,), columns, targets, names, notes, texts, recode=True, groups=groups)
+
+
+def open_frame(path: Path) -> Any:
+    """The polars table of a CSV or Parquet file that has rows; raises DataError."""
+    frame = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    if frame.height == 0:
+        raise DataError(f"{path.name} has column names but no rows; add rows")
+    return frame
 
 
 def _without_groups(

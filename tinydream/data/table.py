@@ -12,6 +12,7 @@ from tinydream.data.arrays import read_folder, read_npz
 from tinydream.data.check import blocks, check_rows
 from tinydream.data.columns import Column, choose_codings, drop_unseen, notes_on
 from tinydream.data.frame import read_frame
+from tinydream.data.pictures import is_idx, is_pictures, read_idx, read_pictures
 from tinydream.data.source import Source
 from tinydream.data.target import check_classes, check_numbers, choose_task
 from tinydream.errors import DataError
@@ -87,6 +88,8 @@ def load_data(
     CSV and Parquet: `target` names the column to predict, by default the last one, or several
     with commas between them. NPZ and folders: arrays x, y, or x_train, y_train, x_test, y_test;
     x of more than two dimensions is flattened to (n, d); `target` names what stands for y.
+    Pictures: IDX files (MNIST's, a file of pictures or the folder with it), or a folder with a
+    folder of pictures of one size for each class, which Pillow reads (`tinydream[images]`).
 
     task: "classification" or "regression"; by default text and booleans are classes, numbers
     with fractions and several targets are regression, and whole numbers are classes when there
@@ -213,9 +216,13 @@ def choose_groups(data: Data, generator: np.random.Generator) -> NDArray[np.bool
 
 def _reader(path: Path) -> Any:
     name = path.name.lower()
+    if path.exists() and is_idx(path):
+        return read_idx
     if path.is_dir():
         if any(path.glob("*.npy")):
             return read_folder
+        if is_pictures(path):
+            return read_pictures
         raise DataError(f"{path} is a directory without .npy files; name a file in it")
     if not name.endswith(SUFFIXES):
         raise DataError(

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinydream.archive import STORE
 from tinydream.codec import Representatives
+from tinydream.errors import DataError
 from tinydream.looks.columns import Columns, columns
 from tinydream.rows import f8_decode
 from tinydream.run import Run
 from tinydream.stages import Names, read_representatives
+from tinydream.store import Column, explain, load_store
 
 __all__ = ["Group", "Inspected", "Spread", "inspect"]
 
@@ -76,6 +79,7 @@ class Inspected:
     facts: of compress.json. names: the features, as `entropy` (features, bits) has them: most
     significant bit first, NaN where a column has fewer. groups: by class. spreads: by stored
     column, empty when rows are not dreamt. tables: name, bytes and use of each constant table.
+    store: what each column of RUN/store.tds takes, and why; empty without it.
     """
 
     facts: dict[str, Any]
@@ -84,6 +88,7 @@ class Inspected:
     groups: tuple[Group, ...]
     spreads: tuple[Spread, ...]
     tables: tuple[tuple[str, int, str], ...]
+    store: tuple[Column, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: a column's entropies are as many as it has bits."""
@@ -94,6 +99,7 @@ class Inspected:
             "classes": [vars(group) for group in self.groups],
             "deviation": [vars(spread) for spread in self.spreads],
             "tables": {name: size for name, size, _ in self.tables},
+            "store": [vars(column) for column in self.store],
         }
 
 
@@ -113,7 +119,17 @@ def inspect(run: Run) -> Inspected:
         _groups(reps, names),
         _spreads(reps, columns(run, reps, names)[0]),
         _tables(reps),
+        _store(run),
     )
+
+
+def _store(run: Run) -> tuple[Column, ...]:
+    if not run.has(STORE):
+        return ()
+    try:
+        return tuple(explain(load_store(run.path(STORE))))
+    except DataError as error:
+        raise run.damaged(STORE, str(error)) from None
 
 
 def _check_trials(run: Run, facts: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from tinydream.watch.event import Event, Teller
 from tinydream.watch.follow import Follower, Watch
 from tinydream.watch.seen import Seen, Track
-from tinydream.watch.sinks import Csv, JsonLines, Lines, Sink, Teleplot, epoch_line, step_time
+from tinydream.watch.sinks import Csv, JsonLines, Lines, Sink, Teleplot, step_time
 from tinydream.watch.tensorboard import TensorBoard
 
 __all__ = [
@@ -19,6 +19,5 @@ __all__ = [
     "TensorBoard",
     "Track",
     "Watch",
-    "epoch_line",
     "step_time",
 ]

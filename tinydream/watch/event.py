@@ -1,11 +1,11 @@
 """What watched devices tell: one kind of record for every sink and every view."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tinydream.bridge import Done, State
+from tinydream.bridge import Channel, Done, State
 from tinydream.bridge.message import error_text
 from tinydream.training import Metrics
 
@@ -13,12 +13,18 @@ __all__ = ["KINDS", "Event", "Teller", "Value"]
 
 Value = str | int | float | bool
 
+FREE = ("channels", "values")  # of these the firmware's author chose the names
+PAUSED = 2  # State.state
+HAS_CHANNELS = 1 << 2  # Info.capabilities
+
 # what a device may tell, and the names of the values that come with it
 KINDS = {
     "open": ("board", "digest", "parameters", "arena_bytes", "tick_unit"),
-    "state": ("running", "epoch", "step", "error"),
+    "channels": ("unit by name",),
+    "state": ("running", "paused", "epoch", "step", "error"),
     "epoch": (*Metrics.__dataclass_fields__, "accuracy", "step_ticks"),
     "done": ("epoch", "step", "crc32", "error"),
+    "values": ("number by name",),
     "link": ("up", "why", "lost", "damaged"),
     "log": ("text",),
     "refused": ("why",),
@@ -35,8 +41,10 @@ class Event:
     time: float = field(default_factory=time.time)
 
     def as_dict(self) -> dict[str, Any]:
-        """Flat, for JSON; a number that is not finite is null there."""
-        told = {k: None if _is_odd(v) else v for k, v in self.values.items()}
+        """For JSON; a number that is not finite is null there."""
+        told: dict[str, Any] = {k: None if _is_odd(v) else v for k, v in self.values.items()}
+        if self.kind in FREE:  # whose names may be "time", too
+            told = {self.kind: told}
         return {"time": round(self.time, 3), "device": self.device, "event": self.kind} | told
 
 
@@ -72,7 +80,17 @@ class Teller:
             arena_bytes=who.arena_bytes,
             tick_unit=device.tick_unit,
         )
+        if getattr(who, "capabilities", 0) & HAS_CHANNELS:
+            self.channels(device.channels())
         self.link(device)
+
+    def channels(self, channels: Sequence[Channel]) -> None:
+        """What numbers of its own the firmware will tell, each with its unit."""
+        self._tell(Event(self.name, "channels", {each.name: each.unit for each in channels}))
+
+    def values(self, values: Mapping[str, float]) -> None:
+        """What the channels hold."""
+        self._tell(Event(self.name, "values", dict(values)))
 
     def epoch(self, metrics: Metrics, device: Any) -> None:
         """An epoch; ticks of a step are told where the port has a clock."""
@@ -91,7 +109,12 @@ class Teller:
             self._state = state
             error = error_text(state.error) if state.error else ""
             self.say(
-                "state", running=state.running, epoch=state.epoch, step=state.step, error=error
+                "state",
+                running=state.running,
+                paused=state.state == PAUSED,
+                epoch=state.epoch,
+                step=state.step,
+                error=error,
             )
 
     def done(self, done: Done) -> None:

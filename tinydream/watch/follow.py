@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.bridge import Device, Done, Link, Metrics
+from tinydream.bridge.answer import Paused
 from tinydream.errors import DeviceError, LinkError, TinydreamError
 from tinydream.training import Knobs
 from tinydream.watch.event import Event, Teller
@@ -26,7 +27,7 @@ Opener = Callable[[], Link]
 class Follower:
     """One device, listened to in a thread of its own.
 
-    `tell` gets its events. Requests (start, stop, pull) are done between two of them; what they
+    `tell` gets its events. Requests (start, stop, ...) are done between two of them; what they
     come to is told as events. patient: a device that is not there yet is waited for; otherwise
     `failed` is called with the error. Once it was there, it is always waited for.
     """
@@ -59,6 +60,28 @@ class Follower:
         """End the run."""
         self._asked.put(lambda device: device.stop())
 
+    def pause(self) -> None:
+        """Hold the run between two updates."""
+        self._asked.put(lambda device: self._teller.state(device.pause()))
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+
+        def resume(device: Device) -> None:
+            device.resume()
+            self._teller.state(device.status())
+
+        self._asked.put(resume)
+
+    def save(self) -> None:
+        """Keep the weights on the device over a power cut."""
+
+        def save(device: Device) -> None:
+            device.save()
+            self._teller.log("the weights are saved on the board")
+
+        self._asked.put(save)
+
     def pull(self, keep: Callable[[bytes, NDArray[np.float32]], object]) -> None:
         """Give the plan's digest and the weights to `keep`, in this device's thread."""
 
@@ -89,7 +112,8 @@ class Follower:
     def _once(self) -> None:
         try:
             self._link = self._open_link()
-            with Device.open(self._link, on_log=self._teller.log) as device:
+            tell = self._teller
+            with Device.open(self._link, on_log=tell.log, on_values=tell.values) as device:
                 self._patient, self._why = True, ""
                 self._follow(device)
         except DeviceError as error:
@@ -113,9 +137,11 @@ class Follower:
                 self._teller.epoch(news, device)
             elif isinstance(news, Done):
                 self._teller.done(news)
+            elif isinstance(news, Paused):
+                self._teller.state(device.status())
             elif time.monotonic() - heard > SILENCE:
                 self._teller.state(device.status())
-            else:
+            elif news is None:
                 continue
             heard = time.monotonic()
             self._teller.link(device)

@@ -40,7 +40,8 @@ class Track:
 class Seen:
     """One device; points: of each of its curves, at most.
 
-    who: of its last "open"; last: of its last epoch; why: the link is down.
+    who: of its last "open"; last: of its last epoch; why: the link is down. channels: what the
+    firmware's own numbers are; units: of these.
     """
 
     port: str
@@ -49,12 +50,15 @@ class Seen:
     up: bool = False
     why: str = ""
     running: bool = False
+    paused: bool = False
     epoch: int = 0
     error: str = ""
     lost: int = 0
     damaged: int = 0
     last: dict[str, Value] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    channels: dict[str, Value] = field(default_factory=dict)
     log: deque[str] = field(default_factory=lambda: deque(maxlen=100))
 
     def take(self, event: Event) -> None:
@@ -67,7 +71,12 @@ class Seen:
                 self._epoch(told)
             case "state" | "done":
                 self.running = bool(told.get("running", False))
+                self.paused = bool(told.get("paused", False))
                 self.epoch, self.error = int(told["epoch"]), str(told["error"])
+            case "channels":
+                self.units = {name: str(unit) for name, unit in told.items()}
+            case "values":
+                self.channels = dict(told)
             case "link":
                 self.up, self.why = bool(told["up"]), str(told["why"])
                 self.lost, self.damaged = int(told["lost"]), int(told["damaged"])
@@ -76,12 +85,18 @@ class Seen:
             case "refused":
                 self.log.append(str(told["why"]))
 
+    def words(self) -> str:
+        """What the channels hold, with their units."""
+        told = (f"{k} {v:.6g} {self.units.get(k, '')}".strip() for k, v in self.channels.items())
+        return ", ".join(told)
+
     def _epoch(self, told: Mapping[str, Value]) -> None:
         values = dict(told)
         epoch = int(values["epoch"])
         if epoch <= int(self.last.get("epoch", 0)):  # another run
             self.tracks.clear()
         self.running, self.epoch, self.error, self.last = True, epoch, "", values
+        self.paused = False
         for name in CURVES:
             if name in values and (name != "valid_loss" or values["valid_rows"]):
                 self.tracks.setdefault(name, Track(self.points)).add(epoch, float(values[name]))

@@ -11,7 +11,7 @@ from typing import IO, Protocol, TextIO
 from tinydream.errors import InputError
 from tinydream.watch.event import KINDS, Event, Value
 
-__all__ = ["Csv", "JsonLines", "Lines", "Sink", "Teleplot", "epoch_line", "step_time"]
+__all__ = ["Csv", "JsonLines", "Lines", "Sink", "Teleplot", "step_time"]
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 PLOTTED = ("loss", "accuracy", "valid_loss", "step_ticks")
@@ -88,12 +88,14 @@ class Teleplot:
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def take(self, event: Event) -> None:
-        if event.kind != "epoch":
+        if event.kind not in ("epoch", "values"):
             return
         before = f"{PurePath(event.device).name.replace(':', '_')}." if self._several else ""
-        told = {k: v for k, v in event.values.items() if k in PLOTTED}
-        if not event.values["valid_rows"]:
-            del told["valid_loss"]
+        told = dict(event.values)
+        if event.kind == "epoch":
+            told = {k: v for k, v in told.items() if k in PLOTTED}
+            if not event.values["valid_rows"]:
+                del told["valid_loss"]
         for name, value in told.items():
             self._send(f"{before}{name}:{value:g}")
 
@@ -120,19 +122,9 @@ class Lines:
         self._unit: dict[str, str] = {}
 
     def take(self, event: Event) -> None:
-        told = event.values
         if event.kind == "open":
-            self._unit[event.device] = str(told["tick_unit"])
-        text = {
-            "open": lambda: f"board {told['board']}, plan {told['digest']}",
-            "state": lambda: "training" if told["running"] else _end(told, "idle"),
-            "epoch": lambda: epoch_line(told, self._unit.get(event.device, "")),
-            "done": lambda: _end(told, "done"),
-            "link": lambda: _link(told),
-            "log": lambda: f"log: {told['text']}",
-            "refused": lambda: f"{told['why']}",
-        }[event.kind]()
-        if text:
+            self._unit[event.device] = str(event.values["tick_unit"])
+        if text := _words(event, self._unit.get(event.device, "")):
             print(f"{event.device}  {text}", file=self._file, flush=True)
 
     def close(self) -> None:
@@ -142,8 +134,29 @@ class Lines:
 # ---- words ----
 
 
-def epoch_line(told: Mapping[str, Value], unit: str) -> str:
-    """An epoch in a line, as far as it tells; unit: of its ticks."""
+def _words(event: Event, unit: str) -> str:
+    told = event.values
+    match event.kind:
+        case "open":
+            return f"board {told['board']}, plan {told['digest']}"
+        case "state":
+            return _state(told)
+        case "epoch":
+            return _epoch(told, unit)
+        case "values":
+            return "  ".join(f"{name} {value:.6g}" for name, value in told.items())
+        case "done":
+            return _end(told, "done")
+        case "link":
+            return _link(told)
+        case "log":
+            return f"log: {told['text']}"
+        case "refused":
+            return str(told["why"])
+    return ""
+
+
+def _epoch(told: Mapping[str, Value], unit: str) -> str:
     parts = [f"epoch {told['epoch']}", f"loss {told['loss']:.4f}"]
     if "accuracy" in told:
         parts.append(f"drawn rows right {told['accuracy']:.1%}")
@@ -161,6 +174,12 @@ def step_time(ticks: float, unit: str) -> str:
     seconds = ticks * SECONDS[unit]
     small = next((u for u in ("s", "ms", "us") if seconds >= SECONDS[u]), "ns")
     return f"{seconds / SECONDS[small]:.3g} {small}"
+
+
+def _state(told: Mapping[str, Value]) -> str:
+    if told["paused"]:
+        return f"paused in epoch {int(told['epoch']) + 1}"
+    return "training" if told["running"] else _end(told, "idle")
 
 
 def _end(told: Mapping[str, Value], word: str) -> str:

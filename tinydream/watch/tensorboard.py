@@ -40,6 +40,8 @@ class TensorBoard:
             raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
 
     def take(self, event: Event) -> None:
+        if event.kind == "values":
+            return self._channels(event)
         if event.kind != "epoch":
             return
         told, name = event.values, event.device
@@ -51,6 +53,15 @@ class TensorBoard:
             if key in told and (key != "valid_loss" or told["valid_rows"]):
                 self._open[name].add_scalar(tag, float(told[key]), epoch, event.time)
         self._open[name].flush()
+
+    def _channels(self, event: Event) -> None:
+        """By the epoch in which they came."""
+        name = event.device
+        if name not in self._open:
+            self._begin(name)
+        for key, value in event.values.items():
+            tag = f"channels/{key}"
+            self._open[name].add_scalar(tag, float(value), self._epoch.get(name, 0) + 1, event.time)
 
     def _begin(self, name: str) -> None:
         if name in self._open:

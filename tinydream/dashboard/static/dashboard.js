@@ -28,7 +28,9 @@ class Card {
       const value = (name) => Number(this.form.elements[name].value);
       this.ask("start", { epochs: value("epochs"), rate: value("rate"), seed: value("seed") });
     });
-    for (const name of ["stop", "save"]) this.form.elements[name].addEventListener("click", () => this.ask(name));
+    for (const name of ["pause", "stop", "save", "pull"]) {
+      this.form.elements[name].addEventListener("click", (event) => this.ask(event.target.dataset.asks ?? name));
+    }
   }
 
   async ask(action, given = {}) {
@@ -48,7 +50,7 @@ class Card {
   show(board) {
     const { part, form } = this, { last } = board;
     const digits = (value) => (value === undefined ? "–" : value.toFixed(4));
-    const state = !board.up ? "not connected" : board.running ? "training" : board.error ? "failed" : "idle";
+    const state = !board.up ? "not connected" : board.running ? (board.paused ? "paused" : "training") : board.error ? "failed" : "idle";
     part.port.textContent = board.port;
     part.state.textContent = state;
     part.state.className = `pill ${board.running ? "good" : board.up && !board.error ? "" : "bad"}`;
@@ -60,6 +62,7 @@ class Card {
     part.valid.textContent = last.valid_rows ? digits(last.valid_loss) : "–";
     part.epoch.textContent = board.epoch || "–";
     part.step.textContent = board.step || "–";
+    part.channels.textContent = board.channels;
     part.link.textContent = board.lost || board.damaged ? `${board.lost} lost, ${board.damaged} damaged` : board.up ? "good" : "none";
     part.health.className = board.up ? "" : "bad";
     part.trouble.textContent = board.why || board.error || (board.up ? part.trouble.textContent : "");
@@ -67,8 +70,12 @@ class Card {
     part.log.hidden = !board.log.length;
     form.elements.start.disabled = !board.up || board.running;
     form.elements.stop.disabled = !board.up || !board.running;
-    form.elements.save.disabled = !board.up || board.running || !board.ours;
+    form.elements.pause.disabled = !board.up || !board.running;
+    form.elements.pause.textContent = form.elements.pause.dataset.asks = board.paused ? "resume" : "pause";
+    form.elements.save.disabled = !board.up || board.running;
+    form.elements.pull.disabled = !board.up || board.running || !board.ours;
     this.keep("heldout", board.heldout, (told) => heldout(told));
+    part.heldout.classList.toggle("wide", (board.heldout?.count ?? []).length > 12);
     this.keep("memory", board.memory.length ? board.memory : null, (told) => told.map(region));
   }
 

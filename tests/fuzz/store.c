@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// store.c - fuzz target: the store's reader of models and blocks. An input is u16 rows, u32 bytes of the model section,
+// that section, one block.
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 6)
+        return 0;
+    size_t rows = (size_t)data[0] | (size_t)data[1] << 8, models = 0;
+    for (int k = 0; k < 4; k++)
+        models |= (size_t)data[2 + k] << 8 * k;
+    if (models > size - 6)
+        return 0;
+    int error;
+    uint8_t *section = malloc(models + 1), *block = malloc(size - 6 - models + 1); // of their exact sizes: ASan looks
+    section = realloc(section, models ? models : 1);
+    memcpy(section, data + 6, models);
+    memcpy(block, data + 6 + models, size - 6 - models);
+    store_t *store = store_open(section, models, &error);
+    if (store && store->planes * rows < 1 << 20) {
+        uint64_t *planes = malloc((store->planes * rows + 1) * sizeof *planes);
+        if (!store_decode(store, block, size - 6 - models, planes, rows)) {
+            double *bits = malloc((store->planes + 1) * sizeof *bits);
+            store_sizes(store, planes, rows, bits);
+            free(bits);
+        }
+        free(planes);
+    }
+    if (store)
+        store_close(store);
+    free(section);
+    free(block);
+    return 0;
+}

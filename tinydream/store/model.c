@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+// model.c - reads a model section: how each plane is guessed, and how its numbers become tokens.
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+typedef struct {
+    const uint8_t *at, *end;
+    int bad;
+} reader_t;
+
+// LEB128: seven bits a byte, least significant first.
+static uint64_t number(reader_t *r, uint64_t most)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 70; shift += 7) {
+        if (r->at == r->end)
+            break;
+        uint8_t byte = *r->at++;
+        if (shift == 63 && byte > 1)
+            break;
+        value |= (uint64_t)(byte & 127) << shift;
+        if (byte < 128) {
+            r->bad |= value > most;
+            return value > most ? 0 : value;
+        }
+    }
+    r->bad = 1;
+    return 0;
+}
+
+static int64_t whole(reader_t *r)
+{
+    return store_signed(store_unzigzag(number(r, UINT64_MAX)));
+}
+
+static store_ref_t reference(reader_t *r, int other)
+{
+    store_ref_t ref = {.row = (uint8_t)number(r, STORE_BACK)};
+    ref.plane = (uint16_t)number(r, UINT16_MAX);
+    r->bad |= other && !ref.row && !ref.plane;
+    return ref;
+}
+
+static int read_context(reader_t *r, store_context_t *c, const store_model_t *m)
+{
+    static const uint8_t refs[] = {0, 1, 0, 3, 0};
+    c->kind = (uint8_t)number(r, STORE_PLACE);
+    c->refs = refs[c->kind];
+    for (int k = 0; k < c->refs; k++)
+        c->ref[k] = reference(r, 1);
+    if (c->kind == STORE_NONE)
+        return STORE_OK;
+    c->thresholds = (uint8_t)number(r, STORE_THRESHOLDS);
+    uint64_t last = 0;
+    for (int k = 0; k < c->thresholds; k++) {
+        uint64_t step = number(r, UINT64_MAX);
+        r->bad |= !step || step > UINT64_MAX - last;
+        c->threshold[k] = last += step;
+    }
+    c->small = malloc(STORE_SHORT);
+    if (!c->small)
+        return STORE_ENOMEM;
+    uint8_t class = 0;
+    for (uint64_t q = 0; q < STORE_SHORT; q++) {
+        while (class < c->thresholds && c->threshold[class] <= q)
+            class++;
+        c->small[q] = class;
+    }
+    (void)m;
+    return r->bad ? STORE_EMODEL : STORE_OK;
+}
+
+// Whether a context needs numbers of the plane that is being decoded.
+static int needs_own(const store_model_t *m)
+{
+    for (int k = 0; k < 2; k++) {
+        const store_context_t *c = &m->context[k];
+        for (int i = 0; i < c->refs; i++)
+            if (!c->ref[i].plane)
+                return 1;
+        for (int i = 0; c->kind == STORE_GUESS && i < m->taps; i++)
+            if (!m->tap[i].plane)
+                return 1;
+    }
+    return 0;
+}
+
+static int read_tokens(reader_t *r, store_model_t *m)
+{
+    m->tokens = (size_t)number(r, STORE_TOKENS);
+    m->base = malloc((m->tokens + 1) * sizeof *m->base);
+    m->bits = malloc(m->tokens + 1);
+    m->small = malloc(STORE_SHORT * sizeof *m->small);
+    if (!m->base || !m->bits || !m->small)
+        return STORE_ENOMEM;
+    uint64_t next = 0, q = 0;
+    int full = 0; // whether the last token ends at 2^64
+    for (size_t t = 0; t < m->tokens; t++) {
+        uint64_t gap = number(r, UINT64_MAX);
+        m->bits[t] = (uint8_t)number(r, 64);
+        r->bad |= full || gap > UINT64_MAX - next;
+        if (r->bad)
+            return STORE_EMODEL;
+        m->base[t] = next + gap;
+        uint64_t last = m->bits[t] == 64 ? UINT64_MAX : ((uint64_t)1 << m->bits[t]) - 1;
+        if (last > UINT64_MAX - m->base[t])
+            return STORE_EMODEL;
+        last += m->base[t];
+        for (; q < STORE_SHORT && q <= last; q++)
+            m->small[q] = (uint16_t)(q < m->base[t] ? m->tokens : t);
+        full = last == UINT64_MAX;
+        next = last + 1;
+    }
+    for (; q < STORE_SHORT; q++)
+        m->small[q] = (uint16_t)m->tokens;
+    return STORE_OK;
+}
+
+static int read_table(reader_t *r, store_model_t *m, store_table_t *table)
+{
+    uint32_t start = 0;
+    size_t count = 0;
+    table->entry = malloc((m->tokens + 1) * sizeof *table->entry);
+    table->range = malloc((m->tokens + 1) * sizeof *table->range);
+    if (!table->entry || !table->range)
+        return STORE_ENOMEM;
+    for (size_t t = 0; t <= m->tokens; t++) {
+        uint32_t share = (uint32_t)number(r, STORE_SCALE);
+        int escapes = t == m->tokens;
+        if (share > STORE_SCALE - start || (escapes && !share))
+            return STORE_EMODEL; // what escapes always has room
+        table->range[t] = share << 16 | start;
+        if (!share)
+            continue;
+        table->entry[count] = (store_entry_t){escapes ? 0 : m->base[t], (uint16_t)start, (uint16_t)share,
+                                              escapes ? 64 : m->bits[t]};
+        start += share;
+        for (uint32_t k = (table->entry[count].start + (1u << STORE_STRETCH_BITS) - 1) >> STORE_STRETCH_BITS;
+             k << STORE_STRETCH_BITS < start; k++)
+            table->first[k] = (uint16_t)count;
+        count++;
+    }
+    return r->bad || start != STORE_SCALE ? STORE_EMODEL : STORE_OK;
+}
+
+static int read_tables(reader_t *r, store_model_t *m)
+{
+    m->contexts = ((size_t)m->context[0].thresholds + 1) * ((size_t)m->context[1].thresholds + 1);
+    if (m->contexts > STORE_CONTEXTS)
+        return STORE_EMODEL;
+    m->tables = (size_t)number(r, STORE_TABLES);
+    if (m->tables > (size_t)(r->end - r->at)) // a table takes a byte at least: no more memory than that is worth
+        return STORE_EMODEL;
+    m->map = calloc(m->contexts, sizeof *m->map);
+    m->table = calloc(m->tables + 1, sizeof *m->table);
+    if (!m->map || !m->table)
+        return STORE_ENOMEM;
+    if (!m->tables) // a draft, for fitting
+        return STORE_OK;
+    for (size_t c = 0; c < m->contexts; c++)
+        m->map[c] = (uint16_t)number(r, m->tables - 1);
+    int error = STORE_OK;
+    for (size_t t = 0; t < m->tables && !error; t++)
+        error = read_table(r, m, &m->table[t]);
+    return error;
+}
+
+static int read_model(reader_t *r, store_model_t *m)
+{
+    m->mode = (uint8_t)number(r, STORE_RESIDUAL);
+    if (m->mode == STORE_ZERO)
+        return r->bad ? STORE_EMODEL : STORE_OK;
+    m->taps = (uint8_t)number(r, STORE_TAPS);
+    m->shift = (uint8_t)number(r, 30);
+    m->bias = whole(r);
+    for (int k = 0; k < m->taps; k++) {
+        m->tap[k] = reference(r, 1);
+        m->weight[k] = whole(r);
+    }
+    for (int k = 0; k < 2; k++) {
+        int error = read_context(r, &m->context[k], m);
+        if (error)
+            return error;
+    }
+    m->own = (uint8_t)needs_own(m);
+    int error = r->bad ? STORE_EMODEL : read_tokens(r, m);
+    return error ? error : read_tables(r, m);
+}
+
+static int read_planes(reader_t *r, store_t *s)
+{
+    for (size_t p = 0; p < s->planes; p++) {
+        s->model_of[p] = (uint16_t)number(r, s->models - 1);
+        s->skip[p] = (uint16_t)number(r, p); // a plane before this one, plus 1
+    }
+    for (size_t m = 0; m < s->models && !r->bad; m++) {
+        int error = read_model(r, &s->model[m]);
+        if (error)
+            return error;
+    }
+    return r->bad || r->at != r->end ? STORE_EMODEL : STORE_OK;
+}
+
+store_t *store_open(const uint8_t *bytes, size_t size, int *error)
+{
+    reader_t r = {bytes, bytes + size, 0};
+    store_t *s = calloc(1, sizeof *s);
+    *error = STORE_ENOMEM;
+    if (!s)
+        return NULL;
+    s->planes = (size_t)number(&r, UINT16_MAX);
+    s->models = (size_t)number(&r, UINT16_MAX);
+    if (r.bad || (s->planes && !s->models) || s->models > size) {
+        *error = STORE_EMODEL;
+    } else {
+        s->model_of = calloc(s->planes + 1, sizeof *s->model_of);
+        s->skip = calloc(s->planes + 1, sizeof *s->skip);
+        s->model = calloc(s->models + 1, sizeof *s->model);
+        if (s->model_of && s->skip && s->model)
+            *error = read_planes(&r, s);
+    }
+    if (*error) {
+        store_close(s);
+        return NULL;
+    }
+    return s;
+}
+
+void store_close(store_t *store)
+{
+    for (size_t m = 0; store->model && m < store->models; m++) {
+        store_model_t *model = &store->model[m];
+        for (int k = 0; k < 2; k++)
+            free(model->context[k].small);
+        free(model->base);
+        free(model->bits);
+        free(model->small);
+        free(model->map);
+        for (size_t t = 0; model->table && t < model->tables; t++) {
+            free(model->table[t].entry);
+            free(model->table[t].range);
+        }
+        free(model->table);
+    }
+    free(store->model_of);
+    free(store->skip);
+    free(store->model);
+    free(store);
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// plane.c - what is known of a plane before its tokens: guesses from other numbers, and the class of each row.
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+// Where the numbers that `ref` means begin: entry i is the one for row i.
+const uint64_t *store_at(const store_work_t *w, size_t plane, store_ref_t ref)
+{
+    if (ref.plane > plane)
+        return w->zero + STORE_BACK;
+    return w->planes + (plane - ref.plane) * w->stride + STORE_BACK - ref.row;
+}
+
+STORE_CLONES
+static void add_scaled(uint64_t *restrict to, const uint64_t *restrict from, uint64_t weight, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++)
+        to[i] += weight * from[i];
+}
+
+// Sums what the taps give; without `own`, those of other planes only.
+void store_guess(const store_work_t *w, size_t plane, int own)
+{
+    const store_model_t *m = w->model;
+    for (size_t i = 0; i < w->rows; i++)
+        w->guess[i] = (uint64_t)m->bias;
+    for (int k = 0; k < m->taps; k++)
+        if (own || m->tap[k].plane)
+            add_scaled(w->guess, store_at(w, plane, m->tap[k]), (uint64_t)m->weight[k], w->rows);
+}
+
+static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
+{
+    uint64_t *q = w->quantity;
+    for (size_t i = 0; c->kind == STORE_PLACE && i < w->rows; i++)
+        q[i] = plane;
+    for (size_t i = 0; c->kind == STORE_GUESS && i < w->rows; i++) {
+        uint64_t g = store_shifted(w->guess[i], w->model->shift);
+        q[i] = g >> 63 ? 0 : g;
+    }
+    if (c->kind == STORE_CHANGE) {
+        const uint64_t *a = store_at(w, plane, c->ref[0]), *b = store_at(w, plane, c->ref[1]);
+        const uint64_t *e = store_at(w, plane, c->ref[2]);
+        for (size_t i = 0; i < w->rows; i++)
+            q[i] = store_apart(a[i], b[i]) + store_apart(b[i], e[i]);
+    }
+}
+
+// Adds factor * class to each row's context: by the table where all limits are small, else limit by limit.
+STORE_CLONES
+static void add_classes(const store_context_t *c, const uint64_t *q, uint16_t factor, size_t rows, uint16_t *to)
+{
+    const uint64_t top = (uint64_t)1 << 63;
+    if (!c->thresholds || c->threshold[c->thresholds - 1] < STORE_SHORT) {
+        for (size_t i = 0; i < rows; i++)
+            to[i] = (uint16_t)(to[i] + factor * c->small[q[i] < STORE_SHORT ? q[i] : STORE_SHORT - 1]);
+        return;
+    }
+    for (int k = 0; k < c->thresholds; k++) {
+        int64_t limit = store_signed(c->threshold[k] ^ top);
+        for (size_t i = 0; i < rows; i++)
+            to[i] = (uint16_t)(to[i] + (store_signed(q[i] ^ top) >= limit ? factor : 0));
+    }
+}
+
+// The class of each row; all numbers that it depends on are there, and so are the guesses.
+void store_contexts(const store_work_t *w, size_t plane)
+{
+    const store_context_t *c = w->model->context;
+    uint16_t *to = w->context;
+    memset(to, 0, w->rows * sizeof *to);
+    for (int k = 0; k < 2; k++) {
+        if (c[k].kind == STORE_NONE)
+            continue;
+        uint16_t factor = (uint16_t)(k ? 1 : c[1].thresholds + 1);
+        const uint64_t *q = w->quantity;
+        if (c[k].kind == STORE_VALUE)
+            q = store_at(w, plane, c[k].ref[0]);
+        else
+            quantities(w, plane, &c[k]);
+        add_classes(&c[k], q, factor, w->rows, to);
+    }
+}
+
+int store_work(store_work_t *w, const store_t *store, size_t rows)
+{
+    memset(w, 0, sizeof *w);
+    w->rows = rows;
+    w->stride = rows + STORE_BACK;
+    size_t words = (store->planes + 3) * w->stride;
+    w->planes = calloc(words, sizeof *w->planes);
+    w->context = malloc((rows + 1) * sizeof *w->context);
+    if (!w->planes || !w->context)
+        return STORE_ENOMEM;
+    w->zero = w->planes + store->planes * w->stride;
+    w->guess = w->planes + (store->planes + 1) * w->stride;
+    w->quantity = w->planes + (store->planes + 2) * w->stride;
+    return STORE_OK;
+}
+
+void store_done(store_work_t *w)
+{
+    free(w->planes);
+    free(w->context);
+}
