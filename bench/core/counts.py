@@ -109,7 +109,7 @@ def built(case: Case, name: str, **options: Any) -> Program:
     """The program of a case, with everything that is counted in it."""
     plan = case.plan
     defines = {"TD_TILE": case.tile, "STEPS": STEPS[case.batch], "DRAW": plan.rows.columns}
-    return build(plan, CORES[case.core], name, defines=defines | {"PREDICT": 1}, **options)
+    return build(plan, CORES[case.core], name, defines=defines | {"DO_PREDICT": 1}, **options)
 
 
 def count(case: Case) -> tuple[Counted, Program, Run]:

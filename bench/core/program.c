@@ -143,7 +143,7 @@ APART void draw(void)
 }
 #endif
 
-#ifdef PREDICT
+#ifdef DO_PREDICT
 APART void predict(void)
 {
     static float raw[TD_RAW_COLUMNS];
@@ -166,7 +166,7 @@ int main(void)
 #ifdef DRAW
     draw();
 #endif
-#ifdef PREDICT
+#ifdef DO_PREDICT
     predict();
 #endif
     leave();
