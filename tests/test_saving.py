@@ -178,3 +178,17 @@ def test_a_storage_whose_sizes_make_no_sense_is_none(machine_of, geometry):
     machine = machine_of(3, (4096, 2048, 4))
     assert machine.tell("geometry", *geometry) == [str(ESTORAGE)]
     assert machine.tell("save", NEVER, 0) == ["-20", "0"]
+
+
+@pytest.mark.parametrize(("saves", "code"), [(1, 0), (2, ENOROOM)])
+def test_a_record_that_lies_across_what_would_be_erased_stays(machine_of, saves, code):
+    """The firmware was built anew, for larger blocks, and the newest record is of before."""
+    machine = machine_of(6, (2304, 576, 4))
+    machine.tell("start", 1, 999, 9)
+    for _ in range(saves):
+        machine.ask("steps 1", f"save {NEVER} 0")
+    newest = machine.newest()
+    assert machine.tell("geometry", 1280, 640, 4) == ["0"]
+    machine.tell("steps", 1)
+    assert machine.numbers("save", 1, 0)[0] == (code or ESTORAGE)
+    assert check(machine)[0] == newest
