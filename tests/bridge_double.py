@@ -61,7 +61,8 @@ def node_program(*options: str, main: str = "firmware/port/main.c") -> str:
     files = (*(core + name for name in NODE), "tests/c/fake_train.c")
     port = (main, "firmware/port/native/port.c")
     digest = ",".join(map(str, small_plan().digest))
-    return compile_c("node", *files, *port, f"-DFAKE_DIGEST={digest}", *options)
+    switches = (f"-DFAKE_DIGEST={digest}", "-DTD_WITH_SAVE=0")
+    return compile_c("node", *files, *port, *switches, *options)
 
 
 def process(*options: str) -> ProcessLink:

@@ -185,8 +185,8 @@ def test_parts_are_all_of_a_region():
     for seed in range(8):
         plan, board = random_plan(seed), load_board("qemu_microbit")
         for use in budget(plan, board):
-            assert sum(parts(plan, use, board.pointer_bytes).values()) == use.need
-    names = parts(adam_plan(), budget(adam_plan(), board)[1], 4)
+            assert sum(parts(plan, use, board).values()) == use.need
+    names = parts(adam_plan(), budget(adam_plan(), board)[1], board)
     assert {"parameters", "optimiser", "activations", "link buffers", "stack"} <= names.keys()
 
 

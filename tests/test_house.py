@@ -22,7 +22,7 @@ ROWS = (
     ("board", "data", "plan", "training"),
     ("store",),
     ("codec", "network"),
-    ("budget", "weights"),
+    ("budget", "saving", "weights"),
     ("planner",),
     ("bridge", "build", "codegen", "simulator"),
     ("doctor", "report"),

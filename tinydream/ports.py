@@ -39,6 +39,7 @@ __all__ = [
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
+KEPT = "storage.bin"
 BAUD = 115_200  # where no board says otherwise
 USUAL = {"sim": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
 
@@ -63,17 +64,26 @@ class Port(Protocol):
 
 
 @contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str, **options: Any) -> Iterator[Port]:
+def open_port(
+    run: Run, made: Plan, port: str, *, save_every: int = 0, **options: Any
+) -> Iterator[Port]:
     """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
 
-    options: on_log, on_values of a `Device`.
+    options: on_log, on_values of a `Device`. save_every: epochs after which the device saves
+    weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far; what
+    a process or an emulated board saves is in the run folder. Raises InputError for a port that
+    keeps nothing.
     """
+    if save_every and port == "sim":
+        raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
     if port == "sim":
         yield Simulator(made)
         return
-    link = _passing(run, port) or port
+    link = _passing(run, port, save_every > 0) or port
     with Device.open(link, baud=run.board(made).baud or BAUD, **options) as device:
         device.expect(made)
+        if save_every:
+            device.set(save_every=save_every)
         yield device
 
 
@@ -98,13 +108,22 @@ def _baud(run: Run) -> int:
     return BAUD
 
 
-def _passing(run: Run, port: str) -> Link | None:
-    """A program of the run's plan, started anew; None for a port on a wire."""
+def _passing(run: Run, port: str, keep: bool = False) -> Link | None:
+    """A program of the run's plan, started anew; None for a port on a wire.
+
+    keep: what it saves stays in the run folder; so it does when there is something already.
+    """
     if port not in PASSING:
         return None
     made = run.plan()
     board, program = _board_for(port, run.board(made)), run.program(made)
-    return QemuLink(board.qemu, program) if board.qemu else ProcessLink([str(program)])
+    kept = run.path(KEPT)
+    keep = board.storage is not None and (keep or kept.exists())
+    if board.qemu:
+        place = (board.storage, kept) if board.storage and keep else None
+        return QemuLink(board.qemu, program, kept=place)
+    where = str(kept.resolve()) if keep else ""
+    return ProcessLink([str(program)], env={"TINYDREAM_STORAGE": where})
 
 
 def boards_of(port: str) -> tuple[str, ...]:

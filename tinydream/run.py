@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tinydream.board import Board, load_board, parse_board
 from tinydream.errors import BoardError, InputError, RunError, TinydreamError
 from tinydream.plan import Plan
+from tinydream.saving import BOOTS
 from tinydream.training import Knobs
 from tinydream.weights import split_weights
 
@@ -34,12 +35,14 @@ WRITERS = {
     "train.json": "train",
     "log.jsonl": "train",
     "weights.npz": "train",
+    "storage.bin": "train",
     "report.json": "report",
     "report.html": "report",
 }
 
 # what the keys of the JSON files hold, wherever they stand; "a.b" is key b inside a
 TYPES: dict[str, tuple[type, ...]] = {
+    "boot": (str,),
     "columns": (list,),
     "crc32": (str,),
     "digest": (str,),
@@ -232,6 +235,13 @@ class Run:
             raise self.damaged(name, "its knobs are not those of this version") from None
         except InputError as error:
             raise self.damaged(name, str(error)) from None
+
+    def boot(self) -> int:
+        """What a device does with saved weights when it starts: a place in `saving.BOOTS`."""
+        boot = self.read_json("plan.json", "boot")["boot"]
+        if boot not in BOOTS:
+            raise self.damaged("plan.json", f"its boot is {boot!r}, not one of {', '.join(BOOTS)}")
+        return BOOTS.index(boot)
 
     def heldout(self) -> RunData:
         arrays = self.read_arrays("heldout.npz", "x", "y")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +75,15 @@ class Simulator:
                 if on_metrics:
                     on_metrics(history[-1])
         return history
+
+    def first_steps(self) -> int:
+        """CRC-32 of the weights after 16 steps from seed 0 (TD_SELF_TEST); they are lost here."""
+        _check(_core.sim_init(self._device, 0))
+        _check(_core.sim_start(self._device, 0, 2**32 - 1, 0, 1e-3, 0, 0, 0.0, 0))
+        for _ in range(16):
+            if _core.sim_steps(self._device, 1)[0] < 0:
+                break
+        return crc32(_core.sim_weights(self._device))
 
     @property
     def weights(self) -> NDArray[np.float32]:

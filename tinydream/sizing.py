@@ -60,7 +60,7 @@ def size(plan: Plan, board: Board, linked: Linked | None = None) -> Sized:
         plan,
         board,
         uses,
-        {use.region: parts(plan, use, board.pointer_bytes) for use in uses},
+        {use.region: parts(plan, use, board) for use in uses},
         {use.region: linked_parts(linked, plan, use) for use in uses} if linked else {},
         stack_bound(plan, board),
         estimate_pace(plan, board),

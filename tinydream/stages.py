@@ -27,6 +27,7 @@ from tinydream.plan import Plan
 from tinydream.ports import open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
+from tinydream.saving import keeping
 from tinydream.simulator import Simulator
 from tinydream.sketch import Names, read_representatives, sketch
 from tinydream.training import Knobs, Metrics
@@ -118,14 +119,18 @@ def plan(
     optimizer: SGD | Adam,
     knobs: Knobs,
     batch: int,
+    *,
+    boot: str = "predict",
     **shape: Any,
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory.
 
-    shape: see `sketch`.
+    boot: what a device does with saved weights when it starts, one of `saving.BOOTS`. shape: see
+    `sketch`.
     """
     made = sketch(run, board, hidden, optimizer, batch, **shape)
     knobs.check(made.validation is not None)
+    kept = keeping(made, board.storage) if board.storage else None
     uses = {
         use.region: {
             "need": use.need,
@@ -140,6 +145,8 @@ def plan(
         "tile": made.tile,
         "knobs": knobs.as_dict(),
         "memory": uses,
+        "boot": boot,
+        "keeping": asdict(kept) if kept else None,
     }
     run.write("plan.bin", made.to_bytes())
     run.write_json("plan.json", facts)
@@ -147,11 +154,14 @@ def plan(
     return made
 
 
-def generate(run: Run) -> Path:
-    """Write the PlatformIO project of the run's plan."""
+def generate(run: Run, *, self_test: bool = False) -> Path:
+    """Write the PlatformIO project of the run's plan. self_test: the device begins with one."""
     made = run.plan()
+    switches = {"TD_BOOT": run.boot()}
+    if self_test:
+        switches["TD_SELF_TEST"] = Simulator(made).first_steps()
     try:
-        write_project(made, run.firmware, run.board(made))
+        write_project(made, run.firmware, run.board(made), **switches)
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware
@@ -211,12 +221,14 @@ def train(
     port: str,
     on_metrics: Callable[[Metrics], Any] | None = None,
     teller: Teller | None = None,
+    *,
+    save_every: int = 0,
     **changes: Any,
 ) -> Trained:
     """Train on a port, log each epoch as it comes, and pull the weights.
 
-    teller: tells those who watch; changes: knobs that differ from the plan's. The files of an
-    earlier training are replaced only when this one is done.
+    teller: tells those who watch; save_every: see `open_port`; changes: knobs that differ from
+    the plan's. The files of an earlier training are replaced only when this one is done.
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)
@@ -232,7 +244,8 @@ def train(
             on_metrics(metrics)
         teller.epoch(metrics, device)
 
-    with open_port(run, made, port, on_log=teller.log, on_values=teller.values) as device:
+    hears = {"on_log": teller.log, "on_values": teller.values}
+    with open_port(run, made, port, save_every=save_every, **hears) as device:
         teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")

@@ -41,7 +41,8 @@ class Linker:
         folder.mkdir(parents=True, exist_ok=True)
         devices = self.board.devices.defines if self.board.devices else ()
         self._compiler = (f"{self.board.prefix}gcc", *self.board.cpu_flags, *FLAGS)
-        self._defines = tuple(f"-D{macro}" for macro in devices)
+        kept = self.board.storage.defines if self.board.storage else ()
+        self._defines = tuple(f"-D{macro}" for macro in (*devices, *kept))
         ports = sorted((PORT / self.board.port).glob("*.c"))
         self._sources = (*sorted(LIBRARY.glob("*.c")), *ports)
 
@@ -49,7 +50,7 @@ class Linker:
         self, plan: Plan, switches: Mapping[str, int] | None = None, extra: Sequence[str] = ()
     ) -> Path:
         """The linked ELF file; switches: kernels, by default the plan's. extra: compiler flags."""
-        switches = kernels(plan) if switches is None else switches
+        switches = kernels(plan, self.board) if switches is None else switches
         own = self.folder / _name(plan.digest, switches, extra)
         own.mkdir(exist_ok=True)
         for name in ("td_plan.c", "td_plan.h"):

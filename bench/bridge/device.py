@@ -26,7 +26,14 @@ FAST: dict[str, Any] = {"timeout": 0.02, "tries": 2000, "open_timeout": 20.0, "s
 def make_program(folder: Path, parameters: int = 150) -> str:
     """Compile it; returns the program's path."""
     program = folder / f"node{parameters}"
-    flags = ["-std=c99", "-O2", f"-DFAKE_PARAMETERS={parameters}", f"-I{CORE}", "-Itests/c"]
+    flags = [
+        "-std=c99",
+        "-O2",
+        f"-DFAKE_PARAMETERS={parameters}",
+        "-DTD_WITH_SAVE=0",
+        f"-I{CORE}",
+        "-Itests/c",
+    ]
     subprocess.run(["cc", *flags, *FILES, "-o", str(program)], cwd=ROOT, check=True)
     return str(program)
 

@@ -1,7 +1,8 @@
 """Code, data and stack of every function of the firmware, as a table that the repository keeps.
 
 GCC tells what a function takes of the stack and whom it calls (-fcallgraph-info=su); the worst
-path adds these up. There is no recursion and no call through a pointer in the core.
+path adds these up. There is no recursion in the core; its only calls through pointers are to a
+port's storage (td_port.h), which is the port's to count.
 """
 
 import csv

@@ -13,6 +13,9 @@ void td_main_setup(void)
     td_port_init();
     // an error is not lost: the node answers hello, and every other request with that error
     td_node_init(&node, &td_plan, arena, sizeof arena);
+#if TD_WITH_SAVE
+    td_node_keep(&node, td_port_storage(), TD_BOOT);
+#endif
 }
 
 void td_main_loop(void)

@@ -11,6 +11,9 @@
 extern "C" {
 #endif
 
+void *memcpy(void *to, const void *from, size_t size);
+void *memset(void *to, int value, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
 unsigned long millis(void);
 unsigned long micros(void);
 void delay(unsigned long ms);
@@ -51,6 +54,10 @@ void loop(void);
 #endif
 typedef bool boolean;
 typedef uint8_t byte;
+
+#ifdef ARDUINO_ARCH_STM32
+#include "stm32_flash.h"
+#endif
 
 class Print {
   public:

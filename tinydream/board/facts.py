@@ -123,7 +123,8 @@ class Storage:
     """Flash that keeps learnt weights: no program lies there.
 
     start: as the flash is addressed in the board's regions; write_bytes: the least that is
-    written at once; erase_bytes: one sector; endurance: how often a sector may be erased.
+    written at once; erase_bytes: one sector; endurance: how often a sector may be erased; driver:
+    of firmware/port/baremetal, '' where the port knows only one.
     """
 
     start: int
@@ -131,6 +132,19 @@ class Storage:
     write_bytes: int
     erase_bytes: int
     endurance: int
+    driver: str
+
+    @property
+    def defines(self) -> tuple[str, ...]:
+        """The same as macros, for the ports."""
+        driver = (f"TD_STORAGE_{self.driver.upper()}",) if self.driver else ()
+        return (
+            *driver,
+            f"TD_STORAGE_START=0x{self.start:08x}",
+            f"TD_STORAGE_BYTES={self.bytes}",
+            f"TD_STORAGE_ERASE={self.erase_bytes}",
+            f"TD_STORAGE_WRITE={self.write_bytes}",
+        )
 
 
 @dataclass(frozen=True)

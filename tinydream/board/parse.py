@@ -18,6 +18,7 @@ __all__ = ["EMULATORS", "board_from"]
 FPUS = ("none", "single", "double")
 PORTS = ("native", "baremetal", "arduino")
 LINES = ("stm32", "nrf51", "cmsdk", "16550")  # firmware/port/baremetal/line_*.h
+STORES = ("nvmc", "cfi", "memory")  # firmware/port/baremetal/store_*.h
 REGIONS = ("flash", "ram")
 # A board file may have been written by anyone: these are what it can have started, beside
 # Debian's package of it, and what it can tell them. PlatformIO runs what `!` begins, and
@@ -167,6 +168,7 @@ def _storage(read: Reader) -> Storage:
         read.number("write_bytes"),
         read.number("erase_bytes"),
         read.number("endurance"),
+        read.choice("driver", STORES) if read.has("driver") else "",
     )
     for key in ("bytes", "write_bytes", "erase_bytes", "endurance"):
         if getattr(storage, key) == 0:
@@ -175,6 +177,10 @@ def _storage(read: Reader) -> Storage:
         raise read.wrong("write_bytes does not divide erase_bytes; change one of them")
     if storage.start % storage.erase_bytes or storage.bytes % storage.erase_bytes:
         raise read.wrong("start and bytes are not whole sectors of erase_bytes; change them")
+    if storage.write_bytes not in (1, 2, 4, 8, 16, 32) or storage.erase_bytes % 64:
+        raise read.wrong(
+            "write_bytes is not 1, 2, 4, 8, 16 or 32, or 64 does not divide erase_bytes"
+        )
     return storage
 
 

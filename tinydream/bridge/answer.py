@@ -128,11 +128,13 @@ class Counts(Message):
 
     ticks: now, in the port's unit. node_bytes: RAM of the link and the run's state. kernels: bits,
     as td_node_answer.c lists them. frames_in, damaged, frames_out, dropped: of the device's side of
-    the line. learnt: rows that were no drawn ones.
+    the line. learnt: rows that were no drawn ones. kept: 0 when weights are kept over a power cut,
+    else an error: why there are none, or why the last save failed. Of the newest record: 1 when it
+    holds a run, its number, the epochs that it had done, the digest of its plan.
     """
 
     TYPE: ClassVar[int] = 0x87
-    FORM: ClassVar[str] = "<QIIBIIIII"
+    FORM: ClassVar[str] = "<QIIBIIIIIhBII8s"
     ticks: int
     node_bytes: int
     kernels: int
@@ -142,6 +144,11 @@ class Counts(Message):
     frames_out: int
     dropped: int
     learnt: int
+    kept: int
+    kept_run: int
+    kept_number: int
+    kept_epoch: int
+    kept_digest: bytes
 
 
 @dataclass(frozen=True)

@@ -149,14 +149,22 @@ class Contents(ABC):
         return self._use(LEARN, raw, y)
 
     def set(
-        self, *, rate: float | None = None, mix: int | None = None, report: int | None = None
+        self,
+        *,
+        rate: float | None = None,
+        mix: int | None = None,
+        report: int | None = None,
+        save_every: int | None = None,
     ) -> None:
         """Turn knobs of a run that is under way, or of the rows that will be learnt.
 
         rate: learning rate from the next update on. mix: drawn rows with each row that is learnt.
-        report: metrics come after each `report`th epoch. Raises FirmwareError out of range.
+        report: metrics come after each `report`th epoch. save_every: weights and run are saved
+        after as many epochs and at the end; 0: never; SAVE_BEST: when the validation loss is the
+        least so far. Raises FirmwareError out of range, or without storage.
         """
-        for name, value in (("rate", rate), ("mix", mix), ("report", report)):
+        knobs = {"rate": rate, "mix": mix, "report": report, "save_every": save_every}
+        for name, value in knobs.items():
             if value is not None:
                 self._ask(message.Knob.of(name, value), answer.Nothing)
 

@@ -100,15 +100,30 @@ class SerialLink:
 
 
 class ProcessLink:
-    """The native firmware (or an emulator) as a child process, over its stdin and stdout."""
+    """The native firmware (or an emulator) as a child process, over its stdin and stdout.
 
-    def __init__(self, command: Sequence[str], *, cwd: str | None = None) -> None:
+    env: variables for it, beside our own.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: dict[str, str] | None = None,
+    ) -> None:
         self.name = command[0]
         self._errors = tempfile.TemporaryFile()
         pipe = subprocess.PIPE
         try:
             self.process = subprocess.Popen(
-                command, bufsize=0, stdin=pipe, stdout=pipe, stderr=self._errors, cwd=cwd
+                command,
+                bufsize=0,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=self._errors,
+                cwd=cwd,
+                env=os.environ | (env or {}),
             )
         except OSError as error:
             self._errors.close()

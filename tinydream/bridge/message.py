@@ -193,7 +193,7 @@ class Step(Message):
 
 @dataclass(frozen=True)
 class Knob(Message):
-    """Set the rate (1), the drawn rows with each learnt one (2), epochs a report (3)."""
+    """Set the rate (1), drawn rows with each learnt one (2), epochs a report (3) or a save (4)."""
 
     TYPE: ClassVar[int] = 0x0A
     FORM: ClassVar[str] = "<BI"
@@ -204,7 +204,10 @@ class Knob(Message):
     def of(cls, name: str, value: float) -> Self:
         if name == "rate":
             return cls(1, int(np.float32(value).view(np.uint32)))
-        return cls({"mix": 2, "report": 3}[name], int(value))
+        others = {"mix": 2, "report": 3, "save_every": 4}
+        if name not in others:
+            raise InputError(f"no knob is called {name!r}; there are rate, {', '.join(others)}")
+        return cls(others[name], int(value))
 
 
 @dataclass(frozen=True)

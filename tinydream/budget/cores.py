@@ -47,7 +47,7 @@ def estimate_code(plan: Plan, board: Board) -> Estimate | None:
     if (found := core_costs(board)) is None:
         return None
     costs, core = found
-    on = kernels(plan)
+    on = kernels(plan, board)
     code = costs[f"code_{on['TD_TILE']}"]
     total = code["base"] + sum(cost for name, cost in code.items() if on.get(name))
     return Estimate(total, _source(board, core))

@@ -1,12 +1,16 @@
 """Which of the core's kernels a plan asks for, as compile-time switches."""
 
+from tinydream.board import Board
 from tinydream.plan import LOSSES, Plan
 
 __all__ = ["kernels"]
 
 
-def kernels(plan: Plan) -> dict[str, int]:
-    """Macros by name: what this plan does not ask for is not linked."""
+def kernels(plan: Plan, board: Board | None = None) -> dict[str, int]:
+    """Macros by name: what plan and board do not ask for is not linked.
+
+    board: one without a storage saves nothing; None is as one that has one.
+    """
     kinds = {layer.kind for layer in plan.layers[:-1]}  # a sigmoid at the end is the loss's
     activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
     return {
@@ -30,4 +34,5 @@ def kernels(plan: Plan) -> dict[str, int]:
         "TD_WITH_DECAY": int(plan.optimizer.decay > 0),
         "TD_WITH_PROJECTION": int(plan.inputs.projection is not None),
         "TD_WITH_EXPANSION": int(len(plan.inputs.expand) > 0),
+        "TD_WITH_SAVE": int(board is None or board.storage is not None),
     }

@@ -17,6 +17,7 @@ METRICS: list[Field] = [4] * 9
 PAYLOAD = 240  # TD_PAYLOAD_MAX
 CONTENT = PAYLOAD + 6
 FRAME = CONTENT + CONTENT // 254 + 3
+SAVE: list[Field] = ["p", 4, 4, 4, 4, *[1] * 12, "p", *[4] * 7]  # td_save_t
 READER: list[Field] = [*[1] * CONTENT, 2, 2, 1, 1, 1]
 
 
@@ -30,15 +31,18 @@ def plan_struct_bytes(pointer: int) -> int:
 def node_bytes(pointer: int, on: Mapping[str, int] | None = None) -> dict[str, int]:
     """sizeof(td_node_t) by its parts: 'training state', 'link buffers', and 'node' for the rest.
 
-    on: compile-time switches as `kernels` has them; None: every kernel, what is not smaller than
-    any plan's. Together they are the struct to the byte.
+    on: compile-time switches as `kernels` has them; None: all of them, what is
+    not smaller than any plan's. Together they are the struct to the byte.
     """
     reader = _size(READER, pointer)
     link = reader + FRAME
     train = (_size(_train(on), pointer), max(4, pointer))
     fields: list[Field] = [train, 8, 8, (_size(METRICS, pointer), 4), *["p"] * 4, (reader, 2)]
     counters, row = (_size([4] * 5, pointer), 4), (_size([4, 2, 2, 4], pointer), 4)
-    fields += [*[1] * FRAME, 2, 2, counters, *[4] * 5, row, "p", 4, 4, 2, 2, *[1] * 10]
+    kept: list[Field] = [(_size(SAVE, pointer), pointer), 4, 2, 1]
+    saves = on is None or on["TD_WITH_SAVE"]
+    fields += [*[1] * FRAME, 2, 2, counters, *[4] * 5, *(kept if saves else ()), row]
+    fields += ["p", 4, 4, 2, 2, *[1] * 10]
     whole = _size(fields, pointer)
     return {
         "training state": train[0],

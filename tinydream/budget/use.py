@@ -42,7 +42,7 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
     The arena is listed by its pieces. Code is an estimate, and absent where there is none.
     """
     counts = board.devices is not None and board.devices.counter_hz is not None
-    node = sum(node_bytes(board.pointer_bytes, kernels(plan)).values())
+    node = sum(node_bytes(board.pointer_bytes, kernels(plan, board)).values())
     ram = [
         *plan.arena,
         *([Buffer("port", "ram", PORT_COUNTER, 4, "always")] if counts else []),
@@ -55,12 +55,12 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
     )
 
 
-def parts(plan: Plan, use: Use, pointer: int) -> dict[str, int]:
+def parts(plan: Plan, use: Use, board: Board) -> dict[str, int]:
     """A region's bytes by what they are for, such as 'link buffers', 'deviation model'."""
     found: dict[str, int] = {}
     for buffer in use.buffers:
         if buffer.name == "node":
-            found |= node_bytes(pointer, kernels(plan))
+            found |= node_bytes(board.pointer_bytes, kernels(plan, board))
         else:
             found[_part(buffer)] = found.get(_part(buffer), 0) + buffer.bytes - buffer.shared
     return found

@@ -9,11 +9,13 @@ from click.types import StringParamType
 from tinydream.board import list_boards
 from tinydream.bridge import port_names
 from tinydream.errors import InputError
+from tinydream.saving import SAVE_BEST
 from tinydream.training import SCHEDULES
 
 __all__ = [
     "CONTEXT",
     "InOrder",
+    "SaveEvery",
     "a_board",
     "a_board_or_none",
     "a_course",
@@ -106,6 +108,21 @@ a_port = click.option(
     metavar="P",
     help="sim, native, qemu, /dev/tty..., or any pyserial URL.",
 )
+
+
+class SaveEvery(click.ParamType[int]):
+    """Epochs after which a device saves, or 'best'; 0 for never."""
+
+    name = "epochs"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if value == "best":
+            return SAVE_BEST
+        if not str(value).isdigit() or int(value) >= SAVE_BEST:
+            self.fail(f"{value!r} is neither 'best' nor a number of epochs", param, ctx)
+        return int(value)
 
 
 def a_course(verb: Callable[..., None]) -> Callable[..., None]:

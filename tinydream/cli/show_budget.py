@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tinydream.budget import Use
 from tinydream.cli.show import console, line
+from tinydream.saving import keeping
 from tinydream.search import Found
 from tinydream.sizing import Sized
 
@@ -65,6 +66,11 @@ def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
         searched(found)
     regions(sized)
     notes(sized)
+    storage = sized.board.storage
+    if storage and (kept := keeping(plan, storage)):
+        mark = sized.board.mark("storage, endurance")
+        what = "with its run" if kept.runs else "of weights only"
+        line(f"a save {what} takes {kept.record_bytes:,} B; flash lasts {kept.saves:,}{mark} saves")
     rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
     arena = f"arena {plan.arena_bytes:,} B"
     line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, {arena}, {rows}")

@@ -31,6 +31,7 @@ from tinydream.errors import InputError
 from tinydream.network import ACTIVATIONS, SGD, Adam
 from tinydream.ports import PASSING
 from tinydream.run import Run
+from tinydream.saving import BOOTS
 from tinydream.training import Knobs
 
 __all__ = ["verbs"]
@@ -187,6 +188,12 @@ def _bits(text: str) -> str | int:
 @click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
 @click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
 @click.option("--batch", default=20, help="Rows an update.")
+@click.option(
+    "--boot",
+    type=click.Choice(list(BOOTS)),
+    default="predict",
+    help="What a starting device does with saved weights: nothing, load them, go on training.",
+)
 @click.option("--search", is_flag=True, help="Find the network, bytes and bits that learn best.")
 @click.option("--epochs", default=60, help="Default of train --epochs.")
 @click.option("--rate", type=float, help="Default of train --rate. [default: 0.003 adam, 0.05 sgd]")
@@ -266,16 +273,18 @@ verbs.add_command(budget)
 
 
 @verbs.command(context_settings=CONTEXT)
+@click.option("--self-test", is_flag=True, help="A starting device computes 16 steps first.")
 @out
-def generate(folder: str) -> None:
+def generate(self_test: bool, folder: str) -> None:
     """Write the plan's firmware as a PlatformIO project.
 
-    RUN/firmware is complete, and yours to take away.
+    RUN/firmware is complete, and yours to take away. With --self-test a chip that computes other
+    weights than this machine refuses to train.
 
     \b
     Example: tinydream generate && ls run/firmware/src
     """
-    place = stages.generate(Run(folder))
+    place = stages.generate(Run(folder), self_test=self_test)
     show.line(f"{place} is a PlatformIO project; `tinydream build` or `pio run` builds it")
 
 

@@ -14,7 +14,16 @@ from tinydream.bridge import port_names
 from tinydream.budget import budget
 from tinydream.cli import show
 from tinydream.cli.live import View
-from tinydream.cli.options import CONTEXT, a_course, a_file, a_port, as_json, out, ports_of
+from tinydream.cli.options import (
+    CONTEXT,
+    SaveEvery,
+    a_course,
+    a_file,
+    a_port,
+    as_json,
+    out,
+    ports_of,
+)
 from tinydream.errors import InputError, TinydreamError
 from tinydream.ports import link_opener
 from tinydream.run import Run
@@ -110,11 +119,24 @@ def a_record(verb: Callable[..., None]) -> Callable[..., None]:
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
 @a_course
+@click.option(
+    "--save-every",
+    type=SaveEvery(),
+    default=0,
+    metavar="K|best",
+    help="Save on the device every K epochs, or when it is better than ever.",
+)
 @a_record
 @out
 @as_json
 def train(
-    port: str, seed: int | None, record: Record, folder: str, as_json: bool, **knobs: Any
+    port: str,
+    seed: int | None,
+    save_every: int,
+    record: Record,
+    folder: str,
+    as_json: bool,
+    **knobs: Any,
 ) -> None:
     """Train on a device, and pull the weights.
 
@@ -133,7 +155,9 @@ def train(
     run = Run(folder)
     record.check(printing=as_json)
     with record.told(*_progress(run, knobs["epochs"], record.plain, as_json)) as tell:
-        trained = stages.train(run, port, teller=Teller(port, tell), **changes)
+        trained = stages.train(
+            run, port, teller=Teller(port, tell), save_every=save_every, **changes
+        )
     if not record.prints:
         show.trained(trained, run.path("weights.npz"), as_json)
 

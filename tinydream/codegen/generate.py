@@ -19,9 +19,11 @@ COMMAND = "tinydream generate"
 OURS = ("src", "lib", "platform", "monitor")  # folders of a project, written whole
 
 
-def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
+def generate(plan: Plan, board: Board | None = None, **switches: int) -> dict[str, str]:
     """The files that turn the core into this plan's firmware: text by path in the project.
 
+    switches: more of td_config.h: TD_BOOT, what becomes of saved weights when the device starts, a
+    place in `saving.BOOTS`; TD_SELF_TEST, what it must then compute, `Simulator.first_steps`.
     Raises BoardError when no board is given and the plan's is unknown.
     """
     board = board or load_board(plan.board)
@@ -35,14 +37,14 @@ def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
         "tables": _tables(plan, board.pointer_bytes),
         "struct_bytes": plan_struct_bytes(board.pointer_bytes),
         "node_bytes": sum(node_bytes(board.pointer_bytes).values()),
-        "kernels": kernels(plan),
+        "kernels": kernels(plan, board) | switches,
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
     return {place: environment().get_template(name).render(facts) for place, name in places.items()}
 
 
-def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
+def write_project(plan: Plan, folder: Path, board: Board | None = None, **switches: int) -> None:
     """Write a complete PlatformIO project, which may be taken away and built anywhere.
 
     Files whose text is as it was are left untouched, so that a build only does what is new.
@@ -53,7 +55,9 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None) -> None:
         raise RunError(
             f"{folder} holds files that are not a firmware project; choose another folder"
         )
-    texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
+    texts = {
+        Path(place): text.encode() for place, text in generate(plan, board, **switches).items()
+    }
     source = firmware_folder()
     copies = {
         "lib/tinydream": source / "lib/tinydream",

@@ -76,3 +76,10 @@ void td_port_reset(void)
     for (;;)
         chip_reset();
 }
+
+// Flash that keeps weights over a power cut is described here, once there is a driver for it; see td_port.h, and
+// baremetal/storage.c for one.
+const td_storage_t *td_port_storage(void)
+{
+    return 0;
+}

@@ -10,7 +10,7 @@
 #endif
 
 #define TD_ARENA_BYTES 1752
-#define TD_NODE_BYTES 856
+#define TD_NODE_BYTES 952
 #define TD_RAW_COLUMNS 20
 #define TD_OUTPUTS 8
 

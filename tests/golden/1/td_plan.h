@@ -10,7 +10,7 @@
 #endif
 
 #define TD_ARENA_BYTES 504
-#define TD_NODE_BYTES 856
+#define TD_NODE_BYTES 952
 #define TD_RAW_COLUMNS 11
 #define TD_OUTPUTS 2
 

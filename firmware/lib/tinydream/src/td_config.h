@@ -106,6 +106,15 @@
 #define TD_WITH_CHANNELS 1
 #endif
 
+#ifndef TD_WITH_SAVE // weights and runs kept over a power cut
+#define TD_WITH_SAVE 1
+#endif
+
+// what becomes of saved weights at boot: 0 they wait for a load, 1 they are loaded, 2 their run goes on, too
+#ifndef TD_BOOT
+#define TD_BOOT 1
+#endif
+
 // rows that kernels take together: 1 (small), 4 (fast), 8 (a host's own); never a matter of bits
 #ifndef TD_TILE
 #define TD_TILE 4

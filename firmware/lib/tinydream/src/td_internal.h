@@ -171,6 +171,14 @@ uint32_t td_update_gradients(const td_plan_t *plan);
 uint32_t td_update_state(const td_plan_t *plan);
 int td_update_check(const td_plan_t *plan);
 
+// td_state.c: word i of a training: weights, then of a run the optimiser's state, best weights, knobs and counters.
+// td_state_resume, when all of them are set: whether a run can go on from there, and then it does.
+uint32_t td_state_numbers(const td_plan_t *plan); // words before the knobs
+uint32_t td_state_words(const td_plan_t *plan, int run);
+uint32_t td_state_get(const td_train_t *train, uint32_t i);
+void td_state_set(td_train_t *train, uint32_t i, uint32_t value);
+int td_state_resume(td_train_t *train);
+
 // Moves the weights by `scale` times the gradients, and sets these to 0 for the next batch.
 void td_update(td_train_t *train, float scale);
 

@@ -191,6 +191,7 @@ static void epoch_ended(td_node_t *node, const td_metrics_t *metrics)
 {
     uint64_t ticks = node->ticks;
     node->ticks = 0;
+    td_node_keep_epoch(node, metrics);
     if (node->train.running && metrics->epoch % node->report != 0)
         return;
     if (node->tell & TELL_METRICS) // the line is slower than epochs are: the older news is lost, and counted
@@ -250,6 +251,21 @@ int td_node_learn(td_node_t *node, const float *raw, const float *target)
 
 // ---- the life of a node ----
 
+#ifdef TD_SELF_TEST
+// The first steps of a run come to the same weights everywhere, or this chip does not compute as it should.
+static int self_test(td_node_t *node)
+{
+    td_knobs_t knobs = {.epochs = 0xffffffffu, .rate = 1e-3f};
+    td_metrics_t metrics;
+    int result = td_train_start(&node->train, &knobs);
+    for (int i = 0; i < 16 && result >= 0; i++)
+        result = td_train_step(&node->train, &metrics);
+    result = td_node_crc(node) == TD_SELF_TEST ? 0 : TD_ENUMERIC;
+    int again = td_train_init(&node->train, node->plan, node->arena, node->arena_bytes, 0);
+    return result ? result : again;
+}
+#endif
+
 int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t arena_bytes)
 {
     static const td_counters_t none;
@@ -259,6 +275,12 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
     node->ticks = 0;
 #if TD_WITH_CHANNELS
     node->channels = NULL;
+#endif
+#if TD_WITH_SAVE
+    (void)td_save_open(&node->save, NULL);
+    node->save_every = 0;
+    node->kept = TD_ENOSTORAGE;
+    node->asked = 0;
 #endif
     node->counters = none;
     node->out_size = node->out_sent = 0;
@@ -272,6 +294,10 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
     node->paused = node->dirty = node->judging = node->restart = 0;
     td_frame_reset(&node->in);
     int result = td_train_init(&node->train, plan, arena, arena_bytes, 0);
+#ifdef TD_SELF_TEST
+    if (result == 0)
+        result = self_test(node);
+#endif
     node->refused = (int16_t)result;
     if (result < 0)
         node->train.running = 0;
@@ -280,7 +306,7 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
 
 int td_node_poll(td_node_t *node)
 {
-    int more = 0;
+    int more = 0, keeps = td_node_keeps(node);
     flush(node);
     if (node->restart && line_is_free(node))
         td_port_reset();
@@ -289,13 +315,15 @@ int td_node_poll(td_node_t *node)
     else if (line_is_free(node))
         node->yields = 0;
     flush(node);
-    // while an answer leaves or an end has to be told, requests wait in the port, where they cannot be lost by us
-    if (line_is_free(node) && !(node->tell & TELL_LASTING))
+    // while an answer leaves, an end has to be told, weights are being saved or a restart is due, requests wait in the port, where they cannot be lost by us
+    if (!keeps && !node->restart && line_is_free(node) && !(node->tell & TELL_LASTING))
         more = take_request(node);
-    if (td_node_is_training(node))
+    if (keeps)
+        td_node_keep_some(node, line_is_free(node));
+    else if (td_node_is_training(node))
         train_one(node);
     else if (node->judging)
         judge_some(node);
     flush(node);
-    return more || td_node_is_training(node) || node->judging || node->tell || node->restart || !line_is_free(node);
+    return more || td_node_keeps(node) || td_node_is_training(node) || node->judging || node->tell || node->restart || !line_is_free(node);
 }

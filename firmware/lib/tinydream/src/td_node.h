@@ -18,6 +18,7 @@
 
 #include "td.h"
 #include "td_frame.h"
+#include "td_save.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,6 +68,12 @@ typedef struct {
     uint32_t steps;         // until a pause; 0: as many as there are
     uint32_t report;        // metrics of each `report`th epoch are told
     uint32_t mix;           // drawn rows with each row that is learnt
+#if TD_WITH_SAVE
+    td_save_t save;
+    uint32_t save_every;    // epochs; see td_save_due
+    int16_t kept;           // what the last look at the storage, or the last save, came to
+    uint8_t asked;          // a host waits for the end of a save
+#endif
     td_row_t row;           // of a host's, as far as it has come
     const float *outputs;   // of the last row that was predicted
     float loss;             // of the last row that was judged or learnt
@@ -81,14 +88,28 @@ typedef struct {
     uint8_t paused, dirty, judging, restart;
 } td_node_t;
 
+// TD_SELF_TEST, where it is defined, is the CRC-32 of the weights after 16 steps from seed 0 at rate 1e-3, validation
+// included: td_node_init takes them, and a chip that comes to other weights is refused with TD_ENUMERIC.
+//
 // Plan and arena must outlive the node; the arena is as td_train_init wants it. Weights are drawn from seed 0.
 // When the plan cannot be trained that error is returned, and the node is usable all the same: it answers hello,
 // info and reset, and every other request with this error.
 int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t arena_bytes);
 
+// What becomes at boot of weights that were saved: they wait for a load; they are loaded; the run that was under way
+// goes on, too.
+enum { TD_BOOT_IDLE = 0, TD_BOOT_PREDICT = 1, TD_BOOT_TRAIN = 2 };
+
+// Where the node keeps weights from now on, after td_node_init; NULL: nowhere. Returns 0 or why nothing was loaded
+// (td_save_load): the weights are then the initial ones, and a host is told of those of another plan.
+#if TD_WITH_SAVE
+int td_node_keep(td_node_t *node, const td_storage_t *storage, int boot);
+#endif
+
 // Sends what is waiting, handles at most one request, trains at most one batch. Returns 1 while there is more to
-// do, 0 when only a byte from the host can change anything (then the port may sleep).
-// Cost: at most TD_FRAME_MAX bytes read, one td_train_step, one CRC-32 over the weights.
+// do, 0 when only a byte from the host can change anything (then the port may sleep). While weights are being saved
+// training stands still, and requests wait in the port.
+// Cost: at most TD_FRAME_MAX bytes read, one td_train_step or td_save_step, one CRC-32 over the weights.
 int td_node_poll(td_node_t *node);
 
 // Sends a line of text for the host's log; a zero byte ends it. Returns the bytes that will be sent: 0 when the line

@@ -2,7 +2,7 @@
 // td_node_ask.c - what a host may ask, what it may not, and what it is answered (SPEC.md, "Requests").
 #include "td_node_wire.h"
 
-enum { RATE = 1, MIX = 2, REPORT = 3 }; // knobs of a run that is under way
+enum { RATE = 1, MIX = 2, REPORT = 3, EVERY = 4 }; // knobs of a run that is under way
 enum { FRESH = 33 };                    // where train says so
 
 // What stands before a request: it does something, and is not done twice; no run or evaluation may be under way; the
@@ -18,7 +18,7 @@ static const struct {
     [KNOB] = {5, ACTS},       [CHANNELS] = {1, 0},         [ROW] = {3, ACTS | WHOLE},
     [EVALUATE] = {0, ACTS | IDLE | WHOLE},                 [PUSH] = {4, ACTS | IDLE},
     [PUSHED] = {4, ACTS | IDLE},                           [ROWS] = {6, 0},
-    [SAVE] = {0, ACTS | WHOLE}, [LOAD] = {1, ACTS},        [ERASE] = {0, ACTS},
+    [SAVE] = {0, ACTS | WHOLE}, [LOAD] = {1, ACTS | IDLE},        [ERASE] = {0, ACTS},
 };
 
 // ---- requests that do something ----
@@ -93,6 +93,8 @@ static int set_knob(td_node_t *node, uint8_t knob, const uint8_t *value)
     uint32_t number = td_get_u32(value);
     if (knob == RATE)
         return set_rate(node, td_get_f32(value));
+    if (knob == EVERY)
+        return td_node_keep_knob(node, number);
     if (knob == MIX && number <= 0xffff)
         node->mix = number;
     else if (knob == REPORT && number > 0)
@@ -180,7 +182,9 @@ static int act(td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size
         return 0;
     case PUSH: return TD_WITH_PUSH ? push(node, body, (size - 4) / 4) : TD_EUNSUPPORTED;
     case PUSHED: return TD_WITH_PUSH ? pushed(node, td_get_u32(body)) : TD_EUNSUPPORTED;
-    default: return TD_ENOSTORAGE;
+    case SAVE: return td_node_keep_ask(node, TD_KEEP_SAVE, 0);
+    case LOAD: return body[0] > 1 ? TD_EARG : td_node_keep_ask(node, TD_KEEP_LOAD, body[0]);
+    default: return td_node_keep_ask(node, TD_KEEP_ERASE, 0);
     }
 }
 
@@ -266,6 +270,6 @@ void td_node_handle(td_node_t *node)
         node->seen = sequence;
     if (result < 0)
         td_node_refuse(node, type, sequence, result);
-    else
+    else if (!td_node_keeps(node)) // a save is answered when it is done
         td_node_answer(node, type, sequence, body);
 }

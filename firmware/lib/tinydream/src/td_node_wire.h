@@ -61,6 +61,49 @@ uint32_t td_node_crc(const td_node_t *node);
 // td_node_ask.c: the request that has just been read
 void td_node_handle(td_node_t *node);
 
+// td_node_keep.c: a request about the storage, whose answer follows when it is done; what an epoch's end asks for;
+// whether that is still under way, and a piece of it; what there is
+enum { TD_KEEP_SAVE, TD_KEEP_LOAD, TD_KEEP_ERASE };
+#if TD_WITH_SAVE
+int td_node_keep_ask(td_node_t *node, int what, int run);
+void td_node_keep_epoch(td_node_t *node, const td_metrics_t *metrics);
+int td_node_keeps(const td_node_t *node);
+void td_node_keep_some(td_node_t *node, int line_is_free);
+void td_node_keep_info(const td_node_t *node, td_frame_writer_t *writer);
+int td_node_keep_knob(td_node_t *node, uint32_t every);
+#else
+static inline int td_node_keep_ask(td_node_t *node, int what, int run)
+{
+    (void)node, (void)what, (void)run;
+    return TD_ENOSTORAGE;
+}
+static inline void td_node_keep_epoch(td_node_t *node, const td_metrics_t *metrics)
+{
+    (void)node, (void)metrics;
+}
+static inline int td_node_keeps(const td_node_t *node)
+{
+    (void)node;
+    return 0;
+}
+static inline void td_node_keep_some(td_node_t *node, int line_is_free)
+{
+    (void)node, (void)line_is_free;
+}
+static inline void td_node_keep_info(const td_node_t *node, td_frame_writer_t *writer)
+{
+    (void)node;
+    td_frame_put_u(writer, (uint16_t)TD_ENOSTORAGE, 2);
+    for (int i = 0; i < 17; i++)
+        td_frame_put_u(writer, 0, 1);
+}
+static inline int td_node_keep_knob(td_node_t *node, uint32_t every)
+{
+    (void)node;
+    return every == 0 ? 0 : TD_ENOSTORAGE;
+}
+#endif
+
 // td_node_answer.c: the answer to a request that was good, with its body; or why it was not
 void td_node_answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8_t *body);
 void td_node_refuse(td_node_t *node, uint8_t type, uint8_t sequence, int error);

@@ -4,6 +4,7 @@
     custom_cpu_flags  compiler and linker flags that choose the core
     custom_link_flags those that choose the compiler's own library; custom_cpu_flags unless given
     custom_devices    macros: which serial line and counter a bare board has, and where
+    custom_storage    macros: where weights may be kept, and how that is written
     custom_memory     linker symbols: where flash and ram start, their bytes, the stack's bytes
     custom_plan       a folder with td_plan.h and td_plan.c, when they are not in src/
     custom_script     the linker script, seen from the sources; link.ld unless given
@@ -23,6 +24,7 @@ prefix = env.GetProjectOption("custom_prefix", "")
 cpu_flags = env.GetProjectOption("custom_cpu_flags", "").split()
 link_flags = env.GetProjectOption("custom_link_flags", "").split() or cpu_flags
 devices = env.GetProjectOption("custom_devices", "").split()
+devices += env.GetProjectOption("custom_storage", "").split()
 memory = env.GetProjectOption("custom_memory", "").split()
 
 

@@ -10,7 +10,7 @@
 #endif
 
 #define TD_ARENA_BYTES 1576
-#define TD_NODE_BYTES 808
+#define TD_NODE_BYTES 880
 #define TD_RAW_COLUMNS 8
 #define TD_OUTPUTS 3
 
