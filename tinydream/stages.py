@@ -195,11 +195,11 @@ def plan(
     return made
 
 
-def generate(run: Run) -> Path:
-    """Write the PlatformIO project of the run's plan."""
+def generate(run: Run, port: Path | None = None) -> Path:
+    """Write the PlatformIO project of the run's plan; port: a folder with a port of one's own."""
     made = run.plan()
     try:
-        write_project(made, run.firmware, run.board(made))
+        write_project(made, run.firmware, run.board(made), port)
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware

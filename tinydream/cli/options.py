@@ -16,6 +16,7 @@ __all__ = [
     "a_board",
     "a_course",
     "a_file",
+    "a_folder",
     "a_port",
     "as_json",
     "maybe_port",
@@ -83,6 +84,7 @@ class _File(StringParamType):
 
 
 a_file = _File("file")
+a_folder = _File("dir")
 
 out = click.option(
     "-o",

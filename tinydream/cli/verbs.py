@@ -15,6 +15,7 @@ from tinydream.cli.options import (
     a_board,
     a_course,
     a_file,
+    a_folder,
     a_port,
     as_json,
     out,
@@ -233,8 +234,11 @@ def plan(
 
 
 @verbs.command(context_settings=CONTEXT)
+@click.option(
+    "--port-folder", type=a_folder, metavar="DIR", help="A port of your own, instead of ours."
+)
 @out
-def generate(folder: str) -> None:
+def generate(port_folder: str | None, folder: str) -> None:
     """Write the plan's firmware as a PlatformIO project.
 
     RUN/firmware is complete, and yours to take away.
@@ -242,7 +246,7 @@ def generate(folder: str) -> None:
     \b
     Example: tinydream generate && ls run/firmware/src
     """
-    place = stages.generate(Run(folder))
+    place = stages.generate(Run(folder), Path(port_folder) if port_folder else None)
     show.line(f"{place} is a PlatformIO project; `tinydream build` or `pio run` builds it")
 
 
