@@ -127,7 +127,7 @@ def test_options_that_contradict_or_make_no_sense_are_refused(verb, table):
 
 
 def test_a_bug_of_ours_is_exit_code_70_and_a_log(planned, monkeypatch):
-    monkeypatch.setattr("tinydream.stages.generate", lambda run: 1 // 0)
+    monkeypatch.setattr("tinydream.stages.generate", lambda *_: 1 // 0)
     code, out, err = planned("generate")
     log = err.split()[-1]
     assert code == 70 and err.count("\n") == 1 and "ZeroDivisionError" in err
