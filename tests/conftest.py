@@ -15,6 +15,7 @@ PROGRAMS = {
     "cc": ["cc"],
     "cxx": ["gcc", "g++"],
     "cmake": ["cc", "cmake"],
+    "chromium": ["chromium"],
     "arm": ["arm-none-eabi-gcc"],
     "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],

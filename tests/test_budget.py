@@ -1,15 +1,28 @@
 """Where each byte goes, and the sentence when it does not fit."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 from plans import random_plan
 
-from tinydream.board import load_board
-from tinydream.budget import budget, check_budget
+from bench.core.workload import digits_plan
+from tinydream.board import list_boards, load_board
+from tinydream.budget import (
+    budget,
+    changes,
+    check_budget,
+    estimate_code,
+    estimate_pace,
+    parts,
+    stack_bound,
+)
 from tinydream.errors import BudgetError, InputError
 from tinydream.network import SGD, Adam, Dense, LeakyRelu, Network, Relu, Softmax, Tanh
 from tinydream.planner import make_plan
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def small(board, region, size):
@@ -25,15 +38,21 @@ def test_each_region_is_the_sum_of_its_buffers():
     uses = {use.region: use for use in budget(plan, load_board("qemu_netduinoplus2"))}
     ram, flash = uses["ram"], uses["flash"]
     names = [buffer.name for buffer in ram.buffers]
-    assert names[:2] == ["weights", "gradients"] and names[-2:] == ["node", "stack"]
-    assert ram.need == plan.arena_bytes + sum(b.bytes for b in ram.buffers[-2:])
+    assert names[:2] == ["weights", "gradients"] and names[-3:] == ["port", "node", "stack"]
+    assert ram.need == plan.arena_bytes + sum(b.bytes for b in ram.buffers[-3:])
     tables = sum(b.bytes for b in flash.buffers if b.name in plan.constants)
     assert tables == plan.representative_bytes
 
 
+def adam_plan():
+    """With a hidden layer and Adam, one row at a time."""
+    plans = (dataclasses.replace(random_plan(seed), slice=1) for seed in range(40))
+    return next(p for p in plans if p.optimizer.kind == "adam" and len(p.dense) > 1)
+
+
 @pytest.mark.parametrize("region", ["ram", "flash"])
 def test_a_plan_that_does_not_fit_says_region_need_have_over_and_what_to_change(region):
-    plan = random_plan(2)
+    plan = dataclasses.replace(adam_plan(), board="qemu_netduinoplus2")
     board = load_board("qemu_netduinoplus2")
     need = {use.region: use.need for use in budget(plan, board)}[region]
     assert not any(use.over for use in check_budget(plan, small(board, region, need)))
@@ -120,3 +139,86 @@ def test_an_activation_is_one_of_those_there_are():
     network = Network([Dense(3), LeakyRelu(0.25), Dense(3), Tanh(), Dense(2), Softmax()])
     kinds = [(layer.kind, layer.limit) for layer in network.records(5)[1::2]]
     assert kinds == [("leaky_relu", 0.25), ("tanh", 0.0), ("softmax", 0.0)]
+
+
+# ---- what would make it fit ----
+
+
+def need(plan, board, region):
+    return next(use.need for use in budget(plan, board) if use.region == region)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_change_that_is_told_makes_the_plan_fit(seed):
+    plan, board = random_plan(seed), load_board("qemu_netduinoplus2")
+    for part in (0.97, 0.8, 0.6):
+        room = small(board, "ram", 5000 + int((need(plan, board, "ram") - 5000) * part))
+        for change in changes(plan, room):
+            assert change.options.startswith("--") and change.plan is not None
+            assert not any(use.over for use in budget(change.plan, room)), change.options
+            assert change.plan.layers[-1].outputs == plan.layers[-1].outputs
+
+
+def test_a_plan_that_fits_needs_no_change_and_one_that_never_will_has_none():
+    plan, board = adam_plan(), load_board("qemu_netduinoplus2")
+    assert changes(plan, board) == [] == changes(plan, small(board, "ram", 3000))
+
+
+def test_hidden_layers_that_are_told_are_the_largest_even_part_of_them_that_fits():
+    plan, board = adam_plan(), load_board("qemu_netduinoplus2")
+    room = small(board, "ram", need(plan, board, "ram") - 40)
+    told = changes(plan, room)
+    assert told[0].options.startswith("--hidden ") and told[1].options == "--optimizer sgd"
+    assert told[1].plan.layers == plan.layers and not told[1].plan.optimizer.state
+
+
+def test_too_many_representatives_are_answered_with_the_bytes_that_fit():
+    plan = dataclasses.replace(adam_plan(), board="qemu_netduinoplus2")
+    board = load_board(plan.board)
+    room = small(board, "flash", need(plan, board, "flash") - 17)
+    (change,) = changes(plan, room)
+    assert change.options == f"compress --budget-bytes {plan.representative_bytes - 17}"
+    assert change.plan is None
+
+
+def test_parts_are_all_of_a_region():
+    for seed in range(8):
+        plan, board = random_plan(seed), load_board("qemu_microbit")
+        for use in budget(plan, board):
+            assert sum(parts(plan, use, board.pointer_bytes).values()) == use.need
+    names = parts(adam_plan(), budget(adam_plan(), board)[1], 4)
+    assert {"parameters", "optimiser", "activations", "link buffers", "stack"} <= names.keys()
+
+
+# ---- estimates ----
+
+
+@pytest.mark.parametrize("board_id", list_boards())
+def test_every_board_but_the_host_has_estimates_with_their_source(board_id):
+    plan, board = adam_plan(), load_board(board_id)
+    code, stack, pace = (
+        estimate_code(plan, board),
+        stack_bound(plan, board),
+        estimate_pace(plan, board),
+    )
+    if board_id == "native":
+        assert code is stack is pace is None
+        return
+    assert 8_000 < code.value < 40_000 and "measured on" in code.source
+    assert ("unverified" in code.source) == (board.qemu is None)
+    assert 300 < stack.value <= board.stack_bytes
+    assert pace.instructions > 1000 and "as measured on" in pace.source
+    assert (pace.seconds is None) == (board.qemu is not None)
+    if pace.joules is not None:
+        watts = board.power.active_microamps * board.power.millivolts * 1e-9
+        assert pace.joules == pytest.approx(pace.seconds * watts)
+
+
+def test_the_pace_of_the_net_that_was_counted_instruction_by_instruction():
+    """docs/results/core.md: 64-32-10 on an M4F, counted by another program in another way."""
+    counts = json.loads((ROOT / "docs/results/core.json").read_text())["counts"]
+    board = load_board("qemu_netduinoplus2")
+    for optimizer, name in ((SGD(), "SGD"), (Adam(), "Adam")):
+        case = counts[f"M4F {name} 20 tile 4"]
+        told = estimate_pace(digits_plan(optimizer, 20), board, case["samples"]).instructions
+        assert told == pytest.approx(case["train"] + case["draw"], rel=0.15)

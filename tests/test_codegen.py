@@ -13,7 +13,7 @@ from plans import gentle, random_plan
 
 from tinydream.board import load_board
 from tinydream.bridge import Device, ProcessLink
-from tinydream.budget import NODE_BYTES, plan_struct_bytes
+from tinydream.budget import kernels, node_bytes, plan_struct_bytes
 from tinydream.codegen import generate, write_project
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT
@@ -140,7 +140,30 @@ def test_struct_sizes_that_python_plans_are_the_compiler_s(tmp_path):
     subprocess.run(["cc", f"-I{core}", probe, "-o", tmp_path / "probe"], check=True)
     sizes = subprocess.run([tmp_path / "probe"], capture_output=True, text=True).stdout
     pointer = load_board("native").pointer_bytes
-    assert sizes == f"{plan_struct_bytes(pointer)} {NODE_BYTES[pointer]}"
+    assert sizes == f"{plan_struct_bytes(pointer)} {sum(node_bytes(pointer).values())}"
+
+
+PROBE = """#include "td_node.h"
+TD_STATIC_ASSERT(sizeof(td_train_t) == TRAIN, training_state);
+TD_STATIC_ASSERT(sizeof(td_frame_reader_t) + TD_FRAME_MAX == LINK, link_buffers);
+TD_STATIC_ASSERT(sizeof(td_node_t) == NODE, node);
+"""
+
+
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_a_node_with_the_kernels_of_its_plan_has_the_bytes_that_python_plans(seed, tmp_path):
+    plan, probe = random_plan(seed), tmp_path / "probe.c"
+    probe.write_text(PROBE)
+    core = Path(__file__).parents[1] / "firmware/lib/tinydream/src"
+    compilers = {8: ["cc"]}
+    if shutil.which("arm-none-eabi-gcc"):
+        compilers[4] = ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-mthumb", "-ffreestanding"]
+    for pointer, compiler in compilers.items():
+        size = node_bytes(pointer, kernels(plan))
+        told = {"TRAIN": size["training state"], "LINK": size["link buffers"]}
+        macros = kernels(plan) | told | {"NODE": sum(size.values())}
+        flags = [f"-D{name}={value}" for name, value in macros.items()]
+        subprocess.run([*compiler, "-fsyntax-only", f"-I{core}", *flags, probe], check=True)
 
 
 def test_a_project_of_another_plan_is_replaced_and_only_what_changed_is_written(tmp_path):

@@ -47,7 +47,7 @@ def test_board_ids_are_suggested_and_files_where_a_path_begins():
     assert suggestions("plan", "--board", "./mine") == [("file", "./mine")]
 
 
-@pytest.mark.parametrize("verb", ["train", "pull", "verify"])
+@pytest.mark.parametrize("verb", ["train", "pull", "verify", "monitor", "dashboard"])
 def test_ports_are_suggested(verb):
     assert values(verb, "--port", "n") == ["native"]
     assert {"sim", "native", "qemu"} <= set(values(verb, "--port", ""))

@@ -27,9 +27,10 @@ ROWS = (
     ("doctor", "report"),
     ("run",),
     ("ports",),
-    ("gather", "source"),
+    ("gather", "sketch", "source", "watch"),
     ("stages",),
-    ("demo", "flash", "looks"),
+    ("search",),
+    ("dashboard", "demo", "flash", "looks", "sizing"),
     ("fleet",),
     ("__init__",),
     ("cli",),
@@ -43,7 +44,10 @@ ONLY = {
     "platformio": ("build.py",),
     "rich": ("cli/",),
     "serial": ("bridge/link.py", "bridge/plugged.py"),
+    "starlette": ("dashboard/",),
+    "tensorboardX": ("watch/",),
     "tensorflow": ("network/keras.py",),
+    "uvicorn": ("dashboard/",),
 }
 
 LINES = 400  # of a file

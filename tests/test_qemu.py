@@ -13,10 +13,8 @@ from plans import gentle, random_plan
 
 from tinydream.board import list_boards, load_board
 from tinydream.bridge import Device, ProcessLink, QemuLink
-from tinydream.budget import budget
 from tinydream.codegen import generate
 from tinydream.errors import LinkError
-from tinydream.report.elf import read_elf
 from tinydream.resources import firmware_folder
 from tinydream.simulator import Simulator
 
@@ -142,27 +140,6 @@ def test_every_board_trains_the_weights_of_the_simulator(board_id, seed, makers,
         found.train(**knobs)
         assert found.pull().tobytes() == simulator.weights.tobytes()
     assert heard and {without_ticks(m) for m in heard} <= history
-
-
-@pytest.mark.parametrize("board_id", EMULATED)
-@pytest.mark.parametrize("seed", SMALL)
-def test_what_was_planned_is_what_was_linked(board_id, seed, makers, require):
-    require("riscv" if "rv32" in board_id else "qemu")
-    plan, maker = random_plan(seed, board=board_id), makers[board_id]
-    flash, ram = (use for use in sorted(budget(plan, maker.board), key=lambda use: use.region))
-    linked = read_elf(maker.program(plan).read_bytes())
-    parts = linked.parts
-    tables = {b.name: b.bytes for b in flash.buffers if b.name not in ("plan", "names")}
-    # a table of less than a word may lie among others' constants, without a symbol
-    assert {name: parts[name] for name in tables} == tables
-    planned = {b.name: b.bytes for b in flash.buffers}
-    assert parts["td_plan"] == planned["plan"]
-    assert parts["arena"] == plan.arena_bytes
-    node, stack = (b.bytes for b in ram.buffers[-2:])
-    assert parts["node"] <= node and parts[".stack"] == stack
-    # what is left of RAM is the port's own: two words of a counter that wraps
-    rest = linked.ram - parts["arena"] - parts["node"] - parts[".stack"]
-    assert 0 <= rest <= 16, rest
 
 
 def test_ticks_are_instructions_and_the_same_in_every_run(makers):

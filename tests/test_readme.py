@@ -19,6 +19,7 @@ from tinydream.bridge.message import MESSAGES
 from tinydream.plan import FORMAT, KINDS, Plan
 from tinydream.report import SCHEMA, Report
 from tinydream.run import WRITERS
+from tinydream.watch.event import KINDS as EVENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -101,6 +102,10 @@ def test_report_keys_are_those_of_the_report():
     keys = [key for row in table("Report", "key") for key in row[0].split(", ")]
     assert sorted(keys) == sorted(field.name for field in fields(Report))
     assert f'"{SCHEMA}"' in SPEC
+
+
+def test_events_are_those_that_watched_devices_tell():
+    assert [row[0] for row in table("Events", "event")] == list(EVENTS)
 
 
 def test_run_files_are_those_that_the_run_knows():

@@ -40,6 +40,7 @@ from tinydream.plan import Plan
 from tinydream.planner import make_plan
 from tinydream.report import Report, make_report
 from tinydream.run import Run
+from tinydream.search import search
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
@@ -85,5 +86,6 @@ __all__ = [
     "load_data",
     "make_plan",
     "make_report",
+    "search",
     "write_project",
 ]

@@ -1,13 +1,12 @@
 """From representatives, a network and a board to a plan that fits."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Protocol, cast
 
 import numpy as np
 
 from tinydream.board import Board
-from tinydream.budget import budget, check_budget
+from tinydream.budget import check_budget, fitted
 from tinydream.errors import InputError
 from tinydream.network import Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
@@ -80,8 +79,7 @@ def make_plan(
         validation=validation,
         keep_best=keep_best,
     )
-    if any(use.over for use in budget(plan, board)):
-        plan = replace(plan, slice=1)
+    plan = fitted(plan, board)
     check_budget(plan, board)
     return plan
 

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.board import Board, list_boards, load_board
-from tinydream.bridge import Device, Plugged, ProcessLink, QemuLink, hindrance, plugged
+from tinydream.bridge import (
+    Device,
+    Link,
+    Plugged,
+    ProcessLink,
+    QemuLink,
+    SerialLink,
+    hindrance,
+    plugged,
+)
 from tinydream.doctor import examine
 from tinydream.errors import InputError
 from tinydream.plan import Plan
@@ -17,7 +26,16 @@ from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
-__all__ = ["PASSING", "Place", "Port", "boards_of", "boards_with", "list_places", "open_port"]
+__all__ = [
+    "PASSING",
+    "Place",
+    "Port",
+    "boards_of",
+    "boards_with",
+    "link_opener",
+    "list_places",
+    "open_port",
+]
 
 # ports whose device ends with the verb that opened it
 PASSING = ("sim", "native", "qemu")
@@ -43,22 +61,41 @@ class Port(Protocol):
 
 
 @contextlib.contextmanager
-def open_port(run: Run, made: Plan, port: str) -> Iterator[Port]:
-    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open."""
+def open_port(
+    run: Run, made: Plan, port: str, on_log: Callable[[str], None] | None = None
+) -> Iterator[Port]:
+    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
+
+    on_log: gets each line of text that a device prints.
+    """
     if port == "sim":
         yield Simulator(made)
         return
-    if port not in PASSING:
-        device = Device.open(port)
-    else:
-        board = _board_for(port, run.board(made))
-        program = run.program(made)
-        device = Device.open(
-            QemuLink(board.qemu, program) if board.qemu else ProcessLink([str(program)])
-        )
-    with device:
+    with Device.open(_passing(run, port) or port, on_log=on_log) as device:
         device.expect(made)
         yield device
+
+
+def link_opener(run: Run, port: str, baud: int) -> Callable[[], Link]:
+    """How to reach the device behind a port, as often as one likes; none is reached yet.
+
+    Raises InputError for 'sim', which is no device on a line.
+    """
+    if port == "sim":
+        raise InputError(
+            "port 'sim' is no device on a line: it ends with the verb that uses it; watch it with"
+            " `tinydream train --port sim`"
+        )
+    return lambda: _passing(run, port) or SerialLink(port, baud=baud)
+
+
+def _passing(run: Run, port: str) -> Link | None:
+    """A program of the run's plan, started anew; None for a port on a wire."""
+    if port not in PASSING:
+        return None
+    made = run.plan()
+    board, program = _board_for(port, run.board(made)), run.program(made)
+    return QemuLink(board.qemu, program) if board.qemu else ProcessLink([str(program)])
 
 
 def boards_of(port: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from tinydream.data.table import choose_groups
 from tinydream.errors import InputError
 from tinydream.run import Run
 
-__all__ = ["carve", "describe", "load_again", "missing", "part_note", "table_facts"]
+__all__ = ["carve", "describe", "load_again", "load_table", "missing", "part_note", "table_facts"]
 
 
 def part_note(rows: int, condensed: int) -> list[str]:
@@ -108,18 +108,23 @@ def _fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def load_table(source: dict[str, Any]) -> Data | None:
+    """The table that `describe` told of, if its file is still the same. Raises OSError."""
+    path = Path(source["path"])
+    if _fingerprint(path) != source["blake2b"]:
+        return None
+    options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
+    return load_data(path, groups=source.get("groups"), **options)
+
+
 def load_again(run: Run, source: dict[str, Any]) -> Data | None:
     """The rows that were condensed, and the held-out ones, if the table is still the same.
 
     Raises RunError when the run's facts about it make no sense.
     """
     try:
-        path = Path(source["path"])
-        if _fingerprint(path) != source["blake2b"]:
-            return None
-        options = {key: source[key] for key in ("target", "task", "categories", "test", "seed")}
-        data = load_data(path, groups=source.get("groups"), **options)
-        return carve(data, source["validation"], source["seed"])[0]
+        data = load_table(source)
+        return None if data is None else carve(data, source["validation"], source["seed"])[0]
     except OSError:
         return None
     except (InputError, KeyError, TypeError, ValueError) as error:

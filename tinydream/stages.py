@@ -20,16 +20,17 @@ from tinydream.codec.baseline import all_rows, random_rows, validation_rows
 from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
 from tinydream.data import Data
-from tinydream.errors import BudgetError, InputError, LinkError, RunError
+from tinydream.errors import BudgetError, LinkError, RunError
 from tinydream.gather import gather
-from tinydream.network import SGD, Adam, Network
-from tinydream.plan import Inputs, Outputs, Plan, Rows
-from tinydream.planner import make_plan
+from tinydream.network import SGD, Adam
+from tinydream.plan import Plan
 from tinydream.ports import PASSING, open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.simulator import Simulator
+from tinydream.sketch import Names, read_representatives, sketch
 from tinydream.training import Knobs, Metrics
+from tinydream.watch import Teller
 
 __all__ = [
     "Names",
@@ -44,10 +45,10 @@ __all__ = [
     "pull",
     "read_representatives",
     "report",
+    "sketch",
     "train",
     "write_report",
 ]
-
 
 BITS = (2, 4, 8)  # of random rows that a projected run is compared with
 
@@ -108,33 +109,6 @@ def _codec_facts(reps: Representatives, codec: EntroGeDe) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Names:
-    """What the columns of the run's table are called."""
-
-    features: tuple[str, ...]
-    classes: tuple[str, ...]
-    targets: tuple[str, ...]
-
-
-def read_representatives(run: Run) -> tuple[Representatives, Names]:
-    """What `compress` wrote, and what its columns are called."""
-    arrays = run.read_arrays(
-        "representatives.npz", "inputs", "outputs", "rows", "features", "classes", "targets"
-    )
-    try:
-        reps = Representatives(
-            Inputs.from_bytes(arrays["inputs"].tobytes()),
-            Rows.from_bytes(arrays["rows"].tobytes()),
-            np.arange(len(arrays["classes"])),
-            Outputs.from_bytes(arrays["outputs"].tobytes()),
-        )
-    except InputError as error:
-        raise run.damaged("representatives.npz", str(error).split(";")[0]) from None
-    keys = ("features", "classes", "targets")
-    return reps, Names(*(tuple(map(str, arrays[key])) for key in keys))
-
-
 # ---- plan, generate, build ----
 
 
@@ -145,34 +119,13 @@ def plan(
     optimizer: SGD | Adam,
     knobs: Knobs,
     batch: int,
-    *,
-    activation: str = "relu",
-    sigmoid: bool = False,
-    huber: float = 0.0,
-    train_last: int | None = None,
-    bias_only: bool = False,
-    validation: int = 0,
-    keep_best: bool = False,
+    **shape: Any,
 ) -> Plan:
     """Plan the training of a network with these hidden sizes; write the plan and its memory.
 
-    sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
-    0 for the mean squared error. train_last, bias_only: see `Network.trained`. validation: rows
-    that the device holds to judge each epoch by, out of those that `compress` kept back.
+    shape: see `sketch`.
     """
-    reps, names = read_representatives(run)
-    outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
-    task = "regression" if reps.rows.targets and not sigmoid else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task, activation=activation, huber=huber)
-    made = make_plan(
-        reps,
-        network.trained(train_last, bias_only=bias_only),
-        board=board,
-        batch=batch,
-        **asdict(names),
-        validation=validation_rows(reps, *run.validation(validation)) if validation else None,
-        keep_best=keep_best,
-    )
+    made = sketch(run, board, hidden, optimizer, batch, **shape)
     knobs.check(made.validation is not None)
     uses = {
         use.region: {
@@ -258,17 +211,19 @@ def train(
     run: Run,
     port: str,
     on_metrics: Callable[[Metrics], Any] | None = None,
+    teller: Teller | None = None,
     **changes: Any,
 ) -> Trained:
     """Train on a port, log each epoch as it comes, and pull the weights.
 
-    changes: knobs that differ from the plan's defaults. The files of an earlier training are
-    replaced only when this one is done.
+    teller: tells those who watch; changes: knobs that differ from the plan's. The files of an
+    earlier training are replaced only when this one is done.
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)
     knobs.check(made.validation is not None)
     epochs: list[Metrics] = []
+    teller = teller or Teller(port)
     started = time.perf_counter()
 
     def heard(metrics: Metrics) -> None:
@@ -276,8 +231,10 @@ def train(
         run.append("log.jsonl", {"event": "epoch", **asdict(metrics)})
         if on_metrics:
             on_metrics(metrics)
+        teller.epoch(metrics, device)
 
-    with open_port(run, made, port) as device:
+    with open_port(run, made, port, teller.log) as device:
+        teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
@@ -292,6 +249,7 @@ def train(
     seconds = time.perf_counter() - started
     crc = f"{crc32(weights.astype('<f4').tobytes()):08x}"
     run.append("log.jsonl", {"event": "done", "crc32": crc})
+    teller.say("done", epoch=epochs[-1].epoch, step=epochs[-1].step, crc32=crc, error="")
     run.write_weights(made, weights)
     step_ticks = _step_ticks(epochs, made.batch) if unit else None
     told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit}

@@ -24,7 +24,7 @@ from tinydream.report.elf import read_elf
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
-__all__ = ["EMULATED", "PREFIXES", "on_board", "simulated", "versions"]
+__all__ = ["EMULATED", "PREFIXES", "observe", "on_board", "simulated", "versions"]
 
 BUILD = ROOT / "build/bench/boards"
 EMULATED = tuple(board for board in list_boards() if load_board(board).qemu)
@@ -69,16 +69,19 @@ def on_board(board_id: str) -> dict[str, Any]:
     return {
         "core": board.core,
         "fpu": board.fpu,
-        **_run(board, plan, program),
+        **observe(board, plan, program),
         "flash": linked.flash,
-        "code": linked.flash - flash.need,
+        "code": linked.flash - sum(b.bytes for b in flash.buffers if b.name != "code"),
         "ram": linked.ram,
         "stack_given": board.stack_bytes,
     }
 
 
-def _run(board: Board, plan: Plan, program: Path) -> dict[str, Any]:
-    """Train over the protocol, on a stack that was painted before the core began."""
+def observe(board: Board, plan: Plan, program: Path, **changes: Any) -> dict[str, Any]:
+    """Train over the protocol, on a stack that was painted before the core began.
+
+    changes: knobs that differ from KNOBS.
+    """
     assert board.qemu
     ram = board.region("ram").start  # the stack is the first that lies there
     with tempfile.TemporaryDirectory() as place:
@@ -90,7 +93,7 @@ def _run(board: Board, plan: Plan, program: Path) -> dict[str, Any]:
         heard: list[Metrics] = []
         with Device.open(QemuLink(qemu, _without_stack(board, program))) as device:
             device.expect(plan)
-            device.train(**KNOBS, on_metrics=heard.append)
+            device.train(**KNOBS | changes, on_metrics=heard.append)
             crc = crc32(device.pull().astype("<f4").tobytes())
             left = _memory(line, ram, board.stack_bytes, Path(place, "stack"))
     steps = sum(-(-m.rows // plan.batch) for m in heard)

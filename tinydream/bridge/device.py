@@ -201,13 +201,27 @@ class Device:
         value out of range, FirmwareError when a run ends early or a loss is not finite, LinkError
         when the device is gone.
         """
-        knobs = Knobs(
-            epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience
+        self.start(
+            Knobs(epochs, rate, seed, weights_seed, epoch_rows, schedule, every, factor, patience),
+            fresh,
         )
+        return self._watch(epochs, on_metrics)
+
+    def start(self, knobs: Knobs, fresh: bool = True) -> None:
+        """Begin a run as `train` does and return at once; `listen` then gives its news.
+
+        Raises FirmwareError when the device refuses, LinkError when it is gone.
+        """
         self._ask(message.Train.of(knobs, fresh), message.Started)
         self._events.clear()  # what came before the answer belongs to an earlier run
         self._stopped = False
-        return self._watch(epochs, on_metrics)
+
+    def listen(self, timeout: float) -> Metrics | Done | None:
+        """The next news of a run, whoever began it; None when there is none in `timeout` seconds.
+
+        Raises LinkError when the device is gone.
+        """
+        return self._take_event(timeout)
 
     # ---- a run ----
 

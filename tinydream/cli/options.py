@@ -8,19 +8,23 @@ from click.types import StringParamType
 
 from tinydream.board import list_boards
 from tinydream.bridge import port_names
+from tinydream.errors import InputError
 from tinydream.training import SCHEDULES
 
 __all__ = [
     "CONTEXT",
     "InOrder",
     "a_board",
+    "a_board_or_none",
     "a_course",
     "a_file",
     "a_folder",
     "a_port",
     "as_json",
+    "hidden_sizes",
     "maybe_port",
     "out",
+    "ports_of",
 ]
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 100}
@@ -130,11 +134,31 @@ def maybe_port(help: str) -> Callable[[Callable[..., None]], Callable[..., None]
     return click.option("--port", "-p", type=_Port(), metavar="P", help=help)
 
 
-a_board = click.option(
-    "--board",
-    "-b",
-    required=True,
-    type=_Board(),
-    metavar="B",
-    help="A board's id, or its TOML file.",
-)
+def _a_board(required: bool, help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--board", "-b", required=required, type=_Board(), metavar="B", help=help)
+
+
+a_board = _a_board(True, "A board's id, or its TOML file.")
+a_board_or_none = _a_board(False, "Every part of one board: its id, or its TOML file.")
+
+
+def hidden_sizes(text: str) -> list[int]:
+    """Sizes such as 32,16; none of ''. Raises InputError for anything else."""
+    try:
+        return [int(size) for size in text.split(",") if size.strip()]
+    except ValueError:
+        raise InputError(f"--hidden is a list of sizes such as 32,16, not {text!r}") from None
+
+
+def ports_of(
+    help: str, required: bool = True
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """--port, once or more."""
+    return click.option(
+        *("--port", "-p", "ports"),
+        required=required,
+        multiple=True,
+        type=_Port(),
+        metavar="P",
+        help=help,
+    )

@@ -13,9 +13,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from tinydream.board import Board
-from tinydream.budget import budget
-from tinydream.plan import Plan
 from tinydream.report import Report
 from tinydream.stages import Trained
 from tinydream.training import Metrics
@@ -23,8 +20,8 @@ from tinydream.training import Metrics
 __all__ = [
     "compressed",
     "console",
+    "counting",
     "line",
-    "planned",
     "projection",
     "report",
     "sheet",
@@ -91,6 +88,18 @@ def training(silent: bool) -> Iterator[Callable[[Metrics], None]]:
         yield lambda m: status.update(
             f"epoch {m.epoch}  loss {m.loss:.4f}  drawn rows right {m.accuracy:.1%}{_valid(m)}"
         )
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of what is done, of how many."""
+    if not watched.is_terminal:
+        yield lambda done, of: None
+        return
+    columns = (SpinnerColumn(), TextColumn(what), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=watched, transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
 @contextmanager
@@ -162,37 +171,6 @@ def projection(facts: dict[str, Any]) -> str:
         f"{rival['score']:.3f} with {rival['candidate']['kind']} of {rival['candidate']['rank']}"
     )
     return f"projection: none; all {of} inputs: {score} against {other}, {on}"
-
-
-def planned(plan: Plan, board: Board, as_json: bool) -> None:
-    uses = budget(plan, board)
-    if as_json:
-        regions = {
-            use.region: {
-                "need": use.need,
-                "have": use.have,
-                "buffers": [asdict(b) for b in use.buffers],
-            }
-            for use in uses
-        }
-        facts = {"digest": plan.digest.hex(), "board": board.id, "tile": plan.tile}
-        return _json(facts | {"memory": regions})
-    for use in uses:
-        table = Table(
-            title=f"{board.id}: {use.region}", title_justify="left", title_style="bold", box=None
-        )
-        table.add_column("buffer")
-        table.add_column("bytes", justify="right")
-        table.add_column("life", style="dim")
-        for buffer in use.buffers:
-            mark = board.mark("stack_bytes") if buffer.name == "stack" else ""
-            table.add_row(buffer.name, f"{buffer.bytes:,}{mark}", buffer.life)
-        share = f"{use.need / use.have:.1%} of {use.have:,}{board.mark_usable(use.region)}"
-        table.add_row("[bold]in all", f"[bold]{use.need:,}", share)
-        console.print(table)
-    rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
-    arena = _bytes(plan.arena_bytes)
-    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, arena {arena}, {rows}")
 
 
 def trained(result: Trained, place: Path, as_json: bool) -> None:

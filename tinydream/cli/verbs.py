@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from tinydream import stages
+from tinydream import sizing, stages
 from tinydream.board import load_board
-from tinydream.cli import looks, show
+from tinydream.cli import looks, show, show_budget
+from tinydream.cli.budgets import budget
 from tinydream.cli.flashing import flash
 from tinydream.cli.options import (
     CONTEXT,
@@ -18,9 +20,11 @@ from tinydream.cli.options import (
     a_folder,
     a_port,
     as_json,
+    hidden_sizes,
     out,
 )
 from tinydream.cli.tools import boards, doctor, ports
+from tinydream.cli.watching import dashboard, monitor, train
 from tinydream.codec import KINDS, EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
@@ -45,6 +49,7 @@ def verbs() -> None:
     tinydream train --port sim                    the device's own code learns, in this process
     tinydream generate && tinydream build         C, a PlatformIO project, a program
     tinydream train --port native                 the device learns; weights come back
+    tinydream dashboard --port native             boards watched and steered on a page
     tinydream report                              what it came to, beside fair baselines
     tinydream doctor                              what this machine lacks, and how to mend it
 
@@ -177,13 +182,17 @@ def _bits(text: str) -> str | int:
 @click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
 @click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
 @click.option("--batch", default=20, help="Rows an update.")
+@click.option("--search", is_flag=True, help="Find the network, bytes and bits that learn best.")
 @click.option("--epochs", default=60, help="Default of train --epochs.")
 @click.option("--rate", type=float, help="Default of train --rate. [default: 0.003 adam, 0.05 sgd]")
 @click.option("--seed", default=0, help="Default of train --seed.")
 @a_course
 @out
 @as_json
+@click.pass_context
 def plan(
+    ctx: click.Context,
+    /,
     board: str,
     hidden: str,
     optimizer: str,
@@ -198,23 +207,31 @@ def plan(
     every: int | None,
     factor: float | None,
     patience: int | None,
+    search: bool,
     folder: str,
     as_json: bool,
     **shape: Any,
 ) -> None:
     """Plan every byte of RAM and flash for a board.
 
-    What does not fit is refused, with what to change.
+    What does not fit is refused, with what to change. --search tries representatives and networks
+    that fit, by short trainings that training rows kept back judge, and takes the best; it may
+    compress anew. Code, time and energy are estimates.
 
     \b
     Example: tinydream plan --board qemu_netduinoplus2 --hidden 32,16 --optimizer sgd
     """
-    try:
-        sizes = [int(size) for size in hidden.split(",") if size.strip()]
-    except ValueError:
-        raise InputError(f"--hidden is a list of sizes such as 32,16, not {hidden!r}") from None
-    also = {"clip": clip, "decay": decay}
+    sizes, run, made_for = hidden_sizes(hidden), Run(folder), load_board(board)
+    also, found = {"clip": clip, "decay": decay}, None
     moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
+    if search:
+        _refuse_beside_search(ctx)
+        with show.counting("search") as tell:
+            activation = shape["activation"]
+            found = sizing.run_search(run, made_for, moves, activation=activation, tell=tell)
+        sizing.recompress(run, found)
+        sizes, batch = list(found.best.hidden), found.best.batch
+        moves = moves if moves.record().kind == found.best.optimizer else SGD()
     course: dict[str, Any] = {
         "schedule": schedule,
         "every": every,
@@ -228,9 +245,19 @@ def plan(
         weights_seed=seed,
         **{k: v for k, v in course.items() if v is not None},
     )
-    run = Run(folder)
-    made = stages.plan(run, load_board(board), sizes, moves, knobs, batch, **shape)
-    show.planned(made, load_board(board), as_json)
+    made = stages.plan(run, made_for, sizes, moves, knobs, batch, **shape)
+    show_budget.planned(sizing.size(made, made_for), found, as_json)
+
+
+def _refuse_beside_search(ctx: click.Context) -> None:
+    """What a search finds, or what its networks have not."""
+    for name in ("hidden", "batch", "sigmoid", "huber", "train_last", "bias_only"):
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = "--" + name.replace("_", "-")
+            raise InputError(f"--search and {option} do not go together; leave one out")
+
+
+verbs.add_command(budget)
 
 
 @verbs.command(context_settings=CONTEXT)
@@ -267,33 +294,8 @@ def build(verbose: bool, folder: str) -> None:
 verbs.add_command(flash)
 
 
-@verbs.command(context_settings=CONTEXT)
-@a_port
-@click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
-@click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
-@click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
-@a_course
-@out
-@as_json
-def train(port: str, seed: int | None, folder: str, as_json: bool, **knobs: Any) -> None:
-    """Train on a device, and pull the weights.
-
-    Each epoch is a line of RUN/log.jsonl; the weights are in RUN/weights.npz.
-
-    \b
-    The time of a step is told in the port's own unit: nanoseconds of a process, instructions of
-    an emulated core. Instructions are not time on any chip.
-
-    \b
-    Example: tinydream train --port native --epochs 40
-    """
-    given = {**knobs, "seed": seed, "weights_seed": seed}
-    run = Run(folder)
-    with show.training(as_json) as on_metrics:
-        trained = stages.train(
-            run, port, on_metrics, **{k: v for k, v in given.items() if v is not None}
-        )
-    show.trained(trained, run.path("weights.npz"), as_json)
+for each in (train, monitor, dashboard):
+    verbs.add_command(each)
 
 
 @verbs.command(context_settings=CONTEXT)

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from tinydream.board import Board, load_board
-from tinydream.budget import LAYER_BYTES, NODE_BYTES, plan_struct_bytes
+from tinydream.budget import LAYER_BYTES, kernels, node_bytes, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
-from tinydream.plan import FORMAT, LOSSES, Plan
+from tinydream.plan import FORMAT, Plan
 from tinydream.resources import firmware_folder
 
 __all__ = ["generate", "write_project"]
 
 COMMAND = "tinydream generate"
 START = ("link.ld", "startup.c", "startup_riscv.c")  # of port/baremetal: what knows no line
+OURS = ("src", "lib", "platform", "monitor")  # folders of a project, written whole
 
 
 def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
@@ -34,8 +35,8 @@ def generate(plan: Plan, board: Board | None = None) -> dict[str, str]:
         "digest_bytes": ", ".join(f"0x{byte:02x}" for byte in plan.digest),
         "tables": _tables(plan, board.pointer_bytes),
         "struct_bytes": plan_struct_bytes(board.pointer_bytes),
-        "node_bytes": NODE_BYTES[board.pointer_bytes],
-        "kernels": _kernels(plan),
+        "node_bytes": sum(node_bytes(board.pointer_bytes).values()),
+        "kernels": kernels(plan),
     }
     places = {"src/td_plan.h": "td_plan.h.j2", "src/td_plan.c": "td_plan.c.j2"}
     places["platformio.ini"] = "platformio.ini.j2"
@@ -61,7 +62,8 @@ def write_project(
         )
     texts = {Path(place): text.encode() for place, text in generate(plan, board).items()}
     source = firmware_folder()
-    texts |= _copied(source / "lib/tinydream", "lib/tinydream")
+    for name in ("lib/tinydream", "monitor"):
+        texts |= _copied(source / name, name)
     texts |= _port(source / "port" / board.port, port)
     if not board.platformio:
         texts |= _copied(source / "platform", "platform")
@@ -74,7 +76,7 @@ def _copied(origin: Path, place: str) -> dict[Path, bytes]:
     return {
         Path(place) / name: file.read_bytes()
         for file, name in files
-        if file.is_file() and not {"__pycache__", "examples"} & set(name.parts)
+        if file.is_file() and not {"__pycache__", "examples", ".git"} & set(name.parts)
     }
 
 
@@ -87,7 +89,7 @@ def _port(ours: Path, theirs: Path | None) -> dict[Path, bytes]:
 
 
 def _write(folder: Path, texts: dict[Path, bytes]) -> None:
-    for name in ("src", "lib", "platform"):  # what another plan or board left behind
+    for name in OURS:  # what another plan or board left behind
         for old in sorted((folder / name).rglob("*")):
             if old.is_file() and old.relative_to(folder) not in texts:
                 old.unlink()
@@ -96,7 +98,7 @@ def _write(folder: Path, texts: dict[Path, bytes]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_bytes() != data:
             file.write_bytes(data)
-    for name in ("src", "lib", "platform"):
+    for name in OURS:
         for empty in sorted((folder / name).rglob("*"), reverse=True):
             if empty.is_dir() and not any(empty.iterdir()):
                 shutil.rmtree(empty)
@@ -182,31 +184,3 @@ def _names(plan: Plan, pointer: int) -> Table:
     items = list(map(quoted, plan.classes))
     size = pointer * len(items)
     return Table("class_names", "char *const", "classes", len(items), size, wrapped(items))
-
-
-def _kernels(plan: Plan) -> dict[str, int]:
-    """Compile-time switches: what this plan does not ask for is not linked."""
-    kinds = {layer.kind for layer in plan.layers[:-1]}  # a sigmoid at the end is the loss's
-    activations = ("relu6", "leaky_relu", "tanh", "sigmoid")
-    return {
-        "TD_TILE": plan.tile,
-        "TD_WITH_SGD": int(plan.optimizer.kind == "sgd"),
-        "TD_WITH_ADAM": int(plan.optimizer.kind == "adam"),
-        **{f"TD_WITH_{loss.upper()}": int(plan.loss == loss) for loss in LOSSES},
-        "TD_WITH_GRADIENTS": int(plan.gradients),
-        "TD_WITH_DESCENT": int(not plan.gradients),
-        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
-        "TD_WITH_FREEZING": int(any(layer.train != "all" for layer in plan.layers)),
-        "TD_WITH_VALIDATION": int(plan.validation is not None),
-        "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
-        "TD_WITH_FACTORS": int(plan.rows.rank > 0),
-        "TD_WITH_TRANSFORM": int(len(plan.rows.axes) > 0),
-        "TD_WITH_SPREAD": int(len(plan.rows.spread) > 0),
-        "TD_WITH_GRIDS": int(len(plan.rows.width) > 1),
-        "TD_WITH_SOFT": int(plan.rows.soft_bits > 0),
-        "TD_WITH_MOMENTUM": int(plan.optimizer.kind == "sgd" and plan.optimizer.state > 0),
-        "TD_WITH_CLIP": int(plan.optimizer.clip > 0),
-        "TD_WITH_DECAY": int(plan.optimizer.decay > 0),
-        "TD_WITH_PROJECTION": int(plan.inputs.projection is not None),
-        "TD_WITH_EXPANSION": int(len(plan.inputs.expand) > 0),
-    }

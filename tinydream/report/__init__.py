@@ -3,7 +3,7 @@
 from tinydream.report.compare import accuracy_of, baseline_accuracy
 from tinydream.report.elf import Linked, read_elf
 from tinydream.report.evidence import Entropy, Evidence, Heldout, Likeness
-from tinydream.report.page import make_page
+from tinydream.report.page import make_page, stylesheet
 from tinydream.report.report import SCHEMA, Report, make_report
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "make_page",
     "make_report",
     "read_elf",
+    "stylesheet",
 ]

@@ -10,7 +10,7 @@ from tinydream.report.portraits import portraits
 if TYPE_CHECKING:
     import jinja2
 
-__all__ = ["make_page"]
+__all__ = ["make_page", "stylesheet"]
 
 
 def make_page(evidence: Evidence) -> str:
@@ -40,6 +40,11 @@ def make_page(evidence: Evidence) -> str:
         "comparison": sections.comparison(evidence),
     }
     return _environment().get_template("page.html.j2").render(facts)
+
+
+def stylesheet() -> str:
+    """The page's colours, type and layout as CSS, for other pages that should look like it."""
+    return _environment().get_template("style.css").render()
 
 
 def _environment() -> "jinja2.Environment":

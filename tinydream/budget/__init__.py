@@ -1,0 +1,28 @@
+"""Where each byte of RAM and flash goes, and whether it fits, before anything is built."""
+
+from tinydream.budget.change import Change, changes, check_budget, fitted
+from tinydream.budget.cores import Estimate, estimate_code, stack_bound
+from tinydream.budget.kernels import kernels
+from tinydream.budget.pace import Pace, estimate_pace, work
+from tinydream.budget.structs import LAYER_BYTES, node_bytes, plan_struct_bytes
+from tinydream.budget.use import Use, budget, parts
+
+__all__ = [
+    "LAYER_BYTES",
+    "Change",
+    "Estimate",
+    "Pace",
+    "Use",
+    "budget",
+    "changes",
+    "check_budget",
+    "estimate_code",
+    "estimate_pace",
+    "fitted",
+    "kernels",
+    "node_bytes",
+    "parts",
+    "plan_struct_bytes",
+    "stack_bound",
+    "work",
+]

@@ -1,0 +1,64 @@
+"""Time and energy of training, estimated from counted instructions, manuals and datasheets."""
+
+from dataclasses import dataclass
+
+from tinydream.board import Board
+from tinydream.budget.cores import core_costs
+from tinydream.plan import Plan
+
+__all__ = ["Pace", "estimate_pace", "work"]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What an epoch takes, estimated. source: what it was made of, in words.
+
+    instructions, cycles: of one epoch; seconds: None where the clock is unknown; joules: None
+    where the board's file tells no current.
+    """
+
+    instructions: int
+    cycles: int
+    seconds: float | None
+    joules: float | None
+    source: str
+
+
+def estimate_pace(plan: Plan, board: Board, epoch_rows: int = 0) -> Pace | None:
+    """An epoch of so many drawn rows, 0: as many as representatives stand for; None on a host.
+
+    Flash of a real chip may be slower than its core, which no figure here knows of.
+    """
+    if (found := core_costs(board)) is None:
+        return None
+    costs, core = found
+    each = costs[f"instructions_{plan.tile}"]
+    done = work(plan, epoch_rows or plan.rows.rows)
+    instructions = sum(each[name] * count for name, count in done.items())
+    cycles = instructions * costs["cycles"]
+    seconds = None if board.clock_hz is None or board.qemu else cycles / board.clock_hz
+    power = board.power
+    joules = None
+    if seconds is not None and power is not None:
+        joules = seconds * power.active_microamps * power.millivolts * 1e-9
+    source = f"instructions as measured on {core}"
+    if seconds is not None:
+        source += f", cycles of one: {costs['cycles_source']}"
+    return Pace(round(instructions), round(cycles), seconds, joules, source)
+
+
+def work(plan: Plan, rows: int) -> dict[str, int]:
+    """What an epoch of so many rows does, by kind: drawn numbers, products, units, parameters."""
+    dense = plan.dense
+    lowest = next(i for i, layer in enumerate(dense) if layer.train != "none")
+    forward = sum(x.inputs * x.outputs for x in dense)
+    weights = sum(x.inputs * x.outputs for x in dense if x.train == "all")
+    back = sum(x.inputs * x.outputs for x in dense[lowest + 1 :])
+    steps = -(-rows // plan.batch)
+    optimizer = plan.optimizer.kind if plan.gradients else "descent"
+    return {
+        "drawn": rows * plan.rows.columns,
+        "products": rows * (forward + weights + back),
+        "units": rows * sum(x.outputs for x in dense),
+        f"moved_{optimizer}": steps * plan.moving,
+    }

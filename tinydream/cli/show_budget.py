@@ -1,0 +1,188 @@
+"""Tables and JSON of what a plan needs on boards, and of a search."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from tinydream.budget import Use
+from tinydream.cli.show import console, line
+from tinydream.search import Found
+from tinydream.sizing import Sized
+
+__all__ = ["every", "facts", "notes", "one", "planned", "regions", "searched"]
+
+MICRO = 1e-6
+
+
+def every(found: Sequence[Sized], as_json: bool) -> None:
+    """One line a board, and one more for each that is too small."""
+    if as_json:
+        return print(json.dumps([facts(each) for each in found], indent=2))
+    table = _table("board", "RAM", "of", "flash", "of", "fits")
+    for each in found:
+        cells: list[str] = []
+        for name in ("ram", "flash"):
+            use = _use(each, name)
+            cells += [f"{use.need:,}", f"{use.have:,}{each.board.mark_usable(name)}"]
+        table.add_row(each.board.id, *cells, "[green]yes[/]" if each.fits else "[red]no[/]")
+    console.print(table)
+    for each in found:
+        if not each.fits:
+            line(_verdict(each))
+    if any(each.board.unverified for each in found):
+        line("?: a number that nobody has read where its source says")
+    line("flash holds an estimate of the code; `tinydream budget --board B` tells each part")
+
+
+def _verdict(sized: Sized) -> str:
+    """By how much a plan does not fit, and what would make it fit."""
+    over = " and ".join(f"{use.over:,} B of {use.region}" for use in sized.uses if use.over)
+    ways = " or ".join(change.options for change in sized.changes)
+    how = f"it fits with {ways}" if ways else "no change that was tried makes it fit"
+    return f"{sized.board.id} lacks {over}; {how}"
+
+
+def one(sized: Sized, as_json: bool) -> None:
+    """Everything about one board."""
+    if as_json:
+        return print(json.dumps(facts(sized), indent=2))
+    regions(sized)
+    notes(sized)
+    if not sized.fits:
+        line(_verdict(sized))
+
+
+def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
+    """A plan that was just made; found: by which search."""
+    plan = sized.plan
+    if as_json:
+        told = {"digest": plan.digest.hex(), **facts(sized)}
+        return print(json.dumps(told | ({"search": asdict(found)} if found else {}), indent=2))
+    if found:
+        searched(found)
+    regions(sized)
+    notes(sized)
+    rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
+    arena = f"arena {plan.arena_bytes:,} B"
+    line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, {arena}, {rows}")
+
+
+def regions(sized: Sized) -> None:
+    """A table of parts for each region: planned and, where it is known, linked."""
+    for use in sized.uses:
+        linked = sized.linked.get(use.region, {})
+        heads = ("part", "planned", *(["linked"] if linked else []), "")
+        table = _table(*heads)
+        table.title = f"{sized.board.id}: {use.region}"
+        table.title_justify, table.title_style = "left", "bold"
+        for name, planned, note in _rows(sized, use):
+            real = [_number(linked.get(name))] if linked else []
+            table.add_row(name, _number(planned), *real, note)
+        console.print(table)
+
+
+def _rows(sized: Sized, use: Use) -> Iterator[tuple[str, int | None, str]]:
+    plan, board, parts = sized.plan, sized.board, sized.parts[use.region]
+    for name, count in parts.items():
+        yield name, count, _note(sized, name)
+        if name == "activations":
+            yield "arena", None, f"{plan.arena_bytes:,} in all so far"
+    if reserved := board.region(use.region).reserved:
+        mark = board.mark(f"region {use.region}, reserved")
+        yield "reserved", None, f"{reserved:,}{mark} beside are not ours"
+    share = f"{use.need / use.have:.1%} of {use.have:,}{board.mark_usable(use.region)}"
+    yield "[bold]in all", use.need, share
+
+
+def _note(sized: Sized, part: str) -> str:
+    if part == "code":
+        return "estimate"
+    if part == "stack" and sized.stack:
+        return f"at most {sized.stack.value:,} used: {sized.stack.source}"
+    return ""
+
+
+def notes(sized: Sized) -> None:
+    """Time and energy of an epoch, in a line."""
+    pace = sized.pace
+    if pace is None:
+        return
+    told = [f"about {pace.instructions:,} instructions"]
+    if pace.seconds is not None:
+        told.append(f"{_time(pace.seconds)}{sized.board.mark('clock_hz')}")
+    if pace.joules is not None:
+        mark = sized.board.mark("power, active_microamps", "power, millivolts")
+        told.append(f"{pace.joules * 1e3:,.3g} mJ{mark}")
+    line(f"an epoch, estimated: {', '.join(told)} ({pace.source})")
+
+
+def facts(sized: Sized) -> dict[str, Any]:
+    """The same as JSON."""
+    memory = {
+        use.region: {
+            "need": use.need,
+            "have": use.have,
+            "over": use.over,
+            "reserved": sized.board.region(use.region).reserved,
+            "parts": dict(sized.parts[use.region]),
+            "linked": dict(sized.linked.get(use.region, {})) or None,
+            "buffers": [asdict(buffer) for buffer in use.buffers],
+        }
+        for use in sized.uses
+    }
+    return {
+        "board": sized.board.id,
+        "fits": sized.fits,
+        "tile": sized.plan.tile,
+        "memory": memory,
+        "stack_bound": asdict(sized.stack) if sized.stack else None,
+        "epoch": asdict(sized.pace) if sized.pace else None,
+        "changes": [change.options for change in sized.changes],
+        "unverified": list(sized.board.unverified),
+    }
+
+
+def searched(found: Found) -> None:
+    """What a search tried, in its order."""
+    table = _table("hidden", "by", "batch", "bytes", "bits", "rows", "RAM", "flash", "score")
+    for i, trial in enumerate(found.trials):
+        score = f"{trial.over:,} B over" if trial.score is None else f"{trial.score:.4f}"
+        table.add_row(
+            ",".join(map(str, trial.hidden)),
+            *(
+                trial.optimizer,
+                str(trial.batch),
+                f"{trial.budget_bytes:,}",
+                str(trial.bits or "auto"),
+            ),
+            *(f"{trial.representatives:,}", f"{trial.ram:,}", f"{trial.flash:,}"),
+            score + (" <- taken" if i == found.chosen else ""),
+        )
+    console.print(table)
+    line(f"scores are of {found.rows:,} training rows that were kept back, after short trainings")
+
+
+def _use(sized: Sized, region: str) -> Use:
+    return next(use for use in sized.uses if use.region == region)
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
+
+
+def _time(seconds: float) -> str:
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= unit:
+            return f"{seconds / unit:,.3g} {name}"
+    return f"{seconds / MICRO:,.3g} us"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="bold")
+    for i, column in enumerate(columns):
+        words = i == 0 or column in ("", "fits")
+        table.add_column(column, justify="left" if words else "right", no_wrap=bool(column))
+    return table
