@@ -1,13 +1,16 @@
 """A board of one's own: a file to begin with, a port to fill in, and the page about both."""
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from bridge_double import FAST, NODE, compile_c, small_plan, two_runs
+from verbs import refused
 
 from tinydream.board import list_boards, load_board
 from tinydream.board.draft import draft_board
@@ -16,6 +19,7 @@ from tinydream.errors import BoardError
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "new-board.md").read_text()
+TEMPLATE = ROOT / "firmware" / "port" / "template"
 # the host as a chip: bytes come when the port looks for the clock or sleeps
 CHIP = """
 #include <poll.h>
@@ -77,10 +81,9 @@ def test_a_file_that_is_there_is_not_overwritten(verb):
 
 
 def test_the_template_asks_to_be_filled_in():
-    template = ROOT / "firmware" / "port" / "template"
     core = ROOT / "firmware" / "lib" / "tinydream" / "src"
     done = subprocess.run(
-        ["cc", "-fsyntax-only", f"-I{core}", template / "port.c"], capture_output=True, text=True
+        ["cc", "-fsyntax-only", f"-I{core}", TEMPLATE / "port.c"], capture_output=True, text=True
     )
     assert done.returncode and "fill in its functions" in done.stderr
 
@@ -90,12 +93,7 @@ def test_the_template_trains_once_it_is_filled_in(tmp_path):
     (tmp_path / "chip.h").write_text(
         "#define _POSIX_C_SOURCE 200809L\n#include <stdint.h>\n" + CHIP
     )
-    text = (ROOT / "firmware" / "port" / "template" / "port.c").read_text()
-    (tmp_path / "port.c").write_text(
-        text.replace('#include "td_port.h"\n\n', "", 1).replace(
-            '#include "chip.h"\n', '#include "chip.h"\n\n#include "td_port.h"\n'
-        )
-    )
+    shutil.copy(TEMPLATE / "port.c", tmp_path)
     core = "firmware/lib/tinydream/src/"
     digest = ",".join(map(str, small_plan().digest))
     files = [
@@ -118,10 +116,29 @@ def test_the_page_works_as_it_stands(verb):
     X = rng.standard_normal((400, 4)).round(3)
     lines = [",".join([*map(str, row), str(int(row[0] > row[1]))]) for row in X]
     Path("table.csv").write_text("a,b,c,d,label\n" + "\n".join(lines) + "\n")
-    commands = re.search(r"```sh\n(.*?)```", PAGE, re.S)[1].splitlines()
-    assert len(commands) == 6
-    for command in commands:
+    shutil.copytree(TEMPLATE, "my_port")
+    Path("my_port/chip.h").write_text(re.search(r"```c\n(.*?)```", PAGE, re.S)[1])
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.S)
+    assert [block.count("\n") for block in blocks] == [6, 4]
+    for command in "".join(blocks).splitlines():
         code, _, err = verb(*shlex.split(command)[1:])
         assert code == 0, f"{command}: {err}"
     assert Path("run/board.toml").read_text() == Path("my_board.toml").read_text()
-    assert Path("run/weights.npz").is_file()
+    told = json.loads(Path("run/report.json").read_text())
+    assert told["weights_equal"] and told["port"] == "qemu"
+    assert "chip_start" in Path("run/firmware/src/chip.h").read_text()
+    assert json.loads(Path("run/train.json").read_text())["tick_unit"] == "us"
+
+
+def test_a_port_of_ones_own_takes_the_place_of_ours(planned, tmp_path):
+    sources = tmp_path / "run" / "firmware" / "src"
+    assert planned("generate", "--port-folder", TEMPLATE)[0] == 0
+    names = {path.name for path in sources.iterdir()}
+    assert names == {"chip.h", "port.c", "main.c", "td_plan.c", "td_plan.h"}
+    assert planned("generate")[0] == 0 and not (sources / "chip.h").exists()
+
+
+def test_a_folder_without_a_port_is_refused(planned, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for place in ("absent", "empty"):
+        refused(planned("generate", "--port-folder", place), 2, f"{place} is no folder with a port")

@@ -154,14 +154,17 @@ def plan(
     return made
 
 
-def generate(run: Run, *, self_test: bool = False) -> Path:
-    """Write the PlatformIO project of the run's plan. self_test: the device begins with one."""
+def generate(run: Run, *, self_test: bool = False, port: Path | None = None) -> Path:
+    """Write the PlatformIO project of the run's plan.
+
+    self_test: the device begins with one. port: a folder with a port of one's own.
+    """
     made = run.plan()
     switches = {"TD_BOOT": run.boot()}
     if self_test:
         switches["TD_SELF_TEST"] = Simulator(made).first_steps()
     try:
-        write_project(made, run.firmware, run.board(made), **switches)
+        write_project(made, run.firmware, run.board(made), port, **switches)
     except OSError as error:
         raise RunError(f"{run.firmware} cannot be written: {error.strerror or error}") from None
     return run.firmware

@@ -20,6 +20,7 @@ __all__ = [
     "a_board_or_none",
     "a_course",
     "a_file",
+    "a_folder",
     "a_port",
     "as_json",
     "hidden_sizes",
@@ -89,6 +90,7 @@ class _File(StringParamType):
 
 
 a_file = _File("file")
+a_folder = _File("dir")
 
 out = click.option(
     "-o",

@@ -17,6 +17,7 @@ from tinydream.cli.options import (
     a_board,
     a_course,
     a_file,
+    a_folder,
     a_port,
     as_json,
     hidden_sizes,
@@ -274,8 +275,11 @@ verbs.add_command(budget)
 
 @verbs.command(context_settings=CONTEXT)
 @click.option("--self-test", is_flag=True, help="A starting device computes 16 steps first.")
+@click.option(
+    "--port-folder", type=a_folder, metavar="DIR", help="A port of your own, instead of ours."
+)
 @out
-def generate(self_test: bool, folder: str) -> None:
+def generate(self_test: bool, port_folder: str | None, folder: str) -> None:
     """Write the plan's firmware as a PlatformIO project.
 
     RUN/firmware is complete, and yours to take away. With --self-test a chip that computes other
@@ -284,7 +288,8 @@ def generate(self_test: bool, folder: str) -> None:
     \b
     Example: tinydream generate && ls run/firmware/src
     """
-    place = stages.generate(Run(folder), self_test=self_test)
+    port = Path(port_folder) if port_folder else None
+    place = stages.generate(Run(folder), self_test=self_test, port=port)
     show.line(f"{place} is a PlatformIO project; `tinydream build` or `pio run` builds it")
 
 

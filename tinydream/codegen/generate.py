@@ -16,6 +16,7 @@ from tinydream.resources import firmware_folder
 __all__ = ["generate", "write_project"]
 
 COMMAND = "tinydream generate"
+START = ("link.ld", "startup.c", "startup_riscv.c")  # of port/baremetal: what knows no line
 OURS = ("src", "lib", "platform", "monitor")  # folders of a project, written whole
 
 
@@ -44,13 +45,23 @@ def generate(plan: Plan, board: Board | None = None, **switches: int) -> dict[st
     return {place: environment().get_template(name).render(facts) for place, name in places.items()}
 
 
-def write_project(plan: Plan, folder: Path, board: Board | None = None, **switches: int) -> None:
+def write_project(
+    plan: Plan,
+    folder: Path,
+    board: Board | None = None,
+    port: Path | None = None,
+    **switches: int,
+) -> None:
     """Write a complete PlatformIO project, which may be taken away and built anywhere.
 
-    Files whose text is as it was are left untouched, so that a build only does what is new.
-    Raises RunError when the folder holds something that is not such a project.
+    port: a folder with a port of the user's own; on bare metal ours gives it start-up code and
+    linker script, unless it has its own. Files whose text is as it was are left untouched, so
+    that a build only does what is new. Raises RunError when the folder holds something that is
+    not such a project, or `port` no C.
     """
     board = board or load_board(plan.board)
+    if port and not any(port.glob("*.c*")):
+        raise RunError(f"{port} is no folder with a port in C; begin with a copy of port/template")
     if folder.exists() and any(folder.iterdir()) and not (folder / "platformio.ini").exists():
         raise RunError(
             f"{folder} holds files that are not a firmware project; choose another folder"
@@ -59,19 +70,30 @@ def write_project(plan: Plan, folder: Path, board: Board | None = None, **switch
         Path(place): text.encode() for place, text in generate(plan, board, **switches).items()
     }
     source = firmware_folder()
-    copies = {
-        "lib/tinydream": source / "lib/tinydream",
-        "monitor": source / "monitor",
-        "src": source / "port" / board.port,
-    }
+    for name in ("lib/tinydream", "monitor"):
+        texts |= _copied(source / name, name)
+    texts |= _port(source / "port" / board.port, port)
     if not board.platformio:
-        copies["platform"] = source / "platform"
-    for place, origin in copies.items():
-        for file in sorted(p for p in origin.rglob("*") if p.is_file()):
-            if not {"__pycache__", "examples"} & set(file.relative_to(origin).parts):
-                texts[Path(place) / file.relative_to(origin)] = file.read_bytes()
+        texts |= _copied(source / "platform", "platform")
     texts[Path("src/main.c")] = (source / "port/main.c").read_bytes()
     _write(folder, texts)
+
+
+def _copied(origin: Path, place: str) -> dict[Path, bytes]:
+    files = [(file, file.relative_to(origin)) for file in sorted(origin.rglob("*"))]
+    return {
+        Path(place) / name: file.read_bytes()
+        for file, name in files
+        if file.is_file() and not {"__pycache__", "examples", ".git"} & set(name.parts)
+    }
+
+
+def _port(ours: Path, theirs: Path | None) -> dict[Path, bytes]:
+    files = _copied(ours, "src")
+    if theirs is None:
+        return files
+    start = {place: data for place, data in files.items() if place.name in START}
+    return start | _copied(theirs, "src")
 
 
 def _write(folder: Path, texts: dict[Path, bytes]) -> None:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // port.c - a port to copy: a ring of received bytes around the functions of chip.h. Nothing here knows a chip.
-#include "td_port.h"
-
 #include "chip.h"
+
+#include "td_port.h"
 
 enum { ROOM = 512 }; // a power of two, above the longest frame: 64 bytes are the least
 
@@ -82,4 +82,27 @@ void td_port_reset(void)
 const td_storage_t *td_port_storage(void)
 {
     return 0;
+}
+
+// ---- last words: startup.c of a bare board calls port_panic when the core faults ----
+
+static void say(uint8_t byte)
+{
+    while (!chip_can_send()) {
+    }
+    chip_send(byte);
+}
+
+void port_panic(const char *what, uint32_t status, uint32_t address);
+
+// Text between two zeros, which the host shows.
+void port_panic(const char *what, uint32_t status, uint32_t address)
+{
+    (void)status, (void)address; // a debugger finds them here
+    say(0);
+    while (*what)
+        say((uint8_t)*what++);
+    say(0);
+    for (;;) {
+    }
 }
