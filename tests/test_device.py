@@ -128,7 +128,9 @@ def test_a_host_that_sleeps_loses_metrics_but_not_the_end(device):
 
     done = device.train(epochs=20_000, on_metrics=sleepy)
     assert done.epoch == 20_000 and 0 < len(seen) < 20_000 and seen == sorted(set(seen))
-    assert device.lost_events > 0
+    # of those that arrive after a long gap a few may pass for repeated ones
+    dropped = device.counts().dropped
+    assert dropped > 0 and 0 <= 20_000 - len(seen) - dropped < 16
     device.pull()
 
 

@@ -174,7 +174,7 @@ def test_a_board_that_goes_away_while_it_trains_tells_how_far_it_was(built, back
     before = Run("run").read("weights.npz"), Run("run").read("train.json")
     Run("run").path("log.jsonl").unlink()
     with wire(["run/firmware/.pio/build/native/program"]) as (port, board, unplug):
-        host = background("train", "--port", port, "--epochs", 10**6)
+        host = background("train", "--port", port, "--epochs", 10**6, "--wait", 0.5)
         wait_for_epochs(host)
         unplug() if end == "unplugged" else board.kill()
         says = "broke" if end == "unplugged" else "did not answer Status"

@@ -226,12 +226,13 @@ def train(
     teller: Teller | None = None,
     *,
     save_every: int = 0,
+    wait: float = 60.0,
     **changes: Any,
 ) -> Trained:
     """Train on a port, log each epoch as it comes, and pull the weights.
 
-    teller: tells those who watch; save_every: see `open_port`; changes: knobs that differ from
-    the plan's. The files of an earlier training are replaced only when this one is done.
+    teller: tells those who watch; save_every: see `open_port`; wait: seconds for which a board
+    that went away is waited for; changes: knobs that differ from the plan's. The files of an earlier training are replaced only when this one is done.
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)
@@ -247,7 +248,7 @@ def train(
             on_metrics(metrics)
         teller.epoch(metrics, device)
 
-    hears = {"on_log": teller.log, "on_values": teller.values}
+    hears = {"on_log": teller.log, "on_values": teller.values, "patience": wait}
     with open_port(run, made, port, save_every=save_every, **hears) as device:
         teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}

@@ -50,7 +50,8 @@ class Device(Contents):
         self._line = Line(link, on_log)
         self._timeout, self._tries = timeout, tries
         self._open_timeout, self._silence = open_timeout, silence
-        self._on_values, self._reopen, self._patience = on_values, reopen, patience
+        self._on_log, self._on_values = on_log, on_values
+        self._reopen, self._patience = reopen, patience
         self._stopped = False
 
     @classmethod
@@ -378,6 +379,8 @@ class Device(Contents):
         if self._reopen is None:
             raise error
         deadline = time.monotonic() + self._patience
+        if self._on_log is not None:
+            self._on_log(f"the link is gone; the device is waited for, {self._patience:g} s at most")
         while time.monotonic() < deadline:
             self.link.close()  # else the port would still be held
             try:

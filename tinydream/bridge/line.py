@@ -19,6 +19,7 @@ A = TypeVar("A", bound=Message)
 
 _OVERHEAD = 9  # bytes of a frame beyond a short body
 _IN_FLIGHT = 32  # requests; far fewer than sequences, so that no two answers look alike
+_REPEATS = 16  # events that a bad line may bring once more; those further behind are news after a gap
 
 
 class Refused(FirmwareError):
@@ -202,7 +203,7 @@ class Line:
         if kind is None:
             return  # an answer that was given up on, or of a later protocol
         ahead = 0 if self._next_event is None else (got.sequence - self._next_event) % 256
-        if ahead >= 128:
+        if ahead >= 256 - _REPEATS:
             return  # an earlier one once more
         try:
             event = kind.unpack(got.body)

@@ -126,6 +126,14 @@ def a_record(verb: Callable[..., None]) -> Callable[..., None]:
     metavar="K|best",
     help="Save on the device every K epochs, or when it is better than ever.",
 )
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a board that went away is waited for.",
+)
 @a_record
 @out
 @as_json
@@ -133,6 +141,7 @@ def train(
     port: str,
     seed: int | None,
     save_every: int,
+    wait: float,
     record: Record,
     folder: str,
     as_json: bool,
@@ -156,7 +165,7 @@ def train(
     record.check(printing=as_json)
     with record.told(*_progress(run, knobs["epochs"], record.plain, as_json)) as tell:
         trained = stages.train(
-            run, port, teller=Teller(port, tell), save_every=save_every, **changes
+            run, port, teller=Teller(port, tell), save_every=save_every, wait=wait, **changes
         )
     if not record.prints:
         show.trained(trained, run.path("weights.npz"), as_json)
