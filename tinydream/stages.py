@@ -232,7 +232,8 @@ def train(
     """Train on a port, log each epoch as it comes, and pull the weights.
 
     teller: tells those who watch; save_every: see `open_port`; wait: seconds for which a board
-    that went away is waited for; changes: knobs that differ from the plan's. The files of an earlier training are replaced only when this one is done.
+    that went away is waited for; changes: knobs that differ from the plan's. The files of an
+    earlier training are replaced only when this one is done.
     """
     made = run.plan()
     knobs = replace(run.knobs("plan.json"), **changes)

@@ -380,7 +380,7 @@ class Device(Contents):
             raise error
         deadline = time.monotonic() + self._patience
         if self._on_log is not None:
-            self._on_log(f"the link is gone; the device is waited for, {self._patience:g} s at most")
+            self._on_log(f"the link is gone; waiting {self._patience:g} s at most for the device")
         while time.monotonic() < deadline:
             self.link.close()  # else the port would still be held
             try:
