@@ -71,8 +71,8 @@ def open_port(
 
     options: on_log, on_values, patience of a `Device`. save_every: epochs after which the device
     saves weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far;
-    what a process or an emulated board saves is in the run folder. Raises InputError for a port that
-    keeps nothing.
+    what a process or an emulated board saves is in the run folder. Raises InputError for a port
+    that keeps nothing.
     """
     if save_every and port == "sim":
         raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
