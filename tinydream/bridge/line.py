@@ -20,8 +20,6 @@ A = TypeVar("A", bound=Message)
 _OVERHEAD = 9  # bytes of a frame beyond a short body
 _IN_FLIGHT = 32  # requests; far fewer than sequences, so that no two answers look alike
 _REPEATS = 16  # events that a bad line may bring once more; further behind they are news
-    16  # events that a bad line may bring once more; further behind they are news after a gap
-)
 
 
 class Refused(FirmwareError):
