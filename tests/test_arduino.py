@@ -106,7 +106,7 @@ def test_a_project_compiles_as_the_core_would_and_wants_only_arduino(
     assert not ours, "linkage of setup() and loop() is the core's"
     arduino = re.compile(
         r"SerialOfCore|SerialPort|EspClass|^ESP$|^(micros|delay|mem(set|cpy|cmp))$"
-        r"|^esp_partition_|^HAL_FLASH|FlashRegisters|ControlRegisters|^SCB_Inv|FlashIAP|^eepromemu_"
+        r"|getArduinoLoopTaskStackSize|^uxTask|^esp_partition_|^HAL_FLASH|FlashRegisters|ControlRegisters|^SCB_Inv|FlashIAP|^eepromemu_"
     )
     runtime = re.compile(r"^_(_|GLOBAL_OFFSET)")  # libgcc's, as for floats without an FPU
     assert all(arduino.search(name) or runtime.match(name) for name in wanted), wanted

@@ -15,6 +15,7 @@ from tinydream.budget import (
     check_budget,
     estimate_code,
     estimate_pace,
+    fitted,
     parts,
     stack_bound,
 )
@@ -59,6 +60,23 @@ def test_a_plan_that_does_not_fit_says_region_need_have_over_and_what_to_change(
     says = rf"has {need - 1} bytes of {region} .*needs {need} \(1 over\)\. .*; try .*--"
     with pytest.raises(BudgetError, match=says):
         check_budget(plan, small(board, region, need - 1))
+
+
+def test_a_stack_that_is_too_small_takes_single_rows_or_says_by_how_much():
+    plan = random_plan(3, board="qemu_netduinoplus2")
+    board = load_board("qemu_netduinoplus2")
+    most = {
+        rows: stack_bound(dataclasses.replace(plan, slice=rows), board).value for rows in (1, 4)
+    }
+    assert most[1] < most[4]
+    between = dataclasses.replace(board, stack_bytes=most[4] - 1)
+    assert (fitted(dataclasses.replace(plan, slice=4), between)).slice == 1
+    least = dataclasses.replace(board, stack_bytes=most[1])
+    check_budget(fitted(plan, least), least)
+    tiny = dataclasses.replace(board, stack_bytes=most[1] - 1)
+    says = rf"stack of .*has {most[1] - 1} bytes .*take {most[1]} \(1 over\); raise its stack_bytes"
+    with pytest.raises(BudgetError, match=says):
+        check_budget(fitted(plan, tiny), tiny)
 
 
 def test_networks_that_cannot_be_trained_are_refused():

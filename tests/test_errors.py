@@ -1,6 +1,7 @@
 """Everything that can go wrong, provoked: one sentence that helps, the right exit code, no harm."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -92,6 +93,16 @@ def test_ram_that_overflows_when_linked_says_by_how_much(emulated):
     main = source.read_text().replace("td_port_init();", "td_port_init(); big[1] = 1;")
     source.write_text("volatile char big[200000];\n" + main)
     refused(emulated("build"), 3, "does not fit: ram is over by ", " bytes; try fewer")
+
+
+def test_a_stack_that_is_too_small_is_told_before_anything_is_built(planned):
+    text = (Path(__file__).parents[1] / "boards" / "qemu_microbit.toml").read_text()
+    small = re.sub(r"(stack_bytes = \{ value = )[\d_]+", r"\g<1>512", text)
+    Path("my_board.toml").write_text(small.replace("qemu_microbit", "my_board"))
+    says = "has 512 bytes", "raise its stack_bytes"
+    refused(planned("plan", "--board", "my_board.toml", "--hidden", 4), 1, "stack of", *says)
+    code, out, _ = planned("budget", "--board", "my_board.toml")
+    assert code == 0 and "of stack; raise stack_bytes in its file" in out
 
 
 # ---- ports ----

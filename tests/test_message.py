@@ -32,7 +32,7 @@ EXAMPLES = [
     message.Erase(),
     answer.Info(3, 1, b"12345678", 600, 150, 240, 64, 9, 7, 1, "native", "µs"),
     answer.State(1, 3, 15, 0xFFFFFFFF, -6),
-    answer.Counts(1 << 40, 1, 2, 4, 5, 6, 7, 8, 9, -24, 1, 3, 2, b"abcdefgh"),
+    answer.Counts(1 << 40, 1, 2, 4, 5, 6, 7, 8, 9, -24, 1, 3, 2, b"abcdefgh", 300),
     answer.Channel(2, 1, "temperature", "°C"),
     answer.Taken(7),
     answer.Packed(3, b"abc"),

@@ -93,7 +93,15 @@ def test_after_the_build_budget_tells_what_was_linked(verb, table):
     assert linked["node"] == sum(planned[name] for name in parts)
     code = memory["flash"]["parts"]["code"]
     assert memory["flash"]["linked"]["code"] == pytest.approx(code, rel=0.05)
-    assert "linked" in verb("budget", "--board", "qemu_microbit")[1]
+    assert memory["ram"]["observed"] is None
+    assert verb("train", "--port", "qemu", "--epochs", 1)[0] == 0
+    found = told(verb, "--board", "qemu_microbit")
+    seen = found["memory"]["ram"]["observed"]
+    assert (seen["arena"], seen["node"]) == (linked["arena"], linked["node"])
+    assert 0 < seen["stack"] <= found["stack_bound"]["value"]
+    assert "observed" in verb("budget", "--board", "qemu_microbit")[1]
+    assert verb("report")[0] == 0
+    assert f"<td>{seen['stack']}</td>" in Run("run").read("report.html").decode()
 
 
 # ---- search ----

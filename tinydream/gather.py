@@ -49,6 +49,7 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
         likeness=_likeness(run, plan),
         linked=linked,
         linked_note=why,
+        observed=run.observed(plan),
         commands=tuple(commands) or _commands(facts, plan, trained),
         provenance=_provenance(facts, plan, trained["knobs"], linked),
     )

@@ -236,6 +236,15 @@ class Run:
         except InputError as error:
             raise self.damaged(name, str(error)) from None
 
+    def observed(self, plan: Plan) -> dict[str, int]:
+        """Bytes of RAM that the device told after a training by this very plan; else none."""
+        if not self.has("train.json"):
+            return {}
+        told = self.read_json("train.json", "digest")
+        seen = told.get("observed") if told["digest"] == plan.digest.hex() else None
+        sizes = seen.items() if isinstance(seen, dict) else ()
+        return {str(k): size for k, size in sizes if type(size) is int and size > 0}
+
     def boot(self) -> int:
         """What a device does with saved weights when it starts: a place in `saving.BOOTS`."""
         boot = self.read_json("plan.json", "boot")["boot"]

@@ -27,6 +27,12 @@ class Keeping:
     places: int
     saves: int
 
+    def words(self, mark: str = "") -> str:
+        """In a sentence; mark: behind an endurance that nobody verified."""
+        what = "with its run" if self.runs else "of weights only"
+        lasts = f"flash lasts {self.saves:,}{mark} saves"
+        return f"a save {what} takes {self.record_bytes:,} B; {lasts}"
+
 
 def record_bytes(plan: Plan, run: bool) -> int:
     """Bytes of a record, with a run under way or of the weights only (SPEC.md, "Saved weights")."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tinydream import source, stages
@@ -17,6 +18,7 @@ from tinydream.budget import (
     fitted,
     parts,
     stack_bound,
+    stack_lacks,
 )
 from tinydream.codec import EntroGeDe
 from tinydream.errors import RunError
@@ -35,7 +37,8 @@ class Sized:
 
     plan: as that board would have it, be it with one row at a time. parts: bytes by what they are
     for, by region. linked: the same as the linker had it, where the run has been built for this
-    board. stack, pace: None where nothing is known of the core.
+    board; observed: of RAM, what the device told after a training. stack, pace: None where nothing
+    is known of the core.
     """
 
     plan: Plan
@@ -43,16 +46,22 @@ class Sized:
     uses: tuple[Use, ...]
     parts: Mapping[str, Mapping[str, int]]
     linked: Mapping[str, Mapping[str, int]]
+    observed: Mapping[str, int]
     stack: Estimate | None
     pace: Pace | None
     changes: tuple[Change, ...]
 
     @property
     def fits(self) -> bool:
-        return not any(use.over for use in self.uses)
+        return not (any(use.over for use in self.uses) or stack_lacks(self.plan, self.board))
 
 
-def size(plan: Plan, board: Board, linked: Linked | None = None) -> Sized:
+def size(
+    plan: Plan,
+    board: Board,
+    linked: Linked | None = None,
+    observed: Mapping[str, int] = MappingProxyType({}),
+) -> Sized:
     """What the plan would take on this board, for which it need not have been made."""
     plan = fitted(plan, board)
     uses = budget(plan, board)
@@ -62,6 +71,7 @@ def size(plan: Plan, board: Board, linked: Linked | None = None) -> Sized:
         uses,
         {use.region: parts(plan, use, board) for use in uses},
         {use.region: linked_parts(linked, plan, use) for use in uses} if linked else {},
+        observed,
         stack_bound(plan, board),
         estimate_pace(plan, board),
         tuple(changes(plan, board)),
@@ -83,7 +93,7 @@ def run_size(run: Run, board: Board | None = None, plan: Plan | None = None) -> 
         linked = read_elf(run.program(made).read_bytes()) if own.port != "native" else None
     except (RunError, OSError):  # not built, or from another plan
         linked = None
-    return size(made, own, linked)
+    return size(made, own, linked, run.observed(made))
 
 
 def linked_parts(linked: Linked, plan: Plan, use: Use) -> dict[str, int]:

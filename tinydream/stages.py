@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinydream import source
 from tinydream.board import Board
+from tinydream.bridge import Device
 from tinydream.budget import budget
 from tinydream.build import build as build_project
 from tinydream.codec import EntroGeDe, Representatives
@@ -24,7 +25,7 @@ from tinydream.errors import BudgetError, LinkError, RunError
 from tinydream.gather import gather
 from tinydream.network import SGD, Adam
 from tinydream.plan import Plan
-from tinydream.ports import open_port
+from tinydream.ports import Port, open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.saving import keeping
@@ -257,7 +258,7 @@ def train(
         run.append("log.jsonl", {"event": "start", **facts})
         device.train(**knobs.as_dict(), on_metrics=heard)
         weights = np.array(device.pull(), np.float32)
-        unit = device.tick_unit
+        unit, observed = device.tick_unit, _observed(device)
     if not epochs:
         raise LinkError(
             f"training on {port} ended and no epoch was heard of: its epochs are shorter than a"
@@ -269,9 +270,18 @@ def train(
     teller.say("done", epoch=epochs[-1].epoch, step=epochs[-1].step, crc32=crc, error="")
     run.write_weights(made, weights)
     step_ticks = _step_ticks(epochs, made.batch) if unit else None
-    told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit}
+    told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit, "observed": observed}
     run.write_json("train.json", facts | told | {"step_ticks": step_ticks, "seconds": seconds})
     return Trained(made, port, knobs, epochs[-1], weights, seconds, step_ticks, unit)
+
+
+def _observed(device: Port) -> dict[str, int] | None:
+    """Bytes of RAM as the device tells them, the stack only where it knows."""
+    if not isinstance(device, Device) or device.info is None:
+        return None  # the simulator has none of these
+    counts = device.counts()
+    told = {"arena": device.info.arena_bytes, "node": counts.node_bytes, "stack": counts.stack}
+    return {name: size for name, size in told.items() if size}
 
 
 def _step_ticks(epochs: Sequence[Metrics], batch: int) -> float:

@@ -78,39 +78,34 @@ def on_board(board_id: str) -> dict[str, Any]:
 
 
 def observe(board: Board, plan: Plan, program: Path, **changes: Any) -> dict[str, Any]:
-    """Train over the protocol, on a stack that was painted before the core began.
+    """Train over the protocol, and look at the stack, which the board paints when it starts.
 
-    changes: knobs that differ from KNOBS.
+    changes: knobs that differ from KNOBS. Raises RuntimeError when the board tells another figure.
     """
     assert board.qemu
     ram = board.region("ram").start  # the stack is the first that lies there
     with tempfile.TemporaryDirectory() as place:
-        paint, line = Path(place, "paint"), Path(place, "qmp")
-        paint.write_bytes(struct.pack("<I", PAINT) * (board.stack_bytes // 4))
-        loader = f"loader,file={paint},addr={ram:#x},force-raw=on"
-        also = ("-device", loader, "-qmp", f"unix:{line},server=on,wait=off")
+        line = Path(place, "qmp")
+        also = ("-qmp", f"unix:{line},server=on,wait=off")
         qemu = replace(board.qemu, options=(*board.qemu.options, *also))
         heard: list[Metrics] = []
-        with Device.open(QemuLink(qemu, _without_stack(board, program))) as device:
+        with Device.open(QemuLink(qemu, program)) as device:
             device.expect(plan)
             device.train(**KNOBS | changes, on_metrics=heard.append)
             crc = crc32(device.pull().astype("<f4").tobytes())
+            told = device.counts().stack
             left = _memory(line, ram, board.stack_bytes, Path(place, "stack"))
     steps = sum(-(-m.rows // plan.batch) for m in heard)
     words = struct.unpack(f"<{board.stack_bytes // 4}I", left)
     untouched = next((i for i, word in enumerate(words) if word != PAINT), len(words))
+    stack = board.stack_bytes - 4 * untouched
+    if told != stack:
+        raise RuntimeError(f"{board.id} tells {told} bytes of stack, and {stack} were used")
     return {
         "weights_crc32": f"{crc:08x}",
         "instructions": round(sum(m.ticks for m in heard) / steps),
-        "stack": board.stack_bytes - 4 * untouched,
+        "stack": stack,
     }
-
-
-def _without_stack(board: Board, program: Path) -> Path:
-    """The program without the section of its stack, so that QEMU does not find paint in its way."""
-    made = program.with_name("painted.elf")
-    do([f"{board.prefix}objcopy", "--remove-section=.stack", str(program), str(made)])
-    return made
 
 
 def _memory(line: Path, start: int, size: int, into: Path) -> bytes:

@@ -80,6 +80,11 @@ void td_port_idle(int running)
     (void)running;
 }
 
+uint32_t td_port_stack(void)
+{
+    return 0;
+}
+
 void td_port_reset(void)
 {
     leave("reset");

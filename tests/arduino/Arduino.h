@@ -26,11 +26,18 @@ void setup(void);
 void loop(void);
 #endif
 
+#ifdef ARDUINO_ARCH_ESP32
+typedef void *TaskHandle_t;
+typedef unsigned int UBaseType_t;
+UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t task);
+#endif
+
 #ifdef __cplusplus
 }
 #ifdef ARDUINO_ARCH_ESP32
 void setup(void);
 void loop(void);
+size_t getArduinoLoopTaskStackSize(void);
 #endif
 
 #define PI 3.1415926535897932384626433832795

@@ -127,6 +127,16 @@ int analogRead(uint8_t)
 #ifdef ARDUINO_ARCH_ESP32
 EspClass ESP;
 
+size_t getArduinoLoopTaskStackSize(void)
+{
+    return 8192;
+}
+
+UBaseType_t uxTaskGetStackHighWaterMark(TaskHandle_t)
+{
+    return 5000;
+}
+
 void EspClass::restart()
 {
     execv("/proc/self/exe", arguments);

@@ -91,6 +91,11 @@ void td_port_idle(int running)
     (void)running;
 }
 
+uint32_t td_port_stack(void)
+{
+    return 0;
+}
+
 void td_port_reset(void)
 {
     abort(); // the fuzzer's loop starts the node anew before it comes to this

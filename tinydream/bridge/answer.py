@@ -130,11 +130,12 @@ class Counts(Message):
     as td_node_answer.c lists them. frames_in, damaged, frames_out, dropped: of the device's side of
     the line. learnt: rows that were no drawn ones. kept: 0 when weights are kept over a power cut,
     else an error: why there are none, or why the last save failed. Of the newest record: 1 when it
-    holds a run, its number, the epochs that it had done, the digest of its plan.
+    holds a run, its number, the epochs that it had done, the digest of its plan. stack: the most
+    bytes of it that were ever in use, 0 where nobody knows.
     """
 
     TYPE: ClassVar[int] = 0x87
-    FORM: ClassVar[str] = "<QIIBIIIIIhBII8s"
+    FORM: ClassVar[str] = "<QIIBIIIIIhBII8sI"
     ticks: int
     node_bytes: int
     kernels: int
@@ -149,6 +150,7 @@ class Counts(Message):
     kept_number: int
     kept_epoch: int
     kept_digest: bytes
+    stack: int
 
 
 @dataclass(frozen=True)

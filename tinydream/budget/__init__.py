@@ -1,6 +1,6 @@
 """Where each byte of RAM and flash goes, and whether it fits, before anything is built."""
 
-from tinydream.budget.change import Change, changes, check_budget, fitted
+from tinydream.budget.change import Change, changes, check_budget, fitted, stack_lacks
 from tinydream.budget.cores import Estimate, estimate_code, stack_bound
 from tinydream.budget.kernels import kernels
 from tinydream.budget.pace import Pace, estimate_pace, work
@@ -24,5 +24,6 @@ __all__ = [
     "parts",
     "plan_struct_bytes",
     "stack_bound",
+    "stack_lacks",
     "work",
 ]

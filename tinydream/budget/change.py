@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinydream.board import Board
+from tinydream.budget.cores import stack_bound
 from tinydream.budget.use import Use, budget
 from tinydream.errors import BudgetError
 from tinydream.plan import Layer, Optimizer, Plan
 
-__all__ = ["Change", "changes", "check_budget", "fitted"]
+__all__ = ["Change", "changes", "check_budget", "fitted", "stack_lacks"]
 
 STEPS = 64  # hidden layers are tried at so many parts of their sizes
 
@@ -28,9 +29,10 @@ class Change:
 
 
 def fitted(plan: Plan, board: Board) -> Plan:
-    """The plan for this board; one row at a time where its RAM is too small for more."""
+    """The plan for this board; one row at a time where RAM or stack are too small for more."""
     plan = replace(plan, board=board.id)
-    return replace(plan, slice=1) if _over(plan, board, "ram") else plan
+    more = _over(plan, board, "ram") or stack_lacks(plan, board)
+    return replace(plan, slice=1) if more else plan
 
 
 def changes(plan: Plan, board: Board) -> list[Change]:
@@ -47,7 +49,12 @@ def changes(plan: Plan, board: Board) -> list[Change]:
 
 
 def check_budget(plan: Plan, board: Board) -> tuple[Use, ...]:
-    """As `budget`; raises BudgetError when a region is too small, with a change that helps."""
+    """As `budget`; raises BudgetError when a region or the stack is too small, with what helps."""
+    if lacks := stack_lacks(plan, board):
+        raise BudgetError(
+            f"the stack of board {board.id!r} has {board.stack_bytes} bytes and our code may take"
+            f" {board.stack_bytes + lacks} ({lacks} over); raise its stack_bytes"
+        )
     uses = budget(plan, board)
     for use in uses:
         if use.over:
@@ -62,6 +69,12 @@ def check_budget(plan: Plan, board: Board) -> tuple[Use, ...]:
                 f" {largest.bytes} bytes; {advice}"
             )
     return uses
+
+
+def stack_lacks(plan: Plan, board: Board) -> int:
+    """Bytes by which the board's stack is smaller than what our code may take."""
+    bound = stack_bound(plan, board)
+    return max(0, bound.value - board.stack_bytes) if bound else 0
 
 
 def _over(plan: Plan, board: Board, region: str) -> int:
@@ -96,7 +109,7 @@ def _networks(plan: Plan, board: Board) -> Iterator[Change]:
 
 
 def _fits(plan: Plan, board: Board) -> bool:
-    return not any(use.over for use in budget(plan, board))
+    return not (any(use.over for use in budget(plan, board)) or stack_lacks(plan, board))
 
 
 def _smaller(plan: Plan, board: Board) -> Plan | None:

@@ -8,6 +8,8 @@ from tinydream.plan import Plan
 
 __all__ = ["Pace", "estimate_pace", "work"]
 
+MICRO = 1e-6
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -22,6 +24,16 @@ class Pace:
     seconds: float | None
     joules: float | None
     source: str
+
+    def words(self, board: Board) -> str:
+        """In a sentence, with a mark behind what follows from an unverified number of the board."""
+        told = [f"about {self.instructions:,} instructions"]
+        if self.seconds is not None:
+            told.append(f"{_time(self.seconds)}{board.mark('clock_hz')}")
+        if self.joules is not None:
+            mark = board.mark("power, active_microamps", "power, millivolts")
+            told.append(f"{self.joules * 1e3:,.3g} mJ{mark}")
+        return f"an epoch, estimated: {', '.join(told)} ({self.source})"
 
 
 def estimate_pace(plan: Plan, board: Board, epoch_rows: int = 0) -> Pace | None:
@@ -45,6 +57,13 @@ def estimate_pace(plan: Plan, board: Board, epoch_rows: int = 0) -> Pace | None:
     if seconds is not None:
         source += f", cycles of one: {costs['cycles_source']}"
     return Pace(round(instructions), round(cycles), seconds, joules, source)
+
+
+def _time(seconds: float) -> str:
+    for unit, name in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= unit:
+            return f"{seconds / unit:,.3g} {name}"
+    return f"{seconds / MICRO:,.3g} us"
 
 
 def work(plan: Plan, rows: int) -> dict[str, int]:

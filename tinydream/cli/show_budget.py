@@ -7,15 +7,13 @@ from typing import Any
 
 from rich.table import Table
 
-from tinydream.budget import Use
+from tinydream.budget import Use, stack_lacks
 from tinydream.cli.show import console, line
 from tinydream.saving import keeping
 from tinydream.search import Found
 from tinydream.sizing import Sized
 
 __all__ = ["every", "facts", "notes", "one", "planned", "regions", "searched"]
-
-MICRO = 1e-6
 
 
 def every(found: Sequence[Sized], as_json: bool) -> None:
@@ -40,9 +38,13 @@ def every(found: Sequence[Sized], as_json: bool) -> None:
 
 def _verdict(sized: Sized) -> str:
     """By how much a plan does not fit, and what would make it fit."""
-    over = " and ".join(f"{use.over:,} B of {use.region}" for use in sized.uses if use.over)
+    short = {use.region: use.over for use in sized.uses}
+    short["stack"] = stack_lacks(sized.plan, sized.board)
+    over = " and ".join(f"{n:,} B of {name}" for name, n in short.items() if n)
     ways = " or ".join(change.options for change in sized.changes)
     how = f"it fits with {ways}" if ways else "no change that was tried makes it fit"
+    if short["stack"]:
+        how = "raise stack_bytes in its file"
     return f"{sized.board.id} lacks {over}; {how}"
 
 
@@ -68,24 +70,25 @@ def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
     notes(sized)
     storage = sized.board.storage
     if storage and (kept := keeping(plan, storage)):
-        mark = sized.board.mark("storage, endurance")
-        what = "with its run" if kept.runs else "of weights only"
-        line(f"a save {what} takes {kept.record_bytes:,} B; flash lasts {kept.saves:,}{mark} saves")
+        line(kept.words(sized.board.mark("storage, endurance")))
     rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
     arena = f"arena {plan.arena_bytes:,} B"
     line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, {arena}, {rows}")
 
 
 def regions(sized: Sized) -> None:
-    """A table of parts for each region: planned and, where it is known, linked."""
+    """A table of parts for each region: planned and, where they are known, linked and observed."""
     for use in sized.uses:
         linked = sized.linked.get(use.region, {})
-        heads = ("part", "planned", *(["linked"] if linked else []), "")
+        seen = sized.observed if use.region == "ram" else {}
+        known = {"linked": linked, "observed": seen}
+        columns = {head: sizes for head, sizes in known.items() if sizes}
+        heads = ("part", "planned", *columns, "")
         table = _table(*heads)
         table.title = f"{sized.board.id}: {use.region}"
         table.title_justify, table.title_style = "left", "bold"
         for name, planned, note in _rows(sized, use):
-            real = [_number(linked.get(name))] if linked else []
+            real = [_number(sizes.get(name)) for sizes in columns.values()]
             mark = sized.board.mark("stack_bytes") if name == "stack" else ""
             table.add_row(name, _number(planned) + mark, *real, note)
         console.print(table)
@@ -114,16 +117,8 @@ def _note(sized: Sized, part: str) -> str:
 
 def notes(sized: Sized) -> None:
     """Time and energy of an epoch, in a line."""
-    pace = sized.pace
-    if pace is None:
-        return
-    told = [f"about {pace.instructions:,} instructions"]
-    if pace.seconds is not None:
-        told.append(f"{_time(pace.seconds)}{sized.board.mark('clock_hz')}")
-    if pace.joules is not None:
-        mark = sized.board.mark("power, active_microamps", "power, millivolts")
-        told.append(f"{pace.joules * 1e3:,.3g} mJ{mark}")
-    line(f"an epoch, estimated: {', '.join(told)} ({pace.source})")
+    if sized.pace:
+        line(sized.pace.words(sized.board))
 
 
 def facts(sized: Sized) -> dict[str, Any]:
@@ -136,6 +131,7 @@ def facts(sized: Sized) -> dict[str, Any]:
             "reserved": sized.board.region(use.region).reserved,
             "parts": dict(sized.parts[use.region]),
             "linked": dict(sized.linked.get(use.region, {})) or None,
+            "observed": (dict(sized.observed) or None) if use.region == "ram" else None,
             "buffers": [asdict(buffer) for buffer in use.buffers],
         }
         for use in sized.uses
@@ -178,13 +174,6 @@ def _use(sized: Sized, region: str) -> Use:
 
 def _number(count: int | None) -> str:
     return "" if count is None else f"{count:,}"
-
-
-def _time(seconds: float) -> str:
-    for unit, name in ((1.0, "s"), (1e-3, "ms")):
-        if seconds >= unit:
-            return f"{seconds / unit:,.3g} {name}"
-    return f"{seconds / MICRO:,.3g} us"
 
 
 def _table(*columns: str) -> Table:

@@ -67,7 +67,8 @@ class Evidence:
 
     facts: compress.json. epochs: metrics of the training that `report` is about; tick_unit: of
     their ticks. likeness: where there is a projection. linked_note: why `linked` is None, in one
-    sentence. commands: what one types to get there; provenance: further facts, text by name.
+    sentence; observed: bytes of RAM that the device told. commands: what one types to get there;
+    provenance: further facts, text by name.
     Neither holds a path, a user or a date.
     """
 
@@ -82,6 +83,7 @@ class Evidence:
     likeness: Likeness | None = None
     linked: Linked | None = None
     linked_note: str = "not built"
+    observed: Mapping[str, int] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
 

@@ -34,6 +34,7 @@ def make_page(evidence: Evidence) -> str:
         "entropy": sections.entropy(evidence),
         "portraits": portraits(evidence),
         "memory": sections.memory(evidence),
+        "costs": sections.costs(evidence),
         "lives": lives(evidence.plan) if evidence.plan else [],
         "learning": sections.learning(evidence),
         "heldout": sections.heldout(evidence),

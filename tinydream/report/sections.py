@@ -1,18 +1,19 @@
 """What each section of the page says: evidence in, plain values and drawings out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from tinydream.budget import Use, budget
+from tinydream.budget import Use, budget, estimate_pace
 from tinydream.report import draw
 from tinydream.report.elf import Linked
 from tinydream.report.evidence import Evidence
 from tinydream.report.portraits import picture_shape
+from tinydream.saving import keeping
 
 __all__ = ["comparison", "entropy", "heldout", "learning", "memory", "network", "score"]
 
@@ -139,13 +140,15 @@ def _bands(values: Any) -> list[Strip]:
 
 @dataclass(frozen=True)
 class Part:
-    """One buffer of a region: bytes as planned and, when they are known, as linked."""
+    """One buffer of a region: bytes as planned and, where they are known, as linked and as the
+    device told them."""
 
     name: str
     kind: str
     planned: int | None
     linked: int | None
     life: str
+    observed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,29 @@ def memory(evidence: Evidence) -> list[RegionMap] | None:
     """Each region of the board, as planned and as linked."""
     if evidence.plan is None or evidence.board is None:
         return None
-    return [_region(use, evidence.linked) for use in budget(evidence.plan, evidence.board)]
+    found = [_region(use, evidence.linked) for use in budget(evidence.plan, evidence.board)]
+    return [_observed(region, evidence.observed) for region in found]
+
+
+def costs(evidence: Evidence) -> list[str]:
+    """Sentences about time, energy and the life of flash; where they are known."""
+    plan, board = evidence.plan, evidence.board
+    if plan is None or board is None:
+        return []
+    pace = estimate_pace(plan, board)
+    told = [pace.words(board)] if pace else []
+    if board.storage and (kept := keeping(plan, board.storage)):
+        told.append(kept.words(board.mark("storage, endurance")))
+    return told
+
+
+def _observed(region: RegionMap, sizes: Mapping[str, int]) -> RegionMap:
+    """With what the device told of its RAM."""
+    if region.name != "ram":
+        return region
+    names = {"the arena in all": "arena"}
+    parts = (replace(p, observed=sizes.get(names.get(p.name, p.name))) for p in region.parts)
+    return replace(region, parts=tuple(parts))
 
 
 def _region(use: Use, linked: Linked | None) -> RegionMap:

@@ -80,6 +80,16 @@ void td_port_idle(int running)
         delay(1);
 }
 
+// Only FreeRTOS on an ESP32 tells: what loop() was given, less what was left when it was least.
+uint32_t td_port_stack(void)
+{
+#ifdef ARDUINO_ARCH_ESP32
+    return (uint32_t)(getArduinoLoopTaskStackSize() - uxTaskGetStackHighWaterMark(NULL));
+#else
+    return 0;
+#endif
+}
+
 void td_port_reset(void)
 {
     Serial.flush();

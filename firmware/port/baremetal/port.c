@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // port.c - td_port.h on bare metal. The board's flags say which serial line there is, and where.
 // Made for machines of QEMU: it sets no pins and no clock tree, which a real chip would need.
+#include "stack.h"
 #include "td_port.h"
 
 static inline volatile uint32_t *reg(uint32_t address)
@@ -86,6 +87,14 @@ void td_port_idle(int running)
     core_sleep();
     line_awake();
     core_awake();
+}
+
+uint32_t td_port_stack(void)
+{
+    const uint32_t *word = stack_bottom;
+    while (word < stack_top && *word == STACK_PAINT)
+        word++;
+    return (uint32_t)(stack_top - word) * sizeof *word;
 }
 
 void td_port_reset(void)

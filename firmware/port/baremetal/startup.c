@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stack.h"
+
 // prototypes first: -Wconversion builds may ask for them, and nobody else calls these
 int main(void);
 void start(void);
@@ -66,8 +68,22 @@ static void enable_fpu(void)
 #endif
 }
 
+// The stack below `start` is painted, so that td_port_stack can tell how deep it was ever used.
+static inline __attribute__((always_inline)) void paint_stack(void)
+{
+    uint32_t *here;
+#ifdef __riscv
+    __asm volatile("mv %0, sp" : "=r"(here));
+#else
+    __asm volatile("mov %0, sp" : "=r"(here));
+#endif
+    for (uint32_t *word = stack_bottom; word < here; word++)
+        *word = STACK_PAINT;
+}
+
 void start(void)
 {
+    paint_stack();
     enable_fpu();
     memcpy(data_start, data_load, (size_t)((uint8_t *)data_end - (uint8_t *)data_start));
     memset(bss_start, 0, (size_t)((uint8_t *)bss_end - (uint8_t *)bss_start));
@@ -82,8 +98,6 @@ void start(void)
 void fault(void);
 void fault_report(const uint32_t *frame);
 void port_panic(const char *what, uint32_t status, uint32_t address);
-
-extern uint32_t stack_bottom[], stack_top[]; // link.ld
 
 // the stack may be what is broken: the handler takes a fresh one before it calls C
 __attribute__((naked)) void fault(void)

@@ -3,12 +3,12 @@
 #ifdef __riscv
 #include <stdint.h>
 
+#include "stack.h"
+
 void entry(void);
 void fault(void);
 void fault_report(const uint32_t *stack, uint32_t cause, uint32_t address);
 void port_panic(const char *what, uint32_t status, uint32_t address);
-
-extern uint32_t stack_bottom[]; // link.ld
 
 // QEMU's virt starts at the first byte of flash. Below the stack lies no hole in memory, so that
 // physical memory protection makes one: locked, 4 KB, no access for machine mode either.

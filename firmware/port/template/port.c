@@ -71,6 +71,12 @@ void td_port_idle(int running)
     chip_unlock();
 }
 
+// With start-up code that paints the stack: how much paint is gone. baremetal/ does that.
+uint32_t td_port_stack(void)
+{
+    return 0;
+}
+
 void td_port_reset(void)
 {
     for (;;)

@@ -56,6 +56,7 @@ static void put_health(td_node_t *node, td_frame_writer_t *writer)
     td_frame_put_u(writer, node->counters.dropped, 4);
     td_frame_put_u(writer, node->counters.learnt, 4);
     td_node_keep_info(node, writer);
+    td_frame_put_u(writer, td_port_stack(), 4);
 }
 
 static void put_weights(td_node_t *node, td_frame_writer_t *writer, uint32_t first, uint32_t count)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// td_port.h - what a board must offer: nine functions. A new port is a copy of port/template.
+// td_port.h - what a board must offer: ten functions. A new port is a copy of port/template.
 #ifndef TD_PORT_H
 #define TD_PORT_H
 
@@ -27,6 +27,9 @@ const char *td_port_tick_unit(void);
 
 // Called when there is nothing to do; may sleep until a byte arrives. `running` says that it must not.
 void td_port_idle(int running);
+
+// The most bytes of stack that have been in use since the start; 0 where nobody knows.
+uint32_t td_port_stack(void);
 
 // Ends or restarts the program; does not return.
 void td_port_reset(void);
