@@ -18,6 +18,10 @@ PROGRAMS = {
     "chromium": ["chromium"],
     "arm": ["arm-none-eabi-gcc"],
     "qemu": ["arm-none-eabi-gcc", "qemu-system-arm"],
+    "xtensa": [
+        *("clang-22", "llc-22", "llvm-mc-22"),
+        *("xtensa-lx106-elf-ld", "qemu-system-xtensa"),
+    ],
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],
 }
 MODULES = {"keras": ["keras", "tensorflow"]}  # pip install 'tinydream[keras]'

@@ -19,7 +19,7 @@ from tinydream.plan import Plan
 __all__ = ["FLAGS", "Linker"]
 
 PORT = ROOT / "firmware/port"
-# those of the platform's builder/main.py; a test compares programs of both ways
+# those of the platform's builder/main.py
 FLAGS = (
     *("-std=c99", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-sections"),
     "-ffreestanding",

@@ -51,7 +51,8 @@ class SerialLink:
     The port is held for us alone where the system can do that. DTR and RTS are both asserted, and
     never one without the other: that is what systems do themselves, so that nothing changes when
     we come; the transistors beside an ESP32 (and the USB of its successors) reset it only while
-    the two differ, and boards with USB of their own talk only while DTR is asserted.
+    the two differ, and boards with USB of their own talk only while DTR is asserted. A system may
+    drop both when the last program closes the port (HUPCL); it drops them together, too.
     """
 
     def __init__(self, port: str, *, baud: int = 115_200, write_timeout: float = 5.0) -> None:
