@@ -19,8 +19,9 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 PRICE = 24.0  # bits that a token costs by itself: its place, and its share in some tables
-SERIAL = 0.5  # bits a number: what a context of the plane's own numbers must save, for it is slow
-MOST_TOKENS = 255
+SERIAL = 0.1  # bits a number: what a context of the plane's own numbers must save, for it is slow
+MOST_TOKENS = 1024
+TRIED_TOKENS = 128  # while contexts are compared
 SHIFT = 14  # of weights that are not whole
 MOST_TAPS = 6
 NEAR, MANY, NEAR_OF_MANY = (
@@ -84,7 +85,7 @@ def _with_context(
     sample: Sample, plane: int, near: list[int], model: Model, guess: I64, codes: U64
 ) -> Fitted:
     """The model with the best context, where that pays."""
-    tokens = tokens_of(codes, sample.scale, MOST_TOKENS)
+    tokens = tokens_of(codes, sample.scale, TRIED_TOKENS)
     told, rows = _quantities(sample, plane, near, guess)
     plain, cost = np.empty(1), np.empty(len(told))
     for classes, most, bits in ((rows[:1] * 0, 1, plain), (rows, CLASSES, cost)):

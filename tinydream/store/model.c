@@ -133,7 +133,8 @@ static int read_table(reader_t *r, store_model_t *m, store_table_t *table)
             continue;
         table->entry[count] = (store_entry_t){escapes ? 0 : m->base[t], (uint16_t)start, (uint16_t)share,
                                               escapes ? 64 : m->bits[t]};
-        memset(table->place + start, (int)count, share);
+        for (uint32_t k = start; k < start + share; k++)
+            table->place[k] = (uint16_t)count;
         start += share;
         count++;
     }

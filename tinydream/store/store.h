@@ -11,7 +11,7 @@ enum {
     STORE_SCALE_BITS = 11,
     STORE_SCALE = 1 << STORE_SCALE_BITS, // what the frequencies of a table add up to
     STORE_TAPS = 16,
-    STORE_TOKENS = 255,
+    STORE_TOKENS = 1024,
     STORE_THRESHOLDS = 63,
     STORE_TABLES = STORE_THRESHOLDS + 1, // of a model
     STORE_BACK = 3, // rows that a reference may reach back
@@ -43,7 +43,7 @@ typedef struct {
 } store_entry_t;
 
 typedef struct {
-    uint8_t place[STORE_SCALE]; // of each slot's entry: small, so that the tables of a plane stay close
+    uint16_t place[STORE_SCALE]; // of each slot's entry
     store_entry_t *entry;
     uint32_t *range; // of each token: share << 16 | first slot; for writing
 } store_table_t;
