@@ -1,4 +1,4 @@
-"""Good inputs for the fuzz targets of the store: python corpus_store.py [--files] FOLDER."""
+"""Good inputs for the fuzz target of the store: python corpus_store.py FOLDER."""
 
 import sys
 from pathlib import Path
@@ -31,16 +31,7 @@ def store(folder: Path) -> None:
         (folder / name).write_bytes(rows + len(model).to_bytes(4, "little") + model + block[4:])
 
 
-def files(folder: Path) -> None:
-    """Whole files, with text, gaps and several arrays."""
-    numbers = np.arange(60).reshape(20, 3) / 10
-    texts = np.array(["a", "b", "", "ü"] * 5)
-    make_store({"x": numbers, "t": texts}).save(folder / "both")
-    make_store({"x": np.where(numbers > 2, np.nan, numbers)}).save(folder / "gaps")
-    make_store({"x": np.zeros((0, 3), np.int16)}).save(folder / "empty")
-
-
 if __name__ == "__main__":
-    place = Path(sys.argv[-1])
+    place = Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)
-    (files if "--files" in sys.argv else store)(place)
+    store(place)
