@@ -5,6 +5,7 @@ that do not depend on each other.
 """
 
 import numpy as np
+import oracle_layers
 
 F = np.float32
 
@@ -77,6 +78,8 @@ def tanh(x):
 def activate(layer, x):
     """An activation layer's outputs."""
     zero = F(0)
+    if layer.kind == "linear":
+        return x
     if layer.kind == "tanh":
         return tanh(x)
     if layer.kind == "sigmoid":
@@ -89,6 +92,8 @@ def activate(layer, x):
 def gate(layer, y, s):
     """Gradients `s` of an activation's outputs `y` become those of its inputs."""
     zero = F(0)
+    if layer.kind == "linear":
+        return s
     if layer.kind == "tanh":
         return s * (F(1) - y * y)
     if layer.kind == "sigmoid":
@@ -99,56 +104,52 @@ def gate(layer, y, s):
 
 
 def between(layers):
-    """The activations, one behind each dense layer but the last."""
+    """The activations, one behind each operation but the last."""
     return layers[1:-1:2]
 
 
 def initial_weights(layers, seed):
-    """One (W, b) pair a dense layer."""
+    """One [W, b] an operation."""
     counter, key, pairs = 0, base(seed, 1), []
-    for layer in layers:
-        if layer.kind != "dense":
-            continue
-        count = layer.outputs * layer.inputs
+    for layer in layers[::2]:
+        w, b = oracle_layers.sizes(layer)
+        count = int(np.prod(w))
         with np.errstate(over="ignore"):
             h = hash32(key + np.arange(counter, counter + count, dtype=np.uint32))
         draw = (h >> np.uint32(8)).astype(np.int32) - 2**23
-        w = draw.astype(F) * F(2.0**-23) * F(layer.limit)
-        pairs.append([w.reshape(layer.outputs, layer.inputs), np.zeros(layer.outputs, F)])
-        counter += count + layer.outputs
+        drawn = draw.astype(F) * F(2.0**-23) * F(layer.limit)
+        pairs.append([drawn.reshape(w), np.zeros(b, F)])
+        counter += count + b[0]
     return pairs
 
 
 def pairs_of(layers, flat):
-    """All parameters in one row, as one (W, b) pair a dense layer."""
+    """All parameters in one row, as one (W, b) pair an operation."""
     pairs, at = [], 0
-    for layer in layers:
-        if layer.kind == "dense":
-            n = layer.outputs * layer.inputs
-            w = flat[at : at + n].reshape(layer.outputs, layer.inputs)
-            pairs.append((w, flat[at + n : at + n + layer.outputs]))
-            at += n + layer.outputs
+    for layer in layers[::2]:
+        w, b = oracle_layers.sizes(layer)
+        n = int(np.prod(w))
+        pairs.append((flat[at : at + n].reshape(w), flat[at + n : at + n + b[0]]))
+        at += n + b[0]
     return pairs
 
 
 def moving(layers):
     """Which of all parameters training moves, (parameters,)."""
     flags = []
-    for layer in layers:
-        if layer.kind == "dense":
-            flags.append(np.full(layer.outputs * layer.inputs, layer.train == "all"))
-            flags.append(np.full(layer.outputs, layer.train != "none"))
+    for layer in layers[::2]:
+        w, b = oracle_layers.sizes(layer)
+        flags.append(np.full(int(np.prod(w)), layer.train == "all"))
+        flags.append(np.full(b, layer.train != "none"))
     return np.concatenate(flags)
 
 
 def forward(layers, pairs, x):
-    """Inputs (n, d) -> the inputs of each dense layer, and the logits."""
+    """Inputs (n, d) -> the inputs of each operation, and the logits."""
     inputs, activations = [], between(layers)
     for i, (w, b) in enumerate(pairs):
         inputs.append(x)
-        acc = np.repeat(b[None], len(x), 0)
-        for j in range(w.shape[1]):
-            acc = acc + w[:, j][None] * x[:, j][:, None]
+        acc = oracle_layers.forward(layers[2 * i], w, b, x)
         x = activate(activations[i], acc) if i + 1 < len(pairs) else acc
     return inputs, x
 
@@ -276,7 +277,7 @@ def project(projection, x):
 
 
 def gradients(layers, pairs, x, y, loss, delta=0.0, grads=None):
-    """Sums over the batch, in order: one [dW, db] a dense layer; losses; how many were right.
+    """Sums over the batch, in order: one [dW, db] an operation; losses; how many were right.
 
     grads: what rows before these came to.
     """
@@ -285,14 +286,8 @@ def gradients(layers, pairs, x, y, loss, delta=0.0, grads=None):
     grads = grads or [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
     for i in reversed(range(len(pairs))):
         a = inputs[i]
-        for row in range(len(x)):
-            some = d[row] != 0  # where it is 0 the row adds nothing, whatever the activations
-            grads[i][0][some] = grads[i][0][some] + d[row][some, None] * a[row][None]
-            grads[i][1] = grads[i][1] + d[row]
+        acc = oracle_layers.backward(layers[2 * i], pairs[i][0], grads[i], a, d)
         if i:
-            acc = np.zeros_like(a)
-            for o in range(d.shape[1]):
-                acc = acc + pairs[i][0][o][None] * d[:, o][:, None]
             d = gate(between(layers)[i - 1], a, acc)
     return grads, losses, right
 
@@ -305,7 +300,7 @@ class Trainer:
         self.pairs = initial_weights(plan.layers, seed)
         self.optimizer = plan.optimizer
         first = {"all": 0, "bias": 1, "none": 2}  # of a pair (W, b), what moves
-        self.moves = [first[layer.train] for layer in plan.layers if layer.kind == "dense"]
+        self.moves = [first[layer.train] for layer in plan.layers[::2]]
         self.state = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in self.pairs]
         self.power1 = self.power2 = F(1)
 

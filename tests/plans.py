@@ -4,7 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinydream.network import ACTIVATIONS, SGD, Adam, Dense, LeakyRelu, Network, Relu
+from tinydream.network import (
+    ACTIVATIONS,
+    SGD,
+    Adam,
+    AveragePool,
+    Conv,
+    Dense,
+    Depthwise,
+    Flatten,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    LeakyRelu,
+    MaxPool,
+    Network,
+    Relu,
+    Sigmoid,
+    Softmax,
+)
+from tinydream.network.windows import window_record
 from tinydream.plan import Inputs, Outputs, Plan, Projection, Rows
 
 
@@ -196,3 +214,53 @@ def random_plan(seed, *, board="native", most_rows=40):
         delta=huber,
     )
     return with_validation(plan, np.random.default_rng([seed, 2]))
+
+
+def random_window(rng, shape):
+    """A layer with a window that fits inputs of a shape."""
+    size = tuple(int(rng.integers(1, min(n, 4) + 1)) for n in shape[:-1])
+    strides = tuple(int(rng.integers(1, 4)) for _ in size)
+    apart = tuple(max(a, b) for a, b in zip(size, strides, strict=True))
+    padding = str(rng.choice(["valid", "same"]))
+    train = str(rng.choice(["all", "all", "all", "bias", "none"]))
+    kind = rng.choice(
+        ["conv", "depthwise", "max", "average", "global"], p=[0.5, 0.2, 0.1, 0.1, 0.1]
+    )
+    if kind == "conv":
+        return Conv(int(rng.integers(1, 18)), size, strides, padding, train)
+    if kind == "depthwise":
+        return Depthwise(size, strides, padding, train)
+    if kind == "max":
+        return MaxPool(size, apart, padding)
+    if kind == "average":
+        return AveragePool(size, strides, padding)
+    return GlobalMaxPool() if rng.random() < 0.5 else GlobalAveragePool()
+
+
+def random_windows(rng, shape):
+    """Up to four of them, often with an activation behind."""
+    layers = []
+    for _ in range(int(rng.integers(1, 5))):
+        layers.append(random_window(rng, shape))
+        shape = window_record(layers[-1], shape)[1]
+        if rng.random() < 0.6:
+            layers.append(Relu())
+        if len(shape) == 1:
+            break
+    return layers
+
+
+def with_windows(plan, rng):
+    """The same plan; before its last Dense windows move over its inputs."""
+    inputs = plan.inputs.outputs
+    height = int(rng.choice([n for n in range(1, inputs + 1) if inputs % n == 0]))
+    shape = (height, inputs // height)
+    if rng.random() < 0.5:
+        width = int(rng.choice([n for n in range(1, shape[1] + 1) if shape[1] % n == 0]))
+        shape = (height, width, shape[1] // width)
+    last = Dense(plan.dense[-1].outputs)
+    layers = [*random_windows(rng, shape), Flatten(), last]
+    if plan.task == "classification":
+        layers.append(Softmax() if last.units > 1 else Sigmoid())
+    network = with_activations(Network(layers, shape=shape), rng)
+    return replace(plan, layers=network.records(inputs))

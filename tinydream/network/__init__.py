@@ -13,13 +13,29 @@ from tinydream.network.layers import (
     Softmax,
     Tanh,
 )
+from tinydream.network.windows import (
+    AveragePool,
+    Conv,
+    Depthwise,
+    Flatten,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    MaxPool,
+)
 
 __all__ = [
     "ACTIVATIONS",
     "SGD",
     "Adam",
+    "AveragePool",
+    "Conv",
     "Dense",
+    "Depthwise",
+    "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "LeakyRelu",
+    "MaxPool",
     "Network",
     "Relu",
     "Relu6",

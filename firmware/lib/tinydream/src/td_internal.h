@@ -132,12 +132,15 @@ static inline float *td_gradients(const td_train_t *train)
 // td_net.c: activations as td_train lays them out; n rows of the slice
 uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
-// parameters of a layer that training moves, and in *skip how many before them, of this layer, stay
-uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip);
+// weights of layer number `layer`, and these with its biases; 0 for what has none
+uint32_t td_net_weights(const td_plan_t *plan, uint32_t layer);
+uint32_t td_net_parameters(const td_plan_t *plan, uint32_t layer);
+// those that training moves, and in *skip how many before them, of this layer, stay
+uint32_t td_net_moving(const td_plan_t *plan, uint32_t layer, uint32_t *skip);
 uint32_t td_net_moving_all(const td_plan_t *plan);
 size_t td_net_activations(const td_plan_t *plan); // numbers in all, for a slice
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
-// The activations hold a forward pass whose last outputs are by now the loss's gradients. Layer by dense layer, from
+// The activations hold a forward pass whose last outputs are by now the loss's gradients. Operation by operation, from
 // the last one: 0 go on with the one before, 1 there is none that moves. Without gradients the weights move at once,
 // and TD_ENUMERIC tells that they did not from this layer down to the first.
 uint32_t td_net_last(const td_plan_t *plan);

@@ -10,6 +10,8 @@ uint32_t td_update_gradients(const td_plan_t *plan)
 {
     if (plan->clip != 0.0f || plan->decay != 0.0f)
         return 1;
+    if (TD_WITH_WINDOWS && plan->windows != NULL) // a weight's gradient is a sum over windows
+        return 1;
     return plan->optimizer != TD_SGD || plan->momentum != 0.0f || plan->batch != 1;
 }
 
@@ -127,7 +129,7 @@ void td_update(td_train_t *train, float scale)
         alpha = adam_alpha(train);
 #endif
     for (i = 0; i < plan->layers_count; i++) {
-        count = td_net_moving(&plan->layers[i], &skip);
+        count = td_net_moving(plan, i, &skip);
         if (count > 0)
             move(train, w + skip, at, count, scale, alpha);
         w += skip + count;
