@@ -27,7 +27,7 @@ static inline td_span_t span_right(const td_window_t *v, uint32_t c)
 // ---- convolution ----
 
 #if TD_WITH_CONV
-void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, float *y)
+void td_window_conv(const td_sweep_t *sweep, const float *w, const float *x, float *y)
 {
     const td_window_t *v = sweep->window;
     uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c, o, i, j, k;
@@ -48,7 +48,7 @@ void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, fl
     }
 }
 
-void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
+void td_window_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
 {
     const td_window_t *v = sweep->window;
     uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c, o, i, j, k;
@@ -66,7 +66,7 @@ void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const f
     }
 }
 
-void td_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy)
+void td_window_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy)
 {
     const td_window_t *v = sweep->window;
     uint32_t i, j, k, r, c, o;
