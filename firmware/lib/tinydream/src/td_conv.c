@@ -20,43 +20,44 @@ static td_span_t reach(uint32_t tap, uint32_t stride, uint32_t pad, uint32_t len
 
 // ---- forward: four filters ----
 
-static void window_forward(const td_window_t *v, const float *w, const float *x, float *y, td_span_t down, td_span_t right)
+// at least four filters; where they are no multiple of four, the last tile does some of them again
+static void window_forward(const td_window_t *v, const float *w, const float *bias, const float *x, float *y,
+                           td_span_t down, td_span_t right)
 {
     uint32_t segment = (uint32_t)v->columns * v->channels, row = (uint32_t)v->width * v->channels;
-    uint32_t size = v->rows * segment, count = (right.end - right.first) * v->channels, i;
+    uint32_t size = v->rows * segment, count = (right.end - right.first) * v->channels, left = v->filters - 4u, i, n;
     w += down.first * segment + right.first * v->channels;
     x += down.from * row + right.from * v->channels;
-    if (count == segment) {
-        loop_window4(w, size, x, row - count, down.end - down.first, count, y);
-        return;
-    }
-    for (i = down.first; i < down.end; i++, w += segment, x += row)
-        loop_window4(w, size, x, 0, 1, count, y);
+    do {
+        if (count == segment)
+            loop_window4(w, size, x, row - count, down.end - down.first, count, bias, y);
+        for (i = 0; count != segment && i < down.end - down.first; i++)
+            loop_window4(w + i * segment, size, x + i * row, 0, 1, count, i == 0 ? bias : y, y);
+        n = left < 4 ? left : 4;
+        w += n * size;
+        bias += n;
+        y += n;
+        left -= n;
+    } while (n > 0);
 }
 
 void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, float *y)
 {
     const td_window_t *v = sweep->window;
-    uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c, o;
-    const float *bias = w + (size_t)size * v->filters;
+    const float *bias = w + (size_t)v->rows * v->columns * v->channels * v->filters;
+    uint32_t r, c;
     if (v->filters < 4) {
         td_window_conv(sweep, w, x, y);
         return;
     }
-    for (r = 0; r < v->out_height; r++)
-        for (c = 0; c < v->out_width; c++, y += v->filters) {
-            td_span_t down = td_span(r, v->down, v->top, v->rows, v->height);
-            td_span_t right = td_span(c, v->right, v->left, v->columns, v->width);
-            for (o = 0; o < v->filters; o += 4) {
-                uint32_t at = o + 4 <= v->filters ? o : v->filters - 4u, k; // the last tile may do some again
-                for (k = at; k < at + 4; k++)
-                    y[k] = bias[k];
-                window_forward(v, w + at * size, x, y + at, down, right);
-            }
-        }
+    for (r = 0; r < v->out_height; r++) {
+        td_span_t down = td_span(r, v->down, v->top, v->rows, v->height);
+        for (c = 0; c < v->out_width; c++, y += v->filters)
+            window_forward(v, w, bias, x, y, down, td_span(c, v->right, v->left, v->columns, v->width));
+    }
 }
 
-// ---- gradients of the weights: eight taps of a filter, or eight filters of a tap ----
+// ---- gradients of the weights: eight or sixteen taps of a filter, or eight filters of a tap ----
 
 typedef struct {
     const td_window_t *window;
@@ -108,19 +109,22 @@ static void one_tap(const field_t *f, float *dw, uint32_t channel)
         one_weight(&f->taps, dw, f->x + channel, f->dy + o);
 }
 
-static void eight_taps(const field_t *f, float *dw, uint32_t channel)
+static void taps(const field_t *f, float *dw, uint32_t channel, uint32_t n)
 {
     uint32_t o;
     for (o = 0; o < f->window->filters; o++, dw += f->size)
-        loop_field8(&f->taps, dw, f->x + channel, f->dy + o);
+        if (n == 8)
+            loop_field8(&f->taps, dw, f->x + channel, f->dy + o);
+        else
+            loop_field16(&f->taps, dw, f->x + channel, f->dy + o);
 }
 
-// whether tap `last` of a row lies inside of the same windows as the field's
-static int is_even(const field_t *f, uint32_t last)
+// whether n weights from t on are of taps that lie inside of the same windows
+static int go_together(const field_t *f, uint32_t t, uint32_t n)
 {
     const td_window_t *v = f->window;
-    td_span_t right = reach(last, v->right, v->left, v->width, v->out_width);
-    return right.first == f->right.first && right.end == f->right.end;
+    td_span_t right = reach((t + n - 1) / v->channels, v->right, v->left, v->width, v->out_width);
+    return t + n <= (uint32_t)v->columns * v->channels && right.first == f->right.first && right.end == f->right.end;
 }
 
 void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
@@ -136,19 +140,24 @@ void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const f
             n = 1;
             if (!meet(&f, i, j, x, dy))
                 continue;
-            if (t + 8 <= segment && is_even(&f, (t + 7) / v->channels)) {
-                eight_taps(&f, dw + t, channel);
-                n = 8;
-            } else {
+            n = go_together(&f, t, 16) ? 16 : go_together(&f, t, 8) ? 8 : 1;
+            if (n == 1)
                 one_tap(&f, dw + t, channel);
-            }
+            else
+                taps(&f, dw + t, channel, n);
         }
 }
 
 // ---- gradients of the inputs: eight channels ----
 
+typedef struct {
+    float of[8];
+} eight_t;
+
+static const eight_t zeros;
+
 static void input_backward(const td_window_t *v, const float *w, const float *dy, td_span_t down, td_span_t right,
-                           float sum[8])
+                           float *sum)
 {
     uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c;
     loop_field_t field = {1, v->filters, size, 0, 1, 0};
@@ -166,18 +175,19 @@ void td_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const flo
         td_window_conv_inputs(sweep, w, x, dy);
         return;
     }
-    for (p = 0; p < v->height; p++)
+    for (p = 0; p < v->height; p++) {
+        td_span_t down = td_holders(p, v->down, v->top, v->rows, v->out_height);
         for (q = 0; q < v->width; q++) {
-            td_span_t down = td_holders(p, v->down, v->top, v->rows, v->out_height);
             td_span_t right = td_holders(q, v->right, v->left, v->columns, v->out_width);
             const float *tap = w + ((size_t)(p + v->top) * v->columns + q + v->left) * v->channels;
             for (k = 0; k < v->channels; k += n) {
                 uint32_t at = k + 8 <= v->channels ? k : v->channels - 8u, e; // the last tile sums some again
-                float sum[8] = {0.0f};
-                input_backward(v, tap + at, dy, down, right, sum);
+                eight_t sum = zeros;
+                input_backward(v, tap + at, dy, down, right, sum.of);
                 for (n = at + 8 - k, e = 8 - n; e < 8; e++, x++)
-                    *x = td_gate(sweep->shape.before, *x, sum[e]);
+                    *x = td_gate(sweep->shape.before, *x, sum.of[e]);
             }
         }
+    }
 }
 #endif

@@ -270,11 +270,24 @@ void td_window_forward(const td_sweep_t *sweep, const float *w, const float *x, 
 
 void td_window_biases(const td_sweep_t *sweep, float *dbias, const float *dy)
 {
-    const float *end = dy + (size_t)sweep->shape.rows * sweep->shape.out;
-    uint32_t o;
-    for (; dy < end; dy += sweep->window->filters)
-        for (o = 0; o < sweep->window->filters; o++)
-            dbias[o] += dy[o];
+    const float *d, *end = dy + (size_t)sweep->shape.rows * sweep->shape.out;
+    uint32_t o = 0, filters = sweep->window->filters;
+    for (; o + 4 <= filters; o += 4, dbias += 4, dy += 4) {
+        float s0 = dbias[0], s1 = dbias[1], s2 = dbias[2], s3 = dbias[3];
+        for (d = dy; d < end; d += filters) {
+            s0 += d[0];
+            s1 += d[1];
+            s2 += d[2];
+            s3 += d[3];
+        }
+        dbias[0] = s0;
+        dbias[1] = s1;
+        dbias[2] = s2;
+        dbias[3] = s3;
+    }
+    for (; o < filters; o++, dbias++, dy++)
+        for (d = dy; d < end; d += filters)
+            *dbias += *d;
 }
 
 void td_window_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
