@@ -22,6 +22,7 @@ from tinydream.network import (
     Network,
     Relu,
     Softmax,
+    Tanh,
 )
 from tinydream.network.between import between_record
 from tinydream.plan import Plan
@@ -65,15 +66,15 @@ def test_what_is_added_later_is_kept_until_then(seed):
 
 def test_a_residual_network_s_gradients_are_the_loss_s_slopes():
     """Through two sums over one another, in 32 bits: as near as they allow."""
-    layers = [Conv(3), Relu(), BatchNorm(), Conv(3, padding="same"), Add(1), Relu()]
+    layers = [Conv(3), Tanh(), BatchNorm(), Conv(3, padding="same"), Add(1), Tanh()]
     layers += [BatchNorm(), Add(2), Add(5), Flatten(), Dense(2)]
-    records = Network(layers, shape=(5, 5, 1)).records(25)
+    records = Network(layers, shape=(4, 4, 1)).records(16)
     rng = np.random.default_rng(1)
     pairs = [
         [p + F(0.1) * rng.normal(size=p.shape).astype(F) for p in pair]
         for pair in oracle.initial_weights(records, 3)
     ]
-    x, y = rng.normal(size=(4, 25)).astype(F), rng.normal(size=(4, 2)).astype(F)
+    x, y = rng.normal(size=(2, 16)).astype(F), rng.normal(size=(2, 2)).astype(F)
 
     def loss():
         z = oracle.forward(records, pairs, x)[1].astype(float)
@@ -85,7 +86,7 @@ def test_a_residual_network_s_gradients_are_the_loss_s_slopes():
             first = (
                 2 * layer.window.channels if layer.kind == "batch_norm" and array.ndim > 1 else 0
             )
-            for i in range(first, array.size, 3):
+            for i in range(first, array.size, 5):
                 kept, sides = array.flat[i], []
                 for step in (F(2**-9), F(-(2**-9))):
                     array.flat[i] = kept + step

@@ -203,7 +203,7 @@ static void parse_window(td_window_t *window, reader_t *r)
 
 static void parse_network(plan_bytes_t *out, reader_t *r)
 {
-    uint32_t i;
+    uint32_t i, biases;
     out->plan.layers_count = take_u8(r);
     out->plan.loss = take_u8(r);
     out->plan.delta = take_f32(r);
@@ -224,7 +224,7 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
     }
     out->plan.layers = out->layers;
     for (i = 0; out->layers && out->windows && i < out->plan.layers_count; i += 2)
-        out->plan.parameters += td_net_parameters(&out->plan, i);
+        out->plan.parameters += td_net_parameters(&out->plan, i, &biases);
 }
 
 static void parse_training(plan_bytes_t *out, reader_t *r)

@@ -132,9 +132,8 @@ static inline float *td_gradients(const td_train_t *train)
 // td_net.c: activations as td_train lays them out; n rows of the slice
 uint32_t td_net_outputs(const td_plan_t *plan);
 int td_net_check(const td_plan_t *plan);
-// weights of layer number `layer`, and these with its biases; 0 for what has none
-uint32_t td_net_weights(const td_plan_t *plan, uint32_t layer);
-uint32_t td_net_parameters(const td_plan_t *plan, uint32_t layer);
+// of layer number `layer`: weights, and then so many biases
+uint32_t td_net_parameters(const td_plan_t *plan, uint32_t layer, uint32_t *biases);
 // those that training moves, and in *skip how many before them, of this layer, stay
 uint32_t td_net_moving(const td_plan_t *plan, uint32_t layer, uint32_t *skip);
 uint32_t td_net_moving_all(const td_plan_t *plan);

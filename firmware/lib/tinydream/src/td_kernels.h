@@ -59,7 +59,10 @@ void td_window_biases(const td_sweep_t *sweep, float *dbias, const float *dy);
 void td_window_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy);
 int td_window_check(const td_plan_t *plan, uint32_t layer); // 0, TD_EPLAN, TD_ENOKERNEL
 
-// of a convolution, one row: the definition and (td_conv.c) the fast ones
+// a convolution of one row: the definition, and (td_conv.c) fast
+void td_window_conv(const td_sweep_t *sweep, const float *w, const float *x, float *y);
+void td_window_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy);
+void td_window_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy);
 void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, float *y);
 void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy);
 void td_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy);

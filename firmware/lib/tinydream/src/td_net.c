@@ -28,52 +28,44 @@ static int is_windowed(const td_layer_t *layer)
     return layer->kind >= TD_CONV && layer->kind != TD_LINEAR;
 }
 
-// weights of a convolution, and in *biases how many of those; pools have none
-static uint32_t window_weights(const td_plan_t *plan, uint32_t i, uint32_t *biases)
+// numbers that an output of a convolution is a sum of; pools have no biases
+static uint32_t window_terms(const td_plan_t *plan, uint32_t i, uint32_t *biases)
 {
     const td_window_t *window = &plan->windows[i / 2];
+<<<<<<< HEAD
     uint32_t kind = plan->layers[i].kind, weights = (uint32_t)window->rows * window->columns * window->channels;
     *biases = kind <= TD_DEPTHWISE || kind == TD_BATCH_NORM ? window->filters : 0;
     if (kind == TD_BATCH_NORM)
         return 3u * window->channels;
     return kind == TD_CONV ? weights * window->filters : kind == TD_DEPTHWISE ? weights : 0;
+=======
+    uint32_t kind = plan->layers[i].kind, taps = (uint32_t)window->rows * window->columns;
+    *biases = kind <= TD_DEPTHWISE ? window->filters : 0;
+    return kind == TD_CONV ? taps * window->channels : taps;
+>>>>>>> cnn
 }
 #endif
 
-static inline uint32_t weights_of(const td_plan_t *plan, uint32_t i, uint32_t *biases)
+uint32_t td_net_parameters(const td_plan_t *plan, uint32_t i, uint32_t *biases)
 {
     const td_layer_t *layer = &plan->layers[i];
-    *biases = 0;
+    uint32_t terms = layer->in;
+    *biases = layer->kind == TD_DENSE ? layer->out : 0;
 #if TD_WITH_WINDOWS
     if (is_windowed(layer))
-        return window_weights(plan, i, biases);
+        terms = window_terms(plan, i, biases);
 #endif
-    if (layer->kind != TD_DENSE)
-        return 0;
-    *biases = layer->out;
-    return (uint32_t)layer->in * layer->out;
-}
-
-uint32_t td_net_weights(const td_plan_t *plan, uint32_t i)
-{
-    uint32_t biases;
-    return weights_of(plan, i, &biases);
-}
-
-uint32_t td_net_parameters(const td_plan_t *plan, uint32_t i)
-{
-    uint32_t biases, weights = weights_of(plan, i, &biases);
-    return weights + biases;
+    return *biases * (terms + 1);
 }
 
 uint32_t td_net_moving(const td_plan_t *plan, uint32_t i, uint32_t *skip)
 {
-    uint32_t biases, weights = weights_of(plan, i, &biases);
+    uint32_t biases, all = td_net_parameters(plan, i, &biases);
     *skip = 0;
     if (plan->layers[i].train == TD_TRAIN_ALL)
-        return weights + biases;
-    *skip = plan->layers[i].train == TD_TRAIN_BIAS ? weights : weights + biases;
-    return plan->layers[i].train == TD_TRAIN_BIAS ? biases : 0;
+        return all;
+    *skip = plan->layers[i].train == TD_TRAIN_BIAS ? all - biases : all;
+    return all - *skip;
 }
 
 uint32_t td_net_moving_all(const td_plan_t *plan)
@@ -169,15 +161,21 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
     const td_layer_t *layer = plan->layers;
     float *x = activations;
     for (; layer < plan->layers + body_layers(plan); layer++) {
-        uint32_t i = (uint32_t)(layer - plan->layers);
+        uint32_t i = (uint32_t)(layer - plan->layers), biases;
         td_shape_t dense;
         if (i % 2 != 0) {
             td_activate(layer, x, n * layer->out);
             continue;
         }
         dense = shape(plan, i, n);
+<<<<<<< HEAD
         x = forward(plan, i, &dense, weights, x, activations);
         weights += td_net_parameters(plan, i);
+=======
+        forward(plan, i, &dense, weights, x, activations + (size_t)plan->slice * layer->place);
+        x = activations + (size_t)plan->slice * layer->place;
+        weights += td_net_parameters(plan, i, &biases);
+>>>>>>> cnn
     }
     return x;
 }
@@ -270,9 +268,9 @@ static TD_APART uint32_t first_moving(const td_plan_t *plan)
 // parameters, and those that training moves, of the layers below one
 static TD_APART uint32_t parameters_below(const td_plan_t *plan, uint32_t layer)
 {
-    uint32_t i, sum = 0;
+    uint32_t i, sum = 0, biases;
     for (i = 0; i < layer; i += 2)
-        sum += td_net_parameters(plan, i);
+        sum += td_net_parameters(plan, i, &biases);
     return sum;
 }
 
@@ -365,7 +363,7 @@ static int check_operation(const td_plan_t *plan, uint32_t i)
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
-    uint32_t i, width = plan->inputs.outputs, last = plan->layers_count;
+    uint32_t i, biases, width = plan->inputs.outputs, last = plan->layers_count;
     if (plan->layers == NULL || last == 0)
         return TD_EPLAN;
     for (i = 0; i < last; i++) {
@@ -375,12 +373,11 @@ int td_net_check(const td_plan_t *plan)
             return TD_EPLAN;
         if (layer->train > TD_TRAIN_NONE)
             return TD_EPLAN;
-        if (layer->train != TD_TRAIN_ALL && !TD_WITH_FREEZING && td_net_parameters(plan, i) != 0)
+        code = i % 2 != 0 ? check_activation(layer) : check_operation(plan, i);
+        if (code == 0)
+            parameters += td_net_parameters(plan, i, &biases);
+        if (code == 0 && layer->train != TD_TRAIN_ALL && biases != 0 && !TD_WITH_FREEZING)
             return TD_ENOKERNEL;
-        if (i % 2 != 0)
-            code = check_activation(layer);
-        else if ((code = check_operation(plan, i)) == 0)
-            parameters += td_net_parameters(plan, i);
         if (code != 0 && !(head && code == TD_ENOKERNEL))
             return code;
         width = layer->out;

@@ -57,13 +57,13 @@ static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
     uint32_t i, k, counter = 0, key = td_key(seed, TD_STREAM_WEIGHTS);
     for (i = 0; i < plan->layers_count; i += 2) {
         const td_layer_t *layer = &plan->layers[i];
-        uint32_t size = td_net_weights(plan, i), all = td_net_parameters(plan, i);
+        uint32_t biases, all = td_net_parameters(plan, i, &biases);
         for (k = 0; k < all; k++, counter++) {
             int32_t draw = (int32_t)(td_hash(key + counter) >> 8) - 8388608;
-            weights[counter] = k < size ? (float)draw * 1.1920929e-07f * layer->limit : 0.0f;
+            weights[counter] = k < all - biases ? (float)draw * 1.1920929e-07f * layer->limit : 0.0f;
 #if TD_WITH_BATCH_NORM
             if (layer->kind == TD_BATCH_NORM) // a mean of 0, a variance and a scale of 1
-                weights[counter] = k >= size / 3 && k < size ? 1.0f : 0.0f;
+                weights[counter] = k >= biases && k < all - biases ? 1.0f : 0.0f;
 #endif
         }
     }

@@ -27,7 +27,7 @@ static inline td_span_t span_right(const td_window_t *v, uint32_t c)
 // ---- convolution ----
 
 #if TD_WITH_CONV
-void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, float *y)
+void td_window_conv(const td_sweep_t *sweep, const float *w, const float *x, float *y)
 {
     const td_window_t *v = sweep->window;
     uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c, o, i, j, k;
@@ -48,7 +48,7 @@ void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, fl
     }
 }
 
-void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
+void td_window_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
 {
     const td_window_t *v = sweep->window;
     uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c, o, i, j, k;
@@ -66,7 +66,7 @@ void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const f
     }
 }
 
-void td_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy)
+void td_window_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy)
 {
     const td_window_t *v = sweep->window;
     uint32_t i, j, k, r, c, o;
@@ -270,11 +270,24 @@ void td_window_forward(const td_sweep_t *sweep, const float *w, const float *x, 
 
 void td_window_biases(const td_sweep_t *sweep, float *dbias, const float *dy)
 {
-    const float *end = dy + (size_t)sweep->shape.rows * sweep->shape.out;
-    uint32_t o;
-    for (; dy < end; dy += sweep->window->filters)
-        for (o = 0; o < sweep->window->filters; o++)
-            dbias[o] += dy[o];
+    const float *d, *end = dy + (size_t)sweep->shape.rows * sweep->shape.out;
+    uint32_t o = 0, filters = sweep->window->filters;
+    for (; o + 4 <= filters; o += 4, dbias += 4, dy += 4) {
+        float s0 = dbias[0], s1 = dbias[1], s2 = dbias[2], s3 = dbias[3];
+        for (d = dy; d < end; d += filters) {
+            s0 += d[0];
+            s1 += d[1];
+            s2 += d[2];
+            s3 += d[3];
+        }
+        dbias[0] = s0;
+        dbias[1] = s1;
+        dbias[2] = s2;
+        dbias[3] = s3;
+    }
+    for (; o < filters; o++, dbias++, dy++)
+        for (d = dy; d < end; d += filters)
+            *dbias += *d;
 }
 
 void td_window_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy)
