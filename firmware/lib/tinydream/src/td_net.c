@@ -32,17 +32,11 @@ static int is_windowed(const td_layer_t *layer)
 static uint32_t window_terms(const td_plan_t *plan, uint32_t i, uint32_t *biases)
 {
     const td_window_t *window = &plan->windows[i / 2];
-<<<<<<< HEAD
-    uint32_t kind = plan->layers[i].kind, weights = (uint32_t)window->rows * window->columns * window->channels;
+    uint32_t kind = plan->layers[i].kind, taps = (uint32_t)window->rows * window->columns;
     *biases = kind <= TD_DEPTHWISE || kind == TD_BATCH_NORM ? window->filters : 0;
     if (kind == TD_BATCH_NORM)
-        return 3u * window->channels;
-    return kind == TD_CONV ? weights * window->filters : kind == TD_DEPTHWISE ? weights : 0;
-=======
-    uint32_t kind = plan->layers[i].kind, taps = (uint32_t)window->rows * window->columns;
-    *biases = kind <= TD_DEPTHWISE ? window->filters : 0;
+        return 3; // mean, variance, scale
     return kind == TD_CONV ? taps * window->channels : taps;
->>>>>>> cnn
 }
 #endif
 
@@ -168,14 +162,8 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
             continue;
         }
         dense = shape(plan, i, n);
-<<<<<<< HEAD
         x = forward(plan, i, &dense, weights, x, activations);
-        weights += td_net_parameters(plan, i);
-=======
-        forward(plan, i, &dense, weights, x, activations + (size_t)plan->slice * layer->place);
-        x = activations + (size_t)plan->slice * layer->place;
         weights += td_net_parameters(plan, i, &biases);
->>>>>>> cnn
     }
     return x;
 }
