@@ -73,15 +73,16 @@ static int meet(field_t *f, uint32_t i, uint32_t j, const float *x, const float 
     const td_window_t *v = f->window;
     td_span_t down = reach(i, v->down, v->top, v->height, v->out_height);
     td_span_t right = reach(j, v->right, v->left, v->width, v->out_width);
-    uint32_t count = right.end - right.first, d_skip = (v->out_width - count) * v->filters;
-    uint32_t step = (uint32_t)v->right * v->channels, skip = (uint32_t)v->down * v->width * v->channels - count * step;
+    uint32_t count = right.end - right.first, step = (uint32_t)v->right * v->channels;
+    int32_t skip = (int32_t)((uint32_t)v->down * v->width * v->channels - count * step);
+    int32_t d_skip = (int32_t)((v->out_width - count) * v->filters);
     if (down.first >= down.end || right.first >= right.end)
         return 0;
     f->x = x + ((size_t)down.from * v->width + right.from) * v->channels;
     f->dy = dy + ((size_t)down.first * v->out_width + right.first) * v->filters;
     f->right = right;
-    f->taps = (loop_field_t){down.end - down.first, count, step, skip, v->filters, d_skip};
-    f->filters = (loop_field_t){down.end - down.first, count, v->filters, d_skip, step, skip};
+    f->taps = (loop_field_t){down.end - down.first, count, step, v->filters, skip, d_skip};
+    f->filters = (loop_field_t){down.end - down.first, count, v->filters, step, d_skip, skip};
     return 1;
 }
 
@@ -160,7 +161,7 @@ static void input_backward(const td_window_t *v, const float *w, const float *dy
                            float *sum)
 {
     uint32_t size = (uint32_t)v->rows * v->columns * v->channels, r, c;
-    loop_field_t field = {1, v->filters, size, 0, 1, 0};
+    loop_field_t field = {1, v->filters, size, 1, 0, 0};
     for (r = down.first; r < down.end; r++)
         for (c = right.first; c < right.end; c++)
             loop_field8(&field, sum, w - ((size_t)r * v->down * v->columns + c * v->right) * v->channels,

@@ -8,8 +8,8 @@
 // where numbers lie: `count` of them `step` apart, then on by `skip`; that `rows` times. For a vector v and a scalar s
 typedef struct {
     uint32_t rows, count;
-    uint32_t v_step, v_skip;
-    uint32_t s_step, s_skip;
+    uint32_t v_step, s_step;
+    int32_t v_skip, s_skip; // may go back: strides may lead over the end
 } loop_field_t;
 
 #ifdef TD_VFP
