@@ -1,6 +1,7 @@
 """Options that verbs share, and what the Tab key suggests for them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,6 +22,7 @@ __all__ = [
     "a_course",
     "a_file",
     "a_folder",
+    "a_network",
     "a_port",
     "as_json",
     "hidden_sizes",
@@ -157,6 +159,23 @@ def _a_board(required: bool, help: str) -> Callable[[Callable[..., None]], Calla
 
 a_board = _a_board(True, "A board's id, or its TOML file.")
 a_board_or_none = _a_board(False, "Every part of one board: its id, or its TOML file.")
+
+
+def _text(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """What a file holds. Raises InputError when it cannot be read."""
+    try:
+        return None if name is None else Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} cannot be read: {error}") from None
+
+
+a_network = click.option(
+    "--network",
+    type=_File("file"),
+    metavar="FILE",
+    callback=_text,
+    help="Instead of --hidden: TOML of the inputs' shape and of layers.",
+)
 
 
 def hidden_sizes(text: str) -> list[int]:

@@ -18,6 +18,7 @@ from tinydream.cli.options import (
     a_course,
     a_file,
     a_folder,
+    a_network,
     a_port,
     as_json,
     hidden_sizes,
@@ -178,6 +179,7 @@ def _bits(text: str) -> str | int:
     default="relu",
     help="Of hidden layers.",
 )
+@a_network
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--momentum", default=0.0, help="Of sgd; costs 4 bytes a parameter unless 0.")
 @click.option("--clip", default=0.0, help="Longest gradient of a step; 0 for any.")
@@ -264,7 +266,7 @@ def plan(
 
 def _refuse_beside_search(ctx: click.Context) -> None:
     """What a search finds, or what its networks have not."""
-    for name in ("hidden", "batch", "sigmoid", "huber", "train_last", "bias_only"):
+    for name in ("hidden", "network", "batch", "sigmoid", "huber", "train_last", "bias_only"):
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = "--" + name.replace("_", "-")
             raise InputError(f"--search and {option} do not go together; leave one out")

@@ -13,6 +13,7 @@ from tinydream.network.layers import (
     Softmax,
     Tanh,
 )
+from tinydream.network.read import read_network
 from tinydream.network.windows import (
     AveragePool,
     Conv,
@@ -42,4 +43,5 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "read_network",
 ]
