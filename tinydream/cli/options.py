@@ -24,6 +24,7 @@ __all__ = [
     "a_folder",
     "a_network",
     "a_port",
+    "a_shape",
     "as_json",
     "hidden_sizes",
     "maybe_port",
@@ -169,12 +170,33 @@ def _text(ctx: click.Context, param: click.Parameter, name: str | None) -> str |
         raise InputError(f"{name} cannot be read: {error}") from None
 
 
-a_network = click.option(
-    "--network",
-    type=_File("file"),
-    metavar="FILE",
-    callback=_text,
-    help="Instead of --hidden: TOML of the inputs' shape and of layers.",
+def a_network(command: Callable[..., None]) -> Callable[..., None]:
+    """--hidden, or --network."""
+    command = click.option(
+        "--network",
+        type=_File("file"),
+        metavar="FILE",
+        callback=_text,
+        help="Instead of --hidden: TOML of the inputs' shape and of layers.",
+    )(command)
+    return click.option(
+        "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
+    )(command)
+
+
+def _lengths(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
+    """Lengths such as 28,28. Raises InputError for anything else."""
+    try:
+        return None if text is None else [int(length) for length in text.split(",")]
+    except ValueError:
+        raise InputError(f"--shape is a list of lengths such as 28,28, not {text!r}") from None
+
+
+a_shape = click.option(
+    "--shape",
+    metavar="N,N,...",
+    callback=_lengths,
+    help="Of a row that is a signal or a picture: 28,28. Keeps all of its numbers.",
 )
 
 

@@ -20,6 +20,7 @@ from tinydream.cli.options import (
     a_folder,
     a_network,
     a_port,
+    a_shape,
     as_json,
     hidden_sizes,
     out,
@@ -90,6 +91,7 @@ def verbs() -> None:
     help="Fewer numbers a row than inputs: auto tries, and takes one that is clearly better.",
 )
 @click.option("--components", type=click.IntRange(1), help="How many. [default: as tries tell]")
+@a_shape
 @click.option(
     "--groups",
     metavar="COLUMN",
@@ -170,16 +172,13 @@ def _bits(text: str) -> str | int:
 
 @verbs.command(context_settings=CONTEXT)
 @a_board
-@click.option(
-    "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
-)
+@a_network
 @click.option(
     "--activation",
     type=click.Choice(list(ACTIVATIONS)),
     default="relu",
     help="Of hidden layers.",
 )
-@a_network
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--momentum", default=0.0, help="Of sgd; costs 4 bytes a parameter unless 0.")
 @click.option("--clip", default=0.0, help="Longest gradient of a step; 0 for any.")
