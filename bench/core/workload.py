@@ -71,10 +71,10 @@ def picture_plan(optimizer: SGD | Adam, batch: int) -> Plan:
         bits=pack_rows(pixels, labels, width, 4),
     )
     inputs = Inputs(np.ones(SIDE * SIDE, bool), np.array([8.0]), np.array([-3]))
-    layers = [Conv(8, 3, 2), Relu(), Conv(16, 3, 2), Relu(), Flatten(), Dense(10), Softmax()]
+    windows = (Conv(8, 3, 2), Relu(), Conv(16, 3, 2), Relu(), Flatten())
     return make_plan(
         _Record(inputs, rows, Outputs()),
-        Network(layers, optimizer, shape=(SIDE, SIDE, 1)),
+        Network((*windows, Dense(10), Softmax()), optimizer, shape=(SIDE, SIDE, 1)),
         board=load_board("qemu_netduinoplus2"),
         batch=batch,
     )

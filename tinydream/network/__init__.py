@@ -14,6 +14,7 @@ from tinydream.network.layers import (
     Softmax,
     Tanh,
 )
+from tinydream.network.read import read_network
 from tinydream.network.windows import (
     AveragePool,
     Conv,
@@ -46,4 +47,5 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "read_network",
 ]
