@@ -27,7 +27,8 @@ TARGETS = {
     "frame": ("the device's decoder, in C", 1_000_000),
     "bridge": ("the device's decoder, parser and dispatcher with a whole node, in C", 100_000),
     "host": ("the host's decoder and parsers, in Python", 100_000),
-    "store": ("the reader of a store, in C", 50_000),
+    "store": ("the reader of a store's models and blocks, in C", 50_000),
+    "reader": ("the reader of a store's file, in Python", 100_000),
     "saving": ("power cuts in simulated flash", 2_000),
     "killed": ("kill -9 of a process and of QEMU in the middle of saves; each", 20),
 }
@@ -70,11 +71,11 @@ def in_c(target: str, runs: int, seed: int) -> dict[str, object]:
 
 
 def in_python(target: str, runs: int, seed: int) -> dict[str, object]:
-    if target == "host" and not importlib.util.find_spec("atheris"):
-        print("fuzz: the target host needs atheris: pip install 'tinydream[dev]', on Linux x86-64")
+    if target in ("host", "reader") and not importlib.util.find_spec("atheris"):
+        print(f"fuzz: the target {target} needs atheris: pip install 'tinydream[dev]', on Linux")
         sys.exit(3)
     command = [sys.executable, FUZZ / f"{target}.py", str(runs), str(seed)]
-    by = {"host": "atheris", "saving": "cuts", "killed": "kills"}[target]
+    by = {"host": "atheris", "reader": "atheris", "saving": "cuts", "killed": "kills"}[target]
     return counted(command, r"Done (\d+)", by)
 
 

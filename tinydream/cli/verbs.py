@@ -19,6 +19,8 @@ from tinydream.cli.options import (
     a_course,
     a_file,
     a_folder,
+    a_network,
+    a_shape,
     as_json,
     hidden_sizes,
     out,
@@ -89,6 +91,7 @@ def verbs() -> None:
     help="Fewer numbers a row than inputs: auto tries, and takes one that is clearly better.",
 )
 @click.option("--components", type=click.IntRange(1), help="How many. [default: as tries tell]")
+@a_shape
 @click.option(
     "--groups",
     metavar="COLUMN",
@@ -169,9 +172,7 @@ def _bits(text: str) -> str | int:
 
 @verbs.command(context_settings=CONTEXT)
 @a_board
-@click.option(
-    "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
-)
+@a_network
 @click.option(
     "--activation",
     type=click.Choice(list(ACTIVATIONS)),
@@ -264,7 +265,7 @@ def plan(
 
 def _refuse_beside_search(ctx: click.Context) -> None:
     """What a search finds, or what its networks have not."""
-    for name in ("hidden", "batch", "sigmoid", "huber", "train_last", "bias_only"):
+    for name in ("hidden", "network", "batch", "sigmoid", "huber", "train_last", "bias_only"):
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = "--" + name.replace("_", "-")
             raise InputError(f"--search and {option} do not go together; leave one out")
