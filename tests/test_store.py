@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 from tinydream.errors import DataError
 from tinydream.store import Store, coder, load_store, make_store, write_store
+from tinydream.store.part import Part
 from tinydream.store.store import parse_store
 
 RNG = np.random.default_rng(7)
@@ -291,6 +292,26 @@ def test_damage_behind_right_checksums_is_refused_or_read_but_crashes_nothing(sm
         read_all(mend(broken))
     except DataError:
         pass
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"plain": "<U"},
+        {"plain": "O"},
+        {"plain": "<i4"},
+        {"dtype": "O", "plain": "O"},
+        {"shape": [-2]},
+        {"dtype": "<S1", "plain": "<u4", "texts": [1]},
+        {"dtype": "<U1", "plain": "<u4", "texts": [None]},
+        {"dtype": "<f8", "plain": "<u4", "texts": ["a"]},
+    ],
+)
+def test_a_part_that_no_array_makes_is_refused(told):
+    known = {"name": "x", "dtype": "<f8", "shape": [2], "plain": "<f8", "texts": None}
+    assert Part.from_json(known).to_json() == known
+    with pytest.raises((TypeError, ValueError)):
+        Part.from_json(known | told)
 
 
 # ---- interrupted ----
