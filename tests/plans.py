@@ -4,7 +4,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinydream.network import ACTIVATIONS, SGD, Adam, Dense, LeakyRelu, Network, Relu
+from tinydream.network import (
+    ACTIVATIONS,
+    SGD,
+    Adam,
+    Add,
+    AveragePool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Depthwise,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    GlobalMaxPool,
+    LeakyRelu,
+    MaxPool,
+    Network,
+    Relu,
+    Sigmoid,
+    Softmax,
+)
+from tinydream.network.windows import window_record
 from tinydream.plan import Inputs, Outputs, Plan, Projection, Rows
 
 
@@ -196,3 +217,77 @@ def random_plan(seed, *, board="native", most_rows=40):
         delta=huber,
     )
     return with_validation(plan, np.random.default_rng([seed, 2]))
+
+
+def random_window(rng, shape):
+    """A layer with a window that fits inputs of a shape."""
+    size = tuple(int(rng.integers(1, min(n, 4) + 1)) for n in shape[:-1])
+    strides = tuple(int(rng.integers(1, 4)) for _ in size)
+    apart = tuple(max(a, b) for a, b in zip(size, strides, strict=True))
+    padding = str(rng.choice(["valid", "same"]))
+    train = str(rng.choice(["all", "all", "all", "bias", "none"]))
+    kind = rng.choice(
+        ["conv", "depthwise", "max", "average", "global"], p=[0.5, 0.2, 0.1, 0.1, 0.1]
+    )
+    if kind == "conv":
+        return Conv(int(rng.integers(1, 18)), size, strides, padding, train)
+    if kind == "depthwise":
+        return Depthwise(size, strides, padding, train)
+    if kind == "max":
+        return MaxPool(size, apart, padding)
+    if kind == "average":
+        return AveragePool(size, strides, padding)
+    return GlobalMaxPool() if rng.random() < 0.5 else GlobalAveragePool()
+
+
+def random_windows(rng, shape):
+    """Up to four of them, often with an activation behind."""
+    layers = []
+    for _ in range(int(rng.integers(1, 5))):
+        layers.append(random_window(rng, shape))
+        shape = window_record(layers[-1], shape)[1]
+        if rng.random() < 0.6:
+            layers.append(Relu())
+        if len(shape) == 1:
+            break
+    return layers
+
+
+def random_between(rng, layers):
+    """A few operations that keep the shape; often an earlier one's outputs are added to theirs."""
+    start = len(layers) - 1
+    flat = any(isinstance(x, GlobalMaxPool | GlobalAveragePool) for x in layers)
+    for _ in range(int(rng.integers(1, 4))):
+        kind = rng.choice(["norm", "drop", "norm" if flat else "conv"])
+        train = str(rng.choice(["all", "all", "bias", "none"]))
+        if kind == "norm":
+            layers.append(BatchNorm(float(rng.choice([0.0, 0.5, 0.9])), train))
+        elif kind == "drop":
+            layers.append(Dropout(float(rng.choice([0.0, 0.25, 0.8]))))
+        else:
+            layers.append(Depthwise(3, 1, "same", train))
+        if rng.random() < 0.5:
+            layers.append(Relu())
+    operations = sum(not isinstance(layer, Relu) for layer in layers[start + 1 :])
+    if operations > 1 or (operations == 1 and start >= 0):
+        at = start if start >= 0 else 1 if isinstance(layers[1], Relu) else 0
+        layers += [Add(at)] * int(rng.integers(1, 3))
+
+
+def with_windows(plan, rng, *, between=False):
+    """The same plan; before its last Dense windows move over its inputs. between: and the rest."""
+    inputs = plan.inputs.outputs
+    height = int(rng.choice([n for n in range(1, inputs + 1) if inputs % n == 0]))
+    shape = (height, inputs // height)
+    if rng.random() < 0.5:
+        width = int(rng.choice([n for n in range(1, shape[1] + 1) if shape[1] % n == 0]))
+        shape = (height, width, shape[1] // width)
+    last = Dense(plan.dense[-1].outputs)
+    layers = random_windows(rng, shape)
+    if between:
+        random_between(rng, layers)
+    layers += [Flatten(), last]
+    if plan.task == "classification":
+        layers.append(Softmax() if last.units > 1 else Sigmoid())
+    network = with_activations(Network(layers, shape=shape), rng)
+    return replace(plan, layers=network.records(inputs))

@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ROWS = (
     ("errors",),
     ("_core", "reader", "resources"),
-    ("inputs",),
+    ("inputs", "layer"),
     ("arena", "rows"),
     ("board", "data", "plan", "training"),
     ("store",),

@@ -10,8 +10,10 @@ from tinydream.resources import firmware_folder
 
 CORE = firmware_folder() / "lib/tinydream/src"
 PORT = firmware_folder() / "port/baremetal"
-TEST = Path(__file__).parent / "c/kernels_test.c"
-SOURCES = [CORE / f"td_{name}.c" for name in ("dense", "fast", "math")]
+TESTS = {
+    "kernels": ("dense", "fast", "math"),
+    "conv": ("window", "conv", "math"),
+}
 FLAGS = (
     "-std=c99",
     "-ffp-contract=off",
@@ -33,8 +35,10 @@ def call(*command) -> subprocess.CompletedProcess:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
 
 
-def make(compiler, program, *flags, libraries=()):
-    done = call(compiler, *FLAGS, *flags, TEST, *SOURCES, "-o", program, *libraries)
+def make(compiler, name, program, *flags, libraries=()):
+    sources = [Path(__file__).parent / f"c/{name}_test.c"]
+    sources += [CORE / f"td_{part}.c" for part in TESTS[name]]
+    done = call(compiler, *FLAGS, *flags, *sources, "-o", program, *libraries)
     assert done.returncode == 0, done.stderr
     return program
 
@@ -44,20 +48,28 @@ def make(compiler, program, *flags, libraries=()):
 @pytest.mark.parametrize("tile", [1, 4, 8])
 def test_fast_kernels_equal_the_definition_on_the_host(tile, optimise, tmp_path):
     lanes = [Path(tinydream.__file__).parent / "_lanes.c"] if tile == 8 else []
-    program = make("cc", tmp_path / "test", f"-DTD_TILE={tile}", optimise, *lanes)
+    program = make("cc", "kernels", tmp_path / "test", f"-DTD_TILE={tile}", optimise, *lanes)
     assert call(program).returncode == 0
+
+
+@pytest.mark.needs("cc")
+def test_fast_convolutions_equal_the_definition_on_the_host(tmp_path):
+    assert call(make("cc", "conv", tmp_path / "test", "-O2")).returncode == 0
 
 
 @pytest.mark.needs("qemu")
 @pytest.mark.slow
-@pytest.mark.parametrize("tile", [1, 4])
+@pytest.mark.parametrize(("name", "tile"), [("kernels", 1), ("kernels", 4), ("conv", 1)])
 @pytest.mark.parametrize(
     ("machine", "core", "every"), [("netduinoplus2", FPU, 5), ("netduino2", SOFT, 41)]
 )
-def test_fast_kernels_equal_the_definition_on_a_cortex_m(machine, core, every, tile, tmp_path):
+def test_fast_kernels_equal_the_definition_on_a_cortex_m(
+    machine, core, every, name, tile, tmp_path
+):
     defined = [f"-Wl,--defsym={name}={value:#x}" for name, value in MEMORY.items()]
     program = make(
         "arm-none-eabi-gcc",
+        name,
         tmp_path / "test.elf",
         *(f"-DTD_TILE={tile}", f"-DEVERY={every}", "-O2", "-ffreestanding", "-nostdlib"),
         *(*core, *defined, "-T", PORT / "link.ld", PORT / "startup.c"),

@@ -123,7 +123,7 @@ def test_plan_sections_are_those_of_the_plan():
     written = re.findall(r'b"([A-Z]{4})": ', code)
     assert [row[0] for row in table("Plan", "tag")] == written
     kinds = re.search(r"a layer: u8 kind \((.*?)\)", SPEC)[1]
-    told = dict(re.findall(r"(\d) ([a-z][a-z0-9 ]*)", kinds))
+    told = dict(re.findall(r"(\d+) ([a-z][a-z0-9 ]*)", kinds))
     assert {name.replace(" ", "_"): int(number) for number, name in told.items()} == KINDS
     assert f"Format {FORMAT}." in SPEC
 

@@ -374,11 +374,17 @@ def test_a_large_table_goes_through_the_memory_of_a_few_chunks(tmp_path):
     assert float(done.stdout) < 35  # megabytes more, after the fourth chunk; the rest has 77
 
 
-@pytest.mark.needs("cc")
 @pytest.mark.slow
-def test_the_reader_survives_a_fuzzer():
+@pytest.mark.parametrize(
+    ("target", "runs"),
+    [
+        pytest.param("store", "10000", marks=pytest.mark.needs("cc")),
+        pytest.param("reader", "3000", marks=pytest.mark.needs("atheris")),
+    ],
+)
+def test_the_reader_survives_a_fuzzer(target, runs):
     root = Path(__file__).resolve().parent.parent
-    command = [root / "scripts/fuzz", "store", "--seconds", "10"]
+    command = [root / "scripts/fuzz", target, "--runs", runs]
     environment = os.environ | {"PYTHON": sys.executable}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

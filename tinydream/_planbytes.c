@@ -185,14 +185,31 @@ static void parse_validation(plan_bytes_t *out, reader_t *r)
     out->plan.valid = take(r, ((uint64_t)out->plan.valid_count * td_valid_row_bits(&out->plan) + 7) / 8);
 }
 
+static void parse_window(td_window_t *window, reader_t *r)
+{
+    window->height = take_u16(r);
+    window->width = take_u16(r);
+    window->channels = take_u16(r);
+    window->out_height = take_u16(r);
+    window->out_width = take_u16(r);
+    window->filters = take_u16(r);
+    window->rows = take_u16(r);
+    window->columns = take_u16(r);
+    window->down = take_u16(r);
+    window->right = take_u16(r);
+    window->top = take_u16(r);
+    window->left = take_u16(r);
+}
+
 static void parse_network(plan_bytes_t *out, reader_t *r)
 {
-    uint32_t i;
+    uint32_t i, biases;
     out->plan.layers_count = take_u8(r);
     out->plan.loss = take_u8(r);
     out->plan.delta = take_f32(r);
     out->layers = calloc((size_t)out->plan.layers_count + 1, sizeof *out->layers);
-    for (i = 0; out->layers && i < out->plan.layers_count; i++) {
+    out->windows = calloc((size_t)out->plan.layers_count / 2 + 1, sizeof *out->windows);
+    for (i = 0; out->layers && out->windows && i < out->plan.layers_count; i++) {
         td_layer_t *layer = &out->layers[i];
         layer->kind = take_u8(r);
         layer->train = take_u8(r);
@@ -200,10 +217,14 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
         layer->out = take_u16(r);
         layer->place = take_u32(r);
         layer->limit = take_f32(r);
-        if (layer->kind == TD_DENSE)
-            out->plan.parameters += (uint32_t)layer->out * (layer->in + 1u);
+        if (layer->kind >= TD_CONV && layer->kind != TD_LINEAR) {
+            parse_window(&out->windows[i / 2], r);
+            out->plan.windows = out->windows;
+        }
     }
     out->plan.layers = out->layers;
+    for (i = 0; out->layers && out->windows && i < out->plan.layers_count; i += 2)
+        out->plan.parameters += td_net_parameters(&out->plan, i, &biases);
 }
 
 static void parse_training(plan_bytes_t *out, reader_t *r)
@@ -266,7 +287,7 @@ static int parse_sections(plan_bytes_t *out, reader_t *r)
         if (parse_section(out, body, size, sections[i].parse) != 0)
             return TD_EPLAN;
     }
-    if (!out->shift || !out->outputs || !out->axes || !out->levels || !out->layers)
+    if (!out->shift || !out->outputs || !out->axes || !out->levels || !out->layers || !out->windows)
         return TD_EARG;
     return r->at == r->end ? 0 : TD_EPLAN;
 }
@@ -313,5 +334,6 @@ void plan_bytes_free(plan_bytes_t *plan)
     free(plan->axes);
     free(plan->levels);
     free(plan->layers);
+    free(plan->windows);
     memset(plan, 0, sizeof *plan);
 }

@@ -13,6 +13,7 @@ typedef struct {
     td_axis_t *axes;
     td_level_t *levels;
     td_layer_t *layers;
+    td_window_t *windows;
 } plan_bytes_t;
 
 // Fills `out` from canonical bytes; 0, TD_EPLAN, TD_EFORMAT, or TD_EARG when there is no memory.

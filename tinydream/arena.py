@@ -1,15 +1,15 @@
 """What lies where in the arena, and when: buffers whose lives do not overlap share bytes.
 
 A batch goes slice by slice through these phases: draw, forward 1..L, loss, backward L..f (f being
-the lowest dense layer that training moves), update. Dense layers are counted from 1; activation 0
-is the drawn rows, activation i the outputs of dense layer i.
+the lowest operation that training moves), update. Operations (dense layers, convolutions, pools)
+are counted from 1; activation 0 is the drawn rows, activation i the outputs of operation i.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Buffer", "Dense", "activations", "line_up", "phases"]
+__all__ = ["Buffer", "Operation", "activations", "line_up", "phases"]
 
 
 @dataclass(frozen=True)
@@ -31,25 +31,27 @@ class Buffer:
     shared: int = 0
 
 
-class Dense(Protocol):
-    """What is wanted of a dense layer: outputs, and which parameters training moves."""
+class Operation(Protocol):
+    """What is wanted of an operation: outputs, what training moves, and what else it reads."""
 
     @property
     def outputs(self) -> int: ...
     @property
     def train(self) -> str: ...
+    @property
+    def beside(self) -> int: ...
 
 
-def phases(dense: Sequence[Dense]) -> tuple[str, ...]:
+def phases(operations: Sequence[Operation]) -> tuple[str, ...]:
     """The phases of a batch in their order."""
-    count, lowest = len(dense), _lowest(dense)
+    count, lowest = len(operations), _lowest(operations)
     forward = [f"forward {i}" for i in range(1, count + 1)]
     backward = [f"backward {i}" for i in range(count, lowest - 1, -1)]
     return ("draw", *forward, "loss", *backward, "update")
 
 
 def activations(
-    dense: Sequence[Dense], columns: int, targets: int
+    operations: Sequence[Operation], columns: int, targets: int
 ) -> list[tuple[str, int, int, int, int]]:
     """Each activation's name, numbers and place (in numbers), first and last phase.
 
@@ -57,9 +59,9 @@ def activations(
     that is still wanted.
     """
     placed: list[tuple[str, int, int, int, int]] = []
-    widths = [columns, *(layer.outputs for layer in dense)]
+    widths = [columns, *(layer.outputs for layer in operations)]
     for i, width in enumerate(widths):
-        last = _last_use(dense, i, targets)
+        last = _last_use(operations, i, targets)
         taken = sorted((p, p + n) for _, n, p, _, end in placed if end >= i)
         place = 0
         for start, end in taken:
@@ -81,15 +83,19 @@ def line_up(pieces: Iterable[tuple[str, int, str, int, int, int]]) -> tuple[Buff
     return tuple(buffers)
 
 
-def _lowest(dense: Sequence[Dense]) -> int:
-    return next(i for i, layer in enumerate(dense, 1) if layer.train != "none")
+def _lowest(operations: Sequence[Operation]) -> int:
+    return next(i for i, layer in enumerate(operations, 1) if layer.train != "none")
 
 
-def _last_use(dense: Sequence[Dense], i: int, targets: int) -> int:
+def _last_use(operations: Sequence[Operation], i: int, targets: int) -> int:
     """The last phase in which activation i, or the gradient written over it, is read."""
-    count, lowest = len(dense), _lowest(dense)
+    count, lowest = len(operations), _lowest(operations)
+    beside = operations[i - 1].beside if i else 0
+    if beside >= lowest:
+        return 2 * count + 1 - beside  # its gradient is also that of what it added
     if i >= lowest:
         return 2 * count + 2 - i  # backward i reads its gradient
-    if i + 1 == lowest and dense[i].train == "all":
+    if i + 1 == lowest and operations[i].train == "all":
         return 2 * count + 1 - i  # backward i + 1 reads it
-    return count + 1 if i == 0 and targets else i + 1  # the loss, or forward i + 1
+    adds = [a for a, layer in enumerate(operations, 1) if i and layer.beside == i]
+    return max(count + 1 if i == 0 and targets else i + 1, *adds, 0)  # the loss, or a forward pass

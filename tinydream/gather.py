@@ -127,6 +127,7 @@ def _commands(facts: Mapping[str, Any], plan: Plan, trained: Mapping[str, Any]) 
     hidden = [layer.outputs for layer in plan.layers if layer.kind == "dense"][:-1]
     move = plan.optimizer
     make = ["plan", "--board", plan.board, "--hidden", ",".join(map(str, hidden))]
+    make = ["plan", "--board", plan.board, "--network", "network.toml"] if plan.windows else make
     make += ["--optimizer", move.kind]
     make += ["--momentum", f"{move.a:g}"] if move.kind == "sgd" and move.a else []
     make += ["--batch", str(plan.batch)]

@@ -14,6 +14,7 @@ import numpy as np
 
 from tinydream.arena import Buffer, activations, line_up, phases
 from tinydream.errors import PlanError
+from tinydream.layer import KINDS, TRAIN, Layer, Window, pack_layers, unpack_layers
 from tinydream.reader import Reader, pack_text, pack_texts
 from tinydream.rows import Inputs, Outputs, Projection, Rows, f8_decode
 
@@ -30,48 +31,14 @@ __all__ = [
     "Plan",
     "Projection",
     "Rows",
+    "Window",
     "f8_decode",
 ]
 
 FORMAT = 2
 MAGIC = b"TDPL"
-KINDS = {
-    "dense": 1,
-    "relu": 2,
-    "softmax": 3,
-    "relu6": 4,
-    "leaky_relu": 5,
-    "tanh": 6,
-    "sigmoid": 7,
-}
 OPTIMIZERS = {"sgd": 1, "adam": 2}
-TRAIN = {"all": 0, "bias": 1, "none": 2}
 LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope.
-
-    train: which of a dense layer's parameters training moves: 'all', 'bias' or 'none'.
-    """
-
-    kind: str
-    inputs: int
-    outputs: int
-    limit: float = 0.0
-    train: str = "all"
-
-    @property
-    def parameters(self) -> int:
-        return self.outputs * (self.inputs + 1) if self.kind == "dense" else 0
-
-    @property
-    def moving(self) -> int:
-        """Parameters that training moves."""
-        if self.kind != "dense" or self.train == "none":
-            return 0
-        return self.parameters if self.train == "all" else self.outputs
 
 
 @dataclass(frozen=True)
@@ -148,7 +115,12 @@ class Plan:
     def gradients(self) -> bool:
         """Whether gradients are kept: plain SGD on single rows moves the weights at once."""
         o = self.optimizer
-        return self.batch > 1 or o.kind != "sgd" or any((o.state, o.clip, o.decay))
+        return (
+            self.batch > 1
+            or o.kind != "sgd"
+            or any((o.state, o.clip, o.decay))
+            or bool(self.windows)  # a weight's gradient is a sum over windows
+        )
 
     @cached_property
     def _bytes(self) -> bytes:
@@ -216,28 +188,39 @@ class Plan:
         return plan
 
     @property
+    def operations(self) -> tuple[Layer, ...]:
+        """The layers that have outputs of their own; activations and heads work in place."""
+        return self.layers[::2]
+
+    @property
+    def windows(self) -> tuple[Window | None, ...]:
+        """The window of each operation, or None; empty where there is none at all."""
+        found = tuple(layer.window for layer in self.operations)
+        return found if any(found) else ()
+
+    @property
     def dense(self) -> tuple[Layer, ...]:
-        """The layers that have parameters."""
+        """The dense layers."""
         return tuple(layer for layer in self.layers if layer.kind == "dense")
 
     @property
     def phases(self) -> tuple[str, ...]:
         """What happens to a slice of a batch, and then the update."""
-        return phases(self.dense)
+        return phases(self.operations)
 
     @property
     def places(self) -> tuple[int, ...]:
-        """Where the outputs of each dense layer lie, in numbers for each row of a slice."""
+        """Where the outputs of each operation lie, in numbers for each row of a slice."""
         return tuple(place for _, _, place, _, _ in self._activations[1:])
 
     @cached_property
     def _activations(self) -> list[tuple[str, int, int, int, int]]:
-        return activations(self.dense, self.rows.columns, self.rows.targets)
+        return activations(self.operations, self.rows.columns, self.rows.targets)
 
     @cached_property
     def arena(self) -> tuple[Buffer, ...]:
         """The pieces of the arena in their order, with offsets; td_train.c lays out the same."""
-        always, loss = (0, len(self.phases) - 1), 1 + len(self.dense)
+        always, loss = (0, len(self.phases) - 1), 1 + len(self.operations)
         pieces = [("weights", self.parameters, "always", *always)]
         if self.gradients:
             pieces.append(("gradients", self.moving, "training", *always))
@@ -280,26 +263,16 @@ class Plan:
 
 
 def _pack_network(plan: Plan) -> bytes:
-    places, body = iter(plan.places), b""
-    for x in plan.layers:
-        place = next(places) if x.kind == "dense" else 0
-        sizes = (x.inputs, x.outputs, place)
-        body += struct.pack("<BBHHIf", KINDS[x.kind], TRAIN[x.train], *sizes, x.limit)
-    return struct.pack("<BBf", len(plan.layers), LOSSES[plan.loss], plan.delta) + body
+    head = struct.pack("<BBf", len(plan.layers), LOSSES[plan.loss], plan.delta)
+    return head + pack_layers(plan.layers, plan.places)
 
 
 def _unpack_network(data: bytes) -> tuple[tuple[Layer, ...], float]:
     read = Reader(data, "network")
-    names = {number: kind for kind, number in KINDS.items()}
     count, loss, delta = read.unpack("<BBf")
-    layers = []
-    for _ in range(count):
-        kind, train, inputs, outputs, _, limit = read.unpack("<BBHHIf")
-        read.check(kind in names, f"layer kind {kind} is unknown")
-        read.check(train in TRAIN.values(), f"training {train} of a layer is unknown")
-        layers.append(Layer(names[kind], inputs, outputs, limit, list(TRAIN)[train]))
+    layers = unpack_layers(read, count)
     read.end(loss in LOSSES.values(), f"loss {loss} is unknown")
-    return tuple(layers), delta
+    return layers, delta
 
 
 def _pack_validation(rows: Rows | None) -> bytes:

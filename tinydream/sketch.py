@@ -9,7 +9,7 @@ from tinydream.board import Board
 from tinydream.codec import Representatives
 from tinydream.codec.baseline import validation_rows
 from tinydream.errors import InputError
-from tinydream.network import SGD, Adam, Network
+from tinydream.network import SGD, Adam, Network, read_network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
 from tinydream.run import Run
@@ -52,6 +52,7 @@ def sketch(
     batch: int,
     *,
     activation: str = "relu",
+    network: str | None = None,
     sigmoid: bool = False,
     huber: float = 0.0,
     train_last: int | None = None,
@@ -61,18 +62,26 @@ def sketch(
 ) -> Plan:
     """The plan for a network with these hidden sizes on the run's representatives.
 
-    sigmoid: two classes get one output instead of two. huber: delta of the loss of a regression,
-    0 for the mean squared error. train_last, bias_only: see `Network.trained`. validation: rows
-    that the device holds to judge each epoch by, out of those that `compress` kept back. Raises
-    what `make_plan` raises, and RunError when the folder holds no representatives.
+    network: TOML of another one, see `read_network`. sigmoid: two classes get one output instead
+    of two. huber: delta of the loss of a regression, 0 for the mean squared error. train_last,
+    bias_only: see `Network.trained`. validation: rows that the device holds to judge each epoch
+    by, out of those that `compress` kept back. Raises what `make_plan` raises, and RunError when
+    the folder holds no representatives.
     """
     reps, names = read_representatives(run)
     outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
     task = "regression" if reps.rows.targets and not sigmoid else "classification"
-    network = Network.mlp(hidden, outputs, optimizer, task=task, activation=activation, huber=huber)
+    if network is None:
+        made = Network.mlp(
+            hidden, outputs, optimizer, task=task, activation=activation, huber=huber
+        )
+    else:
+        made = read_network(network, outputs, optimizer, task=task, huber=huber)
+    if train_last is not None or bias_only:
+        made = made.trained(train_last, bias_only=bias_only)
     return make_plan(
         reps,
-        network.trained(train_last, bias_only=bias_only),
+        made,
         board=board,
         batch=batch,
         **asdict(names),

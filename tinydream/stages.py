@@ -131,6 +131,8 @@ def plan(
     """
     made = sketch(run, board, hidden, optimizer, batch, **shape)
     knobs.check(made.validation is not None)
+    if shape.get("network") is not None:
+        run.write("network.toml", shape["network"].encode())
     kept = keeping(made, board.storage) if board.storage else None
     uses = {
         use.region: {

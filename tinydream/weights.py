@@ -17,13 +17,13 @@ _ENDINGS = (".npz", ".safetensors")
 
 
 def split_weights(plan: Plan, weights: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """All parameters (parameters,) by layer: W1 (out, in), b1 (out), W2, ..."""
+    """All parameters (parameters,) by layer that has any: W1 (shape: `Layer.shape`), b1, W2, ..."""
     arrays, at = {}, 0
-    for i, layer in enumerate((x for x in plan.layers if x.kind == "dense"), 1):
-        size = layer.inputs * layer.outputs
-        arrays[f"W{i}"] = weights[at : at + size].reshape(layer.outputs, layer.inputs)
-        arrays[f"b{i}"] = weights[at + size : at + size + layer.outputs]
-        at += size + layer.outputs
+    for i, layer in enumerate((x for x in plan.layers if x.parameters), 1):
+        size = layer.weights
+        arrays[f"W{i}"] = weights[at : at + size].reshape(layer.shape)
+        arrays[f"b{i}"] = weights[at + size : at + layer.parameters]
+        at += layer.parameters
     return arrays
 
 

@@ -4,11 +4,12 @@ from tinydream.budget.change import Change, changes, check_budget, fitted, stack
 from tinydream.budget.cores import Estimate, estimate_code, stack_bound
 from tinydream.budget.kernels import kernels
 from tinydream.budget.pace import Pace, estimate_pace, work
-from tinydream.budget.structs import LAYER_BYTES, node_bytes, plan_struct_bytes
+from tinydream.budget.structs import LAYER_BYTES, WINDOW_BYTES, node_bytes, plan_struct_bytes
 from tinydream.budget.use import Use, budget, parts
 
 __all__ = [
     "LAYER_BYTES",
+    "WINDOW_BYTES",
     "Change",
     "Estimate",
     "Pace",

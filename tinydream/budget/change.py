@@ -114,7 +114,7 @@ def _fits(plan: Plan, board: Board) -> bool:
 
 def _smaller(plan: Plan, board: Board) -> Plan | None:
     """The largest even scaling of hidden layers that fits."""
-    if len(plan.dense) == 1:
+    if len(plan.dense) == 1 or plan.windows:  # convolutions are not scaled
         return None
     low, high, best = 0, STEPS, None
     while high - low > 1:

@@ -1,6 +1,7 @@
 """Which of the core's kernels a plan asks for, as compile-time switches."""
 
 from tinydream.board import Board
+from tinydream.layer import WINDOWED
 from tinydream.plan import LOSSES, Plan
 
 __all__ = ["kernels"]
@@ -21,7 +22,8 @@ def kernels(plan: Plan, board: Board | None = None) -> dict[str, int]:
         "TD_WITH_GRADIENTS": int(plan.gradients),
         "TD_WITH_DESCENT": int(not plan.gradients),
         **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
-        "TD_WITH_FREEZING": int(any(layer.train != "all" for layer in plan.layers)),
+        **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in WINDOWED},
+        "TD_WITH_FREEZING": int(any(x.train != "all" for x in plan.layers if x.parameters)),
         "TD_WITH_VALIDATION": int(plan.validation is not None),
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),

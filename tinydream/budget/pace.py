@@ -68,16 +68,16 @@ def _time(seconds: float) -> str:
 
 def work(plan: Plan, rows: int) -> dict[str, int]:
     """What an epoch of so many rows does, by kind: drawn numbers, products, units, parameters."""
-    dense = plan.dense
-    lowest = next(i for i, layer in enumerate(dense) if layer.train != "none")
-    forward = sum(x.inputs * x.outputs for x in dense)
-    weights = sum(x.inputs * x.outputs for x in dense if x.train == "all")
-    back = sum(x.inputs * x.outputs for x in dense[lowest + 1 :])
+    done = plan.operations
+    lowest = next(i for i, layer in enumerate(done) if layer.train != "none")
+    forward = sum(x.products for x in done)
+    weights = sum(x.products for x in done if x.train == "all")
+    back = sum(x.products for x in done[lowest + 1 :])
     steps = -(-rows // plan.batch)
     optimizer = plan.optimizer.kind if plan.gradients else "descent"
     return {
         "drawn": rows * plan.rows.columns,
         "products": rows * (forward + weights + back),
-        "units": rows * sum(x.outputs for x in dense),
+        "units": rows * sum(x.outputs for x in done),
         f"moved_{optimizer}": steps * plan.moving,
     }

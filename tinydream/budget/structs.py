@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["LAYER_BYTES", "node_bytes", "plan_struct_bytes"]
+__all__ = ["LAYER_BYTES", "WINDOW_BYTES", "node_bytes", "plan_struct_bytes"]
 
 # a field of a C struct: its bytes, "p" for a pointer, or (bytes, alignment) of a struct
 Field = int | str | tuple[int, int]
@@ -11,6 +11,7 @@ INPUTS: list[Field] = [2, 2, 2, 1, 1, *["p"] * 7]
 OUTPUTS: list[Field] = [2, "p", "p"]
 ROWS: list[Field] = [4, 4, 4, 2, 2, *[1] * 9, *["p"] * 11]
 LAYER_BYTES = 16
+WINDOW_BYTES = 24
 
 KNOBS: list[Field] = [4, 4, 4, 4, 1, 4, 4, 4]
 METRICS: list[Field] = [4] * 9
@@ -24,7 +25,7 @@ READER: list[Field] = [*[1] * CONTENT, 2, 2, 1, 1, 1]
 def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, outputs, rows = ((_size(x, pointer), pointer) for x in (INPUTS, OUTPUTS, ROWS))
-    head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", 1, 1, 1, 2, 2]
+    head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", "p", 1, 1, 1, 2, 2]
     return _size([*head, *[4] * 7, 4, "p", 4, 1, "p", "p"], pointer)
 
 

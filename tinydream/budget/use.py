@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from tinydream.board import Board
 from tinydream.budget.cores import estimate_code
 from tinydream.budget.kernels import kernels
-from tinydream.budget.structs import LAYER_BYTES, node_bytes, plan_struct_bytes
+from tinydream.budget.structs import LAYER_BYTES, WINDOW_BYTES, node_bytes, plan_struct_bytes
 from tinydream.plan import Buffer, Plan
 
 __all__ = ["Use", "budget", "parts"]
@@ -14,7 +14,7 @@ __all__ = ["Use", "budget", "parts"]
 WORDS = ("shift", "fill", "target_shift", "target_scale", "levels")
 REPRESENTATIVES = ("bits", "levels", "width", "low", "step")
 MODEL = ("sigma", "spread", "factor_scale", "factors", "axes", "correction")
-NETWORK = ("layers", "names", "plan")
+NETWORK = ("layers", "windows", "names", "plan")
 PORT_COUNTER = 8  # two words of a bare-metal port whose counter wraps
 
 
@@ -94,6 +94,10 @@ def _flash(plan: Plan, board: Board) -> list[Buffer]:
     return [
         *tables,
         Buffer("layers", "flash", LAYER_BYTES * len(plan.layers), 4, "always"),
+        *(
+            [Buffer("windows", "flash", WINDOW_BYTES * len(plan.windows), 2, "always")]
+            * bool(plan.windows)
+        ),
         Buffer("names", "flash", texts + pointer * len(plan.classes), pointer, "always"),
         Buffer("plan", "flash", plan_struct_bytes(pointer), pointer, "always"),
         *([Buffer("code", "flash", code.value, 4, "estimate")] if code else []),

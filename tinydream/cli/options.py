@@ -1,6 +1,7 @@
 """Options that verbs share, and what the Tab key suggests for them."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,7 +22,9 @@ __all__ = [
     "a_course",
     "a_file",
     "a_folder",
+    "a_network",
     "a_port",
+    "a_shape",
     "as_json",
     "hidden_sizes",
     "maybe_port",
@@ -157,6 +160,44 @@ def _a_board(required: bool, help: str) -> Callable[[Callable[..., None]], Calla
 
 a_board = _a_board(True, "A board's id, or its TOML file.")
 a_board_or_none = _a_board(False, "Every part of one board: its id, or its TOML file.")
+
+
+def _text(ctx: click.Context, param: click.Parameter, name: str | None) -> str | None:
+    """What a file holds. Raises InputError when it cannot be read."""
+    try:
+        return None if name is None else Path(name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{name} cannot be read: {error}") from None
+
+
+def a_network(command: Callable[..., None]) -> Callable[..., None]:
+    """--hidden, or --network."""
+    command = click.option(
+        "--network",
+        type=_File("file"),
+        metavar="FILE",
+        callback=_text,
+        help="Instead of --hidden: TOML of the inputs' shape and of layers.",
+    )(command)
+    return click.option(
+        "--hidden", default="32", metavar="N,N,...", help="Sizes of hidden layers; '' for none."
+    )(command)
+
+
+def _lengths(ctx: click.Context, param: click.Parameter, text: str | None) -> list[int] | None:
+    """Lengths such as 28,28. Raises InputError for anything else."""
+    try:
+        return None if text is None else [int(length) for length in text.split(",")]
+    except ValueError:
+        raise InputError(f"--shape is a list of lengths such as 28,28, not {text!r}") from None
+
+
+a_shape = click.option(
+    "--shape",
+    metavar="N,N,...",
+    callback=_lengths,
+    help="Of a row that is a signal or a picture: 28,28. Keeps all of its numbers.",
+)
 
 
 def hidden_sizes(text: str) -> list[int]:

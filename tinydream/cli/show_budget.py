@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tinydream.budget import Use, stack_lacks
 from tinydream.cli.show import console, line
+from tinydream.plan import Plan
 from tinydream.saving import keeping
 from tinydream.search import Found
 from tinydream.sizing import Sized
@@ -66,6 +67,8 @@ def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
         return print(json.dumps(told | ({"search": asdict(found)} if found else {}), indent=2))
     if found:
         searched(found)
+    if plan.windows:
+        _layers(plan)
     regions(sized)
     notes(sized)
     storage = sized.board.storage
@@ -74,6 +77,19 @@ def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
     rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
     arena = f"arena {plan.arena_bytes:,} B"
     line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, {arena}, {rows}")
+
+
+def _layers(plan: Plan) -> None:
+    """Each operation: its outputs, and what it costs; bytes: of all that training keeps of it."""
+    table = _table("layer", "outputs", "weights", "multiply-adds", "bytes")
+    kept = 1 + plan.gradients + plan.optimizer.state + plan.keep_best
+    for x in plan.operations:
+        numbers = x.parameters + (kept - 1) * x.moving + plan.slice * x.outputs
+        w = x.window
+        shape = f"{w.out_height}x{w.out_width}x{w.filters}" if w else str(x.outputs)
+        counts = (x.parameters, x.products, 4 * numbers)
+        table.add_row(x.kind.replace("_", " "), shape, *map(_number, counts))
+    console.print(table)
 
 
 def regions(sized: Sized) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tinydream.board import Board, load_board
-from tinydream.budget import LAYER_BYTES, kernels, node_bytes, plan_struct_bytes
+from tinydream.budget import LAYER_BYTES, WINDOW_BYTES, kernels, node_bytes, plan_struct_bytes
 from tinydream.codegen.text import environment, f32, quoted, wrapped
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT, Plan
@@ -156,7 +156,8 @@ def _tables(plan: Plan, pointer: int) -> list[Table]:
     ]
     names = [_names(plan, pointer)] if plan.classes else []
     axes = [_axes(plan)] if plan.rows.axes else []
-    return [*tables, *axes, _levels(plan), _layers(plan), *names]
+    windows = [_windows(plan)] if plan.windows else []
+    return [*tables, *axes, _levels(plan), _layers(plan), *windows, *names]
 
 
 def _table(name: str, data: bytes, kind: str, note: str) -> Table:
@@ -179,13 +180,20 @@ def _levels(plan: Plan) -> Table:
 
 def _layers(plan: Plan) -> Table:
     items, places = [], iter(plan.places)
-    for x in plan.layers:
-        place = next(places) if x.kind == "dense" else 0
+    for i, x in enumerate(plan.layers):
+        place = next(places) if i % 2 == 0 else 0
         kinds = f"TD_{x.kind.upper()}, TD_TRAIN_{x.train.upper()}"
         items.append(f"{{{kinds}, {x.inputs}, {x.outputs}, {place}, {f32(x.limit)}}}")
     note = "kind, what of it is trained, in, out, place of its outputs, limit of initial weights"
     size = LAYER_BYTES * len(items)
     return Table("layers", "td_layer_t", note, len(items), size, wrapped(items))
+
+
+def _windows(plan: Plan) -> Table:
+    items = [f"{{{', '.join(map(str, x.numbers)) if x else '0'}}}" for x in plan.windows]
+    note = "an operation each: inputs' shape, outputs' shape, size, strides, reach over the edge"
+    size = WINDOW_BYTES * len(items)
+    return Table("windows", "td_window_t", note, len(items), size, wrapped(items))
 
 
 def _names(plan: Plan, pointer: int) -> Table:

@@ -107,12 +107,12 @@ def _bits(answers: NDArray[Any]) -> NDArray[np.uint32]:
 
 def _name(made: Plan, number: int) -> str:
     """Which weight that is, as weights.npz calls it: W1[3, 0] or b1[3]."""
-    dense = [layer for layer in made.layers if layer.kind == "dense"]
-    for i, layer in enumerate(dense, 1):
-        if number < layer.inputs * layer.outputs:
-            return f"W{i}[{number // layer.inputs}, {number % layer.inputs}]"
-        number -= layer.inputs * layer.outputs
-        if number < layer.outputs:
+    for i, layer in enumerate((x for x in made.layers if x.parameters), 1):
+        if number < layer.weights:
+            place = ", ".join(map(str, np.unravel_index(number, layer.shape)))
+            return f"W{i}[{place}]"
+        number -= layer.weights
+        if number < layer.biases:
             return f"b{i}[{number}]"
-        number -= layer.outputs
+        number -= layer.biases
     return "no weight"

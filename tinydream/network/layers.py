@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinydream.errors import InputError
+from tinydream.network.between import Add, BatchNorm, Between, between_record
+from tinydream.network.windows import Conv, Depthwise, Flatten, Windowed, window_record
 from tinydream.plan import TRAIN, Layer, Optimizer
 
 __all__ = [
@@ -145,7 +147,8 @@ class Adam:
 
 
 Activation = Relu | Relu6 | LeakyRelu | Tanh | Sigmoid
-AnyLayer = Dense | Activation | Softmax
+AnyLayer = Dense | Windowed | Between | Flatten | Activation | Softmax
+Trainable = Dense | Conv | Depthwise | BatchNorm
 
 # by name: in a plan, in `Network.mlp` and on the command line
 ACTIVATIONS: dict[str, type[Activation]] = {
@@ -159,49 +162,61 @@ ACTIVATIONS: dict[str, type[Activation]] = {
 
 @dataclass(frozen=True)
 class Network:
-    """A stack of layers: Dense, then (activation, Dense) any number of times, Softmax for classes.
+    """A stack of layers: operations, each with an activation or none, then Softmax for classes.
 
-    Activations are Relu, Relu6, LeakyRelu, Tanh and Sigmoid. The last Dense has as many units as
-    there are classes, or targets; two classes may have one unit and a Sigmoid. Without either the
-    network is trained for regression, with the mean squared error, or with the Huber loss of that
-    delta when `huber` is above 0. Raises InputError for any other stack.
+    Operations are Dense and, over inputs of a `shape` ((height, width, channels), or (steps,
+    channels)), Conv, Depthwise and pools, with a Flatten before the first Dense; BatchNorm,
+    Dropout and Add lie anywhere. Activations are Relu, Relu6, LeakyRelu, Tanh and Sigmoid; one of
+    them, or another operation, lies between any two Dense. The last operation is a Dense with as
+    many units as there are classes, or targets; two classes may have one unit and a Sigmoid.
+    Without either the network is trained for regression, with the mean squared error, or with the
+    Huber loss of that delta when `huber` is above 0. Raises InputError for any other stack.
     """
 
     layers: Sequence[AnyLayer]
     optimizer: SGD | Adam = Adam()
     huber: float = 0.0
+    shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "shape", tuple(self.shape))
+        self._check_order()
+        self._check_loss(isinstance(self.layers[-1], Sigmoid))
+        if self.shape:
+            self.records(math.prod(self.shape))
+        trains = [layer.train for layer in self.layers if isinstance(layer, Trainable)]
+        if set(trains) == {"none"}:
+            raise InputError("nothing of this network is to be trained; let one Dense train")
+
+    def _check_order(self) -> None:
         head = self.layers[-1:] in ((Softmax(),), (Sigmoid(),))
         body = self.layers[:-1] if head else self.layers
-        dense, between = body[::2], body[1::2]
-        if (
-            len(body) % 2 == 0
-            or not all(isinstance(layer, Dense) for layer in dense)
-            or not all(isinstance(layer, Activation) for layer in between)
-        ):
+        flat = [layer for layer in body if not isinstance(layer, Flatten)]
+        good = bool(flat) and isinstance(flat[-1], Dense) and not isinstance(flat[0], Activation)
+        for before, layer in zip(flat, flat[1:], strict=False):
+            good &= not isinstance(layer, Softmax)
+            good &= not (isinstance(before, Dense) and isinstance(layer, Dense))
+            good &= not (isinstance(before, Activation) and isinstance(layer, Activation))
+        if not good:
             names = ", ".join(type(layer).__name__ for layer in self.layers)
             raise InputError(
                 "a network is Dense, then (activation, Dense) any number of times, then Softmax for"
-                f" classes, not {names or 'empty'}"
+                f" classes, perhaps with convolutions and pools before, not {names or 'empty'}"
             )
-        self._check_loss(isinstance(self.layers[-1], Sigmoid))
-        if all(layer.train == "none" for layer in self.layers if isinstance(layer, Dense)):
-            raise InputError("nothing of this network is to be trained; let one Dense train")
 
     def trained(self, last: int | None = None, *, bias_only: bool = False) -> "Network":
-        """The same network, of which training moves the `last` Dense layers, or only their biases.
+        """The same network; training moves its `last` layers with weights, or only their biases.
 
         Raises InputError unless there are as many layers, and at least one.
         """
-        count = sum(isinstance(layer, Dense) for layer in self.layers)
+        count = sum(isinstance(layer, Trainable) for layer in self.layers)
         last = count if last is None else last
         if not 1 <= last <= count:
             raise InputError(f"1..{count} layers of this network can be trained, not {last}")
         words = iter(["none"] * (count - last) + ["bias" if bias_only else "all"] * last)
         layers = [
-            replace(layer, train=next(words)) if isinstance(layer, Dense) else layer
+            replace(layer, train=next(words)) if isinstance(layer, Trainable) else layer
             for layer in self.layers
         ]
         return replace(self, layers=layers)
@@ -261,17 +276,66 @@ class Network:
         return next(x.units for x in reversed(self.layers) if isinstance(x, Dense))
 
     def records(self, inputs: int) -> tuple[Layer, ...]:
-        """The plan's layers for that many inputs; initial weights are Glorot's uniform ones."""
-        records, width = [], inputs
+        """The plan's layers for that many inputs; initial weights are Glorot's uniform ones.
+
+        Raises InputError when they are not those of the network's shape, or a window does not fit.
+        """
+        shape = self.shape or (inputs,)
+        if math.prod(shape) != inputs:
+            raise InputError(f"a network of inputs of shape {shape} cannot take {inputs} inputs")
+        records: list[Layer] = []
+        given: list[tuple[int, tuple[int, ...]]] = []  # by each layer: in which record, its shape
         for layer in self.layers:
-            if isinstance(layer, Dense):
-                limit = _f32(math.sqrt(6 / (width + layer.units)))
-                records.append(Layer("dense", width, layer.units, limit, layer.train))
-                width = layer.units
-            elif isinstance(layer, Softmax):
-                records.append(Layer("softmax", width, width))
+            if isinstance(layer, Flatten):
+                shape = (math.prod(shape),)
+                given.append((len(records) - 1, shape))
+                continue
+            operation = isinstance(layer, Dense | Windowed | Between)
+            if operation and len(records) % 2:  # no activation in between
+                records.append(Layer("linear", records[-1].outputs, records[-1].outputs))
+            if isinstance(layer, Windowed):
+                record, shape = window_record(layer, shape)
+            elif isinstance(layer, Between):
+                beside = _beside(layer, given, len(records), shape) if isinstance(layer, Add) else 0
+                record = between_record(layer, shape, beside)
             else:
-                kind = next(name for name, kind in ACTIVATIONS.items() if type(layer) is kind)
-                slope = _f32(layer.slope) if isinstance(layer, LeakyRelu) else 0.0
-                records.append(Layer(kind, width, width, slope))
+                record = _record(layer, shape)
+            if isinstance(layer, Dense):
+                shape = (layer.units,)
+            records.append(record)
+            given.append((len(records) - 1, shape))
         return tuple(records)
+
+
+def _beside(
+    layer: Add, given: Sequence[tuple[int, tuple[int, ...]]], at: int, shape: tuple[int, ...]
+) -> int:
+    """The number of the operation that an Add adds, where the Add is layer `at` of the plan."""
+    name = f"Add({layer.layer})"
+    record, other = given[layer.layer] if 0 <= layer.layer < len(given) else (-1, ())
+    if record < 0:
+        raise InputError(f"{name} has no such layer before it; the network's first is 0")
+    operation = record - record % 2
+    if record == operation and any(number == record + 1 for number, _ in given):
+        raise InputError(f"the layer of {name} has an activation behind it; name that")
+    if operation + 4 > at:
+        raise InputError(f"{name} gets the outputs of that layer anyway; name an earlier one")
+    if other != shape:
+        raise InputError(f"{name} cannot add outputs of shape {other} to those of shape {shape}")
+    return operation
+
+
+def _record(layer: Dense | Activation | Softmax, shape: tuple[int, ...]) -> Layer:
+    """The plan's layer, where no window moves."""
+    width = math.prod(shape)
+    if isinstance(layer, Dense):
+        if len(shape) != 1:
+            raise InputError(
+                f"a Dense takes one row of numbers, not {shape}; put a Flatten before it"
+            )
+        limit = _f32(math.sqrt(6 / (width + layer.units)))
+        return Layer("dense", width, layer.units, limit, layer.train)
+    if isinstance(layer, Softmax):
+        return Layer("softmax", width, width)
+    kind = next(name for name, kind in ACTIVATIONS.items() if type(layer) is kind)
+    return Layer(kind, width, width, _f32(layer.slope) if isinstance(layer, LeakyRelu) else 0.0)

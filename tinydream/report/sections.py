@@ -52,8 +52,8 @@ def spread(evidence: Evidence, values: Sequence[float]) -> str:
 
 def network(evidence: Evidence) -> str:
     """The network in a line: 61 → 32 → 10."""
-    dense = [layer for layer in evidence.plan.layers if layer.kind == "dense"]  # type: ignore[union-attr]
-    return " → ".join(map(str, [dense[0].inputs, *(layer.outputs for layer in dense)]))
+    made = evidence.plan.operations  # type: ignore[union-attr]
+    return " → ".join(map(str, [made[0].inputs, *(layer.outputs for layer in made)]))
 
 
 # ---- entropy ----

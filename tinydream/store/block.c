@@ -9,14 +9,14 @@
 
 enum { STATES = 4, HEAD = 4 + 4 * STATES, LOW = 1 << 16 };
 
-static uint64_t load64(const uint8_t *p)
+// In one expression, which compilers know for one load.
+static inline uint64_t load64(const uint8_t *p)
 {
-    uint64_t x;
-    memcpy(&x, p, 8);
-    return x;
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+           (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
-static uint32_t load32(const uint8_t *p)
+static inline uint32_t load32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
@@ -61,33 +61,60 @@ static inline uint64_t read_bits(in_t *in, unsigned count)
     return low | few_bits(in, count - 32) << 32;
 }
 
-// The next code of one range coder. Words past the end are zeros, which is noticed by how many there were.
-static inline uint64_t read_code(in_t *in, uint32_t *state, const store_model_t *m, uint8_t class)
+// The next token of one range coder. Words past the end are zeros, which is noticed by how many there were; where a
+// word is there for `sure` nobody asks.
+static inline const store_entry_t *read_token(in_t *in, uint32_t *state, const store_table_t *table, int sure)
 {
     static const uint8_t nothing[2];
-    const store_table_t *table = &m->table[m->map[class]];
     uint32_t x = *state, slot = x & (STORE_SCALE - 1);
     const store_entry_t *e = &table->entry[table->place[slot]];
     x = e->share * (x >> STORE_SCALE_BITS) + slot - e->start;
-    const uint8_t *word = in->word < in->words_end ? in->words + 2 * in->word : nothing;
+    const uint8_t *word = sure || in->word < in->words_end ? in->words + 2 * in->word : nothing;
     uint32_t more = x << 16 | (uint32_t)(word[0] | word[1] << 8), low = x < LOW;
     *state = low ? more : x;
     in->word += low;
+    return e;
+}
+
+static inline uint64_t read_code(in_t *in, uint32_t *state, const store_model_t *m, uint8_t class)
+{
+    const store_entry_t *e = read_token(in, state, &m->table[m->map[class]], 0);
     return e->base + read_bits(in, e->bits);
 }
 
-// Codes that depend on nothing in their own plane.
-static void read_codes(in_t *given, const store_work_t *w, const uint64_t *skip, uint64_t *to)
+// Codes of as many rows as there are words for without a look. First all tokens, then their bits: two short loops of
+// which a processor has many turns under way at once. Between them `to` holds where the tokens are.
+static size_t read_surely(in_t *in, const store_work_t *w, uint64_t *to)
 {
     const store_model_t *m = w->model;
-    in_t in = *given; // in registers
-    size_t i = 0, turn = 0;
-    for (; !skip && i + STATES <= w->rows; i += STATES)
-        for (int k = 0; k < STATES; k++)
-            to[i + (size_t)k] = read_code(&in, &in.state[k], m, w->class[i + (size_t)k]);
+    const store_table_t *of[STORE_THRESHOLDS + 1];
+    uint32_t a = in->state[0], b = in->state[1], c = in->state[2], d = in->state[3];
+    in_t own = *in; // in registers
+    size_t done = 0;
+    for (int k = 0; k <= m->context.thresholds; k++)
+        of[k] = &m->table[m->map[k]];
+    for (; done + STATES <= w->rows && own.word + STATES <= own.words_end; done += STATES) {
+        const uint8_t *class = w->class + done;
+        to[done] = (uintptr_t)read_token(&own, &a, of[class[0]], 1);
+        to[done + 1] = (uintptr_t)read_token(&own, &b, of[class[1]], 1);
+        to[done + 2] = (uintptr_t)read_token(&own, &c, of[class[2]], 1);
+        to[done + 3] = (uintptr_t)read_token(&own, &d, of[class[3]], 1);
+    }
+    for (size_t i = 0; i < done; i++) {
+        const store_entry_t *e = (const store_entry_t *)(uintptr_t)to[i];
+        to[i] = e->base + read_bits(&own, e->bits);
+    }
+    own.state[0] = a, own.state[1] = b, own.state[2] = c, own.state[3] = d;
+    *in = own;
+    return done;
+}
+
+// Codes that depend on nothing in their own plane.
+static void read_codes(in_t *in, const store_work_t *w, const uint64_t *skip, uint64_t *to)
+{
+    size_t i = skip ? 0 : read_surely(in, w, to), turn = 0;
     for (; i < w->rows; i++)
-        to[i] = skip && skip[i] ? *(to + i - 1) : read_code(&in, &in.state[turn++ % STATES], m, w->class[i]);
-    *given = in;
+        to[i] = skip && skip[i] ? *(to + i - 1) : read_code(in, &in->state[turn++ % STATES], w->model, w->class[i]);
 }
 
 // What earlier rows of its own plane give to a guess.

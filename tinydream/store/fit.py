@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 PRICE = 24.0  # bits that a token costs by itself: its place, and its share in some tables
-SERIAL = 0.1  # bits a number: what a context of the plane's own numbers must save, for it is slow
+SERIAL = 0.3  # bits a number: what a context of the plane's own numbers must save, for it is slow
 MOST_TOKENS = 1024
 TRIED_TOKENS = 128  # while contexts are compared
 SHIFT = 14  # of weights that are not whole

@@ -85,7 +85,7 @@ static const char *const class_names[8] TD_FLASH = {
 };
 TD_STATIC_ASSERT(sizeof class_names == 64, class_names);
 
-TD_STATIC_ASSERT(sizeof(td_plan_t) == 304, plan);
+TD_STATIC_ASSERT(sizeof(td_plan_t) == 312, plan);
 
 const td_plan_t td_plan TD_FLASH = {
     .format = 2,

@@ -82,7 +82,7 @@ static const td_layer_t layers[1] TD_FLASH = {
 };
 TD_STATIC_ASSERT(sizeof layers == 16, layers);
 
-TD_STATIC_ASSERT(sizeof(td_plan_t) == 304, plan);
+TD_STATIC_ASSERT(sizeof(td_plan_t) == 312, plan);
 
 const td_plan_t td_plan TD_FLASH = {
     .format = 2,

@@ -111,7 +111,15 @@ enum {
     TD_RELU6 = 4,
     TD_LEAKY_RELU = 5,
     TD_TANH = 6,
-    TD_SIGMOID = 7
+    TD_SIGMOID = 7,
+    TD_CONV = 8,
+    TD_DEPTHWISE = 9,
+    TD_MAX_POOL = 10,
+    TD_AVERAGE_POOL = 11,
+    TD_LINEAR = 12,
+    TD_BATCH_NORM = 13,
+    TD_DROPOUT = 14,
+    TD_ADD = 15
 };
 enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2, TD_BCE = 3, TD_HUBER = 4 };
 enum { TD_SGD = 1, TD_ADAM = 2 };
@@ -119,14 +127,26 @@ enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
 
 enum { TD_TRAIN_ALL = 0, TD_TRAIN_BIAS = 1, TD_TRAIN_NONE = 2 };
 
+// Layers alternate: an operation (dense, convolution, pool, ...) with outputs of its own, and an activation in place.
 typedef struct {
     uint8_t kind;           // TD_DENSE, ...
-    uint8_t train;          // dense: TD_TRAIN_ALL, ..._BIAS or ..._NONE of its parameters; others need no state
-    uint16_t in, out;       // the same for layers without weights
-    uint32_t place;         // dense: where its outputs lie in the activations, in numbers for each row of a slice
-    float limit;            // dense: initial weights are uniform in (-limit, limit), biases 0;
-                            // leaky ReLU: the slope below 0, 0..1
+    uint8_t train;          // TD_TRAIN_ALL, ..._BIAS or ..._NONE of its parameters; without any: NONE, or of activations ALL
+    uint16_t in, out;       // numbers of a row; the same for activations
+    uint32_t place;         // operation: where its outputs lie in the activations, in numbers for each row of a slice
+    float limit;            // initial weights are uniform in (-limit, limit), biases 0;
+                            // leaky ReLU: the slope below 0, 0..1; batch norm: what stays of its statistics at a step;
+                            // dropout: the share that is dropped; add: number of the layer whose outputs are added
 } td_layer_t;
+
+// How the window of an operation that is not dense moves over inputs of shape (height, width, channels). Signals have height 1.
+// What of a window lies outside is left out. Max pools: no two windows overlap.
+typedef struct {
+    uint16_t height, width, channels;
+    uint16_t out_height, out_width, filters; // shape of the outputs
+    uint16_t rows, columns; // size of the window
+    uint16_t down, right;   // strides
+    uint16_t top, left;     // how far the first window reaches over the edge
+} td_window_t;
 
 typedef struct {
     uint16_t format;        // TD_FORMAT
@@ -135,6 +155,7 @@ typedef struct {
     td_outputs_t outputs;
     td_rows_t rows;
     const td_layer_t *layers;
+    const td_window_t *windows; // one an operation, what is not windowed left 0; NULL: all are dense
     uint8_t layers_count;
     uint8_t loss;           // TD_CROSS_ENTROPY after a softmax, TD_BCE after a sigmoid, else TD_MSE or TD_HUBER
     uint8_t optimizer;      // TD_SGD, TD_ADAM
@@ -183,7 +204,7 @@ typedef struct {
 // The life of a training run. Its fields are td's, fewer where kernels are left out; a caller only keeps the memory.
 typedef struct {
     const td_plan_t *plan;
-    float *weights;         // layer by layer: W (out, in) row-major, then b (out); behind them gradients, if there are any
+    float *weights;         // layer by layer: W row-major (SPEC.md, "Network"), then b; behind them gradients, if there are any
 #if TD_WITH_MOMENTUM || TD_WITH_ADAM
     float *state;           // SGD with momentum: velocity; Adam: m, then v; else NULL
 #endif
@@ -193,7 +214,7 @@ typedef struct {
 #if TD_WITH_SOFT
     float *target;          // (classes), of one row; soft targets only
 #endif
-    float *activations;     // behind index and key of each row of a slice: drawn rows, and each dense layer's outputs: (slice, width) each, at their places
+    float *activations;     // behind index and key of each row of a slice: drawn rows, and each operation's outputs: (slice, width) each, at their places
     uint32_t order[TD_ORDER]; // keys of the current pass's permutation
     uint32_t pass, position;// the next row of the endless stream of draws
     td_knobs_t knobs;

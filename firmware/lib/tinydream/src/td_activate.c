@@ -49,6 +49,9 @@ int td_activate(const td_layer_t *layer, float *x, uint32_t count)
 {
     switch (layer->kind) {
     case TD_SOFTMAX:
+#if TD_WITH_WINDOWS
+    case TD_LINEAR:
+#endif
         return 0;
     case TD_RELU:
         relu(x, count);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // td_net.c - the network: forward and backward, layer by layer. The arithmetic: td_kernels.h.
 //
-// An array of n rows of width w is row-major. Weights of a layer: W (out, in), then b (out). Activations lie
+// An array of n rows of width w is row-major. Weights of a layer: W row-major, then b. Activations lie
 // where the plan places them, drawn rows first, `slice` rows each; ReLU and its like work in place, and the
 // backward pass writes each gradient over the activation that it belongs to. A drawn row is the network's
 // inputs and, after them, the targets if there are any.
@@ -22,23 +22,51 @@ uint32_t td_net_outputs(const td_plan_t *plan)
     return plan->layers[plan->layers_count - 1].out;
 }
 
-uint32_t td_net_moving(const td_layer_t *layer, uint32_t *skip)
+#if TD_WITH_WINDOWS
+static int is_windowed(const td_layer_t *layer)
 {
-    uint32_t weights = (uint32_t)layer->in * layer->out, biases = layer->out;
+    return layer->kind >= TD_CONV && layer->kind != TD_LINEAR;
+}
+
+// numbers that an output of a convolution is a sum of; pools have no biases
+static uint32_t window_terms(const td_plan_t *plan, uint32_t i, uint32_t *biases)
+{
+    const td_window_t *window = &plan->windows[i / 2];
+    uint32_t kind = plan->layers[i].kind, taps = (uint32_t)window->rows * window->columns;
+    *biases = kind <= TD_DEPTHWISE || kind == TD_BATCH_NORM ? window->filters : 0;
+    if (kind == TD_BATCH_NORM)
+        return 3; // mean, variance, scale
+    return kind == TD_CONV ? taps * window->channels : taps;
+}
+#endif
+
+uint32_t td_net_parameters(const td_plan_t *plan, uint32_t i, uint32_t *biases)
+{
+    const td_layer_t *layer = &plan->layers[i];
+    uint32_t terms = layer->in;
+    *biases = layer->kind == TD_DENSE ? layer->out : 0;
+#if TD_WITH_WINDOWS
+    if (is_windowed(layer))
+        terms = window_terms(plan, i, biases);
+#endif
+    return *biases * (terms + 1);
+}
+
+uint32_t td_net_moving(const td_plan_t *plan, uint32_t i, uint32_t *skip)
+{
+    uint32_t biases, all = td_net_parameters(plan, i, &biases);
     *skip = 0;
-    if (layer->kind != TD_DENSE)
-        return 0;
-    if (layer->train == TD_TRAIN_ALL)
-        return weights + biases;
-    *skip = layer->train == TD_TRAIN_BIAS ? weights : weights + biases;
-    return layer->train == TD_TRAIN_BIAS ? biases : 0;
+    if (plan->layers[i].train == TD_TRAIN_ALL)
+        return all;
+    *skip = plan->layers[i].train == TD_TRAIN_BIAS ? all - biases : all;
+    return all - *skip;
 }
 
 uint32_t td_net_moving_all(const td_plan_t *plan)
 {
     uint32_t i, skip, count = 0;
     for (i = 0; i < plan->layers_count; i++)
-        count += td_net_moving(&plan->layers[i], &skip);
+        count += td_net_moving(plan, i, &skip);
     return count;
 }
 
@@ -54,7 +82,7 @@ static uint32_t stride(const td_plan_t *plan, uint32_t layer)
     return layer == 0 ? plan->rows.columns : plan->layers[layer].in;
 }
 
-// dense layer number `layer` over n rows
+// operation number `layer` over n rows
 static td_shape_t shape(const td_plan_t *plan, uint32_t layer, uint32_t n)
 {
     const td_layer_t *dense = &plan->layers[layer];
@@ -63,7 +91,21 @@ static td_shape_t shape(const td_plan_t *plan, uint32_t layer, uint32_t n)
     return shape;
 }
 
-// where the inputs of a dense layer lie, in numbers for each row of a slice
+#if TD_WITH_WINDOWS
+static td_sweep_t sweep(const td_plan_t *plan, uint32_t layer, const td_shape_t *shape, float *activations)
+{
+    const td_layer_t *of = &plan->layers[layer];
+    td_sweep_t sweep = {*shape, &plan->windows[layer / 2], of->kind, (uint8_t)layer, of->limit, NULL, NULL, NULL};
+    sweep.draws = (uint32_t *)(void *)(activations - 2 * (size_t)plan->slice);
+    if (TD_WITH_ADD && of->kind == TD_ADD) {
+        sweep.beside = &plan->layers[(uint32_t)of->limit + 1];
+        sweep.other = activations + (size_t)plan->slice * (sweep.beside - 1)->place;
+    }
+    return sweep;
+}
+#endif
+
+// where the inputs of an operation lie, in numbers for each row of a slice
 static uint32_t place_before(const td_plan_t *plan, uint32_t layer)
 {
     return layer == 0 ? 0 : plan->layers[layer - 2].place;
@@ -79,21 +121,49 @@ size_t td_net_activations(const td_plan_t *plan)
     return (size_t)most * plan->slice;
 }
 
-// Returns the outputs of the last dense layer, (n, outputs).
+#if TD_WITH_WINDOWS
+static void window_forward(const td_sweep_t *over, const float *w, const float *x, float *y)
+{
+#if TD_WITH_BETWEEN
+    if (over->kind >= TD_BATCH_NORM) {
+        td_between_forward(over, w, x, y);
+        return;
+    }
+#endif
+    td_window_forward(over, w, x, y);
+}
+#endif
+
+static inline float *forward(const td_plan_t *plan, uint32_t i, const td_shape_t *shape, const float *w, const float *x,
+                             float *activations)
+{
+    float *y = activations + (size_t)plan->slice * plan->layers[i].place;
+#if TD_WITH_WINDOWS
+    if (is_windowed(&plan->layers[i])) {
+        td_sweep_t over = sweep(plan, i, shape, activations);
+        window_forward(&over, w, x, y);
+        return y;
+    }
+#endif
+    td_fast_forward(shape, w, x, y);
+    return y;
+}
+
+// Returns the outputs of the last operation, (n, outputs).
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
 {
     const td_layer_t *layer = plan->layers;
     float *x = activations;
     for (; layer < plan->layers + body_layers(plan); layer++) {
+        uint32_t i = (uint32_t)(layer - plan->layers), biases;
         td_shape_t dense;
-        if (layer->kind != TD_DENSE) {
+        if (i % 2 != 0) {
             td_activate(layer, x, n * layer->out);
             continue;
         }
-        dense = shape(plan, (uint32_t)(layer - plan->layers), n);
-        td_fast_forward(&dense, weights, x, activations + (size_t)plan->slice * layer->place);
-        x = activations + (size_t)plan->slice * layer->place;
-        weights += (size_t)dense.out * (dense.in + 1);
+        dense = shape(plan, i, n);
+        x = forward(plan, i, &dense, weights, x, activations);
+        weights += td_net_parameters(plan, i, &biases);
     }
     return x;
 }
@@ -123,6 +193,25 @@ int td_net_is_wild(const float *values, uint32_t count)
 }
 
 #if TD_WITH_GRADIENTS
+#if TD_WITH_WINDOWS
+static void window_backward(const td_layer_t *layer, const td_sweep_t *over, const float *w, float *dw, float *x,
+                            float *dy)
+{
+#if TD_WITH_BETWEEN
+    if (over->kind >= TD_BATCH_NORM) {
+        td_between_backward(over, layer->train, w, dw, x, dy);
+        return;
+    }
+#endif
+    if (layer->train == TD_TRAIN_ALL)
+        td_window_weights(over, dw, x, dy);
+    if (layer->train == TD_TRAIN_BIAS)
+        td_window_biases(over, dw, dy);
+    if (over->shape.before != NULL)
+        td_window_inputs(over, w, x, dy);
+}
+#endif
+
 static void backward(const td_layer_t *layer, const td_shape_t *dense, const float *w, float *dw, float *x,
                      const float *dy)
 {
@@ -159,25 +248,25 @@ static int descend(const td_layer_t *layer, const td_shape_t *dense, float *w, f
 static TD_APART uint32_t first_moving(const td_plan_t *plan)
 {
     uint32_t i = 0, skip;
-    while (td_net_moving(&plan->layers[i], &skip) == 0)
-        i++;
+    while (td_net_moving(plan, i, &skip) == 0)
+        i += 2;
     return i;
 }
 
 // parameters, and those that training moves, of the layers below one
-static TD_APART uint32_t parameters_below(const td_layer_t *layers, uint32_t count)
+static TD_APART uint32_t parameters_below(const td_plan_t *plan, uint32_t layer)
 {
-    uint32_t sum = 0;
-    for (; count > 1; count -= 2, layers += 2)
-        sum += layers->out * (layers->in + 1u);
+    uint32_t i, sum = 0, biases;
+    for (i = 0; i < layer; i += 2)
+        sum += td_net_parameters(plan, i, &biases);
     return sum;
 }
 
-static uint32_t moving_below(const td_layer_t *layers, uint32_t count)
+static uint32_t moving_below(const td_plan_t *plan, uint32_t layer)
 {
-    uint32_t sum = 0, skip;
-    for (; count > 1; count -= 2, layers += 2)
-        sum += td_net_moving(layers, &skip);
+    uint32_t i, sum = 0, skip;
+    for (i = 0; i < layer; i += 2)
+        sum += td_net_moving(plan, i, &skip);
     return sum;
 }
 
@@ -189,13 +278,24 @@ uint32_t td_net_last(const td_plan_t *plan)
 int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
-    uint32_t is_first = i == first_moving(plan), below = parameters_below(plan->layers, i);
-    uint32_t moving = TD_WITH_FREEZING ? moving_below(plan->layers, i) : below;
+    uint32_t is_first = i == first_moving(plan), below = parameters_below(plan, i);
+    uint32_t moving = TD_WITH_FREEZING ? moving_below(plan, i) : below;
     td_shape_t dense = shape(plan, i, n);
     float *x = train->activations + (size_t)plan->slice * place_before(plan, i);
     float *dy = train->activations + (size_t)plan->slice * plan->layers[i].place;
     if (is_first)
         dense.before = NULL; // nothing below it moves: x needs no gradient
+#if TD_WITH_WINDOWS && TD_WITH_GRADIENTS
+    if (is_windowed(&plan->layers[i])) {
+        td_sweep_t over = sweep(plan, i, &dense, train->activations);
+        window_backward(&plan->layers[i], &over, train->weights + below, td_gradients(train) + moving, x, dy);
+#if TD_WITH_ADD
+        if (dense.before != NULL)
+            td_add_from_above(train, i, n, x);
+#endif
+        return dense.before == NULL;
+    }
+#endif
 #if TD_WITH_DESCENT
     if (td_gradients(train) == NULL && descend(&plan->layers[i], &dense, train->weights + below, x, dy, train->rate) != 0)
         return TD_ENUMERIC;
@@ -204,20 +304,25 @@ int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
     if (!TD_WITH_DESCENT || td_gradients(train) != NULL)
         backward(&plan->layers[i], &dense, train->weights + below, td_gradients(train) + moving, x, dy);
 #endif
+#if TD_WITH_ADD
+    if (dense.before != NULL)
+        td_add_from_above(train, i, n, x);
+#endif
     (void)moving; // of gradients only
     return dense.before == NULL;
 }
 
 static int check_activation(const td_layer_t *layer)
 {
-    if (layer->out != layer->in || layer->kind < TD_RELU || layer->kind > TD_SIGMOID)
+    int linear = TD_WITH_WINDOWS && layer->kind == TD_LINEAR;
+    if (layer->out != layer->in || layer->kind < TD_RELU || (layer->kind > TD_SIGMOID && !linear))
         return TD_EPLAN;
     if (layer->kind == TD_LEAKY_RELU && !(layer->limit >= 0.0f && layer->limit <= 1.0f))
         return TD_EPLAN;
     return td_activate(layer, NULL, 0);
 }
 
-// a dense layer's outputs lie in reach, and not where its inputs do
+// an operation's outputs lie in reach, and not where its inputs do
 static int check_place(const td_plan_t *plan, uint32_t i)
 {
     uint32_t x = place_before(plan, i), y = plan->layers[i].place;
@@ -226,11 +331,27 @@ static int check_place(const td_plan_t *plan, uint32_t i)
     return 0;
 }
 
-// dense, then (activation, dense) any number of times, then a head for classes; each width fits the next
+static int check_operation(const td_plan_t *plan, uint32_t i)
+{
+#if TD_WITH_WINDOWS
+    int code = 0;
+    if (is_windowed(&plan->layers[i]))
+        code = plan->windows ? td_window_check(plan, i) : TD_EPLAN;
+    else if (plan->layers[i].kind != TD_DENSE)
+        code = TD_EPLAN;
+    return code != 0 ? code : check_place(plan, i);
+#else
+    if (plan->layers[i].kind != TD_DENSE)
+        return plan->windows ? TD_ENOKERNEL : TD_EPLAN;
+    return check_place(plan, i);
+#endif
+}
+
+// operations and activations by turns, the first an operation, then a head for classes; each width fits the next
 int td_net_check(const td_plan_t *plan)
 {
     uint64_t parameters = 0;
-    uint32_t i, width = plan->inputs.outputs, last = plan->layers_count;
+    uint32_t i, biases, width = plan->inputs.outputs, last = plan->layers_count;
     if (plan->layers == NULL || last == 0)
         return TD_EPLAN;
     for (i = 0; i < last; i++) {
@@ -238,14 +359,13 @@ int td_net_check(const td_plan_t *plan)
         int code = 0, head = i == body_layers(plan);
         if (layer->in != width || layer->out == 0 || (!head && layer->kind == TD_SOFTMAX))
             return TD_EPLAN;
-        if ((i % 2 == 0) != (layer->kind == TD_DENSE) || layer->train > TD_TRAIN_NONE)
+        if (layer->train > TD_TRAIN_NONE)
             return TD_EPLAN;
-        if (layer->train != TD_TRAIN_ALL && !TD_WITH_FREEZING)
+        code = i % 2 != 0 ? check_activation(layer) : check_operation(plan, i);
+        if (code == 0)
+            parameters += td_net_parameters(plan, i, &biases);
+        if (code == 0 && layer->train != TD_TRAIN_ALL && biases != 0 && !TD_WITH_FREEZING)
             return TD_ENOKERNEL;
-        if (layer->kind == TD_DENSE && (code = check_place(plan, i)) == 0)
-            parameters += (uint64_t)layer->out * layer->in + layer->out;
-        else if (layer->kind != TD_DENSE)
-            code = check_activation(layer);
         if (code != 0 && !(head && code == TD_ENOKERNEL))
             return code;
         width = layer->out;

@@ -4,11 +4,14 @@
 // What has been used of a gradient is set to 0, so that the next batch can add to it: a pass of its own
 // would cost more.
 #include "td_internal.h"
+#include "td_kernels.h"
 #include "td_loops.h"
 
 uint32_t td_update_gradients(const td_plan_t *plan)
 {
     if (plan->clip != 0.0f || plan->decay != 0.0f)
+        return 1;
+    if (TD_WITH_WINDOWS && plan->windows != NULL) // a weight's gradient is a sum over windows
         return 1;
     return plan->optimizer != TD_SGD || plan->momentum != 0.0f || plan->batch != 1;
 }
@@ -116,25 +119,30 @@ static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count,
 }
 #endif
 
-void td_update(td_train_t *train, float scale)
+void td_update(td_train_t *train, uint32_t rows)
 {
 #if TD_WITH_GRADIENTS
     const td_plan_t *plan = train->plan;
-    float *w = train->weights, alpha = 0.0f;
-    uint32_t i, skip, count, at = 0;
+    float *w = train->weights, scale = td_train_scale(train, rows), alpha = 0.0f;
+    uint32_t i, skip, count, still, at = 0;
 #if TD_WITH_ADAM
     if (plan->optimizer == TD_ADAM)
         alpha = adam_alpha(train);
 #endif
     for (i = 0; i < plan->layers_count; i++) {
-        count = td_net_moving(&plan->layers[i], &skip);
+        count = td_net_moving(plan, i, &skip);
+        still = td_net_statistics(plan, i);
+#if TD_WITH_BATCH_NORM
+        if (still > 0)
+            td_norm_follow(&plan->layers[i], &plan->windows[i / 2], w, td_gradients(train) + at, rows);
+#endif
         if (count > 0)
-            move(train, w + skip, at, count, scale, alpha);
+            move(train, w + skip + still, at + still, count - still, scale, alpha);
         w += skip + count;
         at += count;
     }
 #else
     (void)train;
-    (void)scale;
+    (void)rows;
 #endif
 }

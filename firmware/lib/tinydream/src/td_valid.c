@@ -86,7 +86,7 @@ static void copy_best(td_train_t *train, int back)
     float *best = train->best, *w = train->weights;
     uint32_t i, k;
     for (i = 0; i < train->plan->layers_count; i++) {
-        uint32_t skip, count = td_net_moving(&train->plan->layers[i], &skip);
+        uint32_t skip, count = td_net_moving(train->plan, i, &skip);
         for (w += skip, k = 0; k < count; k++, w++, best++)
             if (back)
                 *w = *best;

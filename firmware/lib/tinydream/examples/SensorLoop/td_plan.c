@@ -108,7 +108,7 @@ static const char *const class_names[3] TD_FLASH = {
 };
 TD_STATIC_ASSERT(sizeof class_names == 12, class_names);
 
-TD_STATIC_ASSERT(sizeof(td_plan_t) == 196, plan);
+TD_STATIC_ASSERT(sizeof(td_plan_t) == 200, plan);
 
 const td_plan_t td_plan TD_FLASH = {
     .format = 2,
