@@ -58,6 +58,18 @@ def test_inspect_draws_an_svg_that_is_well_formed(planned, tmp_path):
     assert titles[0].startswith("a, bit 1: ")
 
 
+def test_inspect_draws_what_the_store_takes(planned, tmp_path):
+    assert planned("inspect", "--store-svg", "store.svg")[0] == 0
+    columns = json.loads(planned("inspect", "--json")[1])["store"]
+    root = ET.parse(tmp_path / "store.svg").getroot()
+    titles = [each.text for each in root.iter("{http://www.w3.org/2000/svg}title")]
+    assert len(titles) == 3 * len(columns) > 0
+    first = columns[0]
+    assert f"{first['name']}, as coded: {first['coded']:,} B" in titles
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert any(text.startswith(f"{first['coded']:,} B: {first['how']}") for text in texts)
+
+
 def test_many_features_are_shown_in_few_lines():
     names = [f"x{i}" for i in range(1000)]
     entropy = np.full((1000, 8), 0.5, np.float32)

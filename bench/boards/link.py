@@ -107,7 +107,20 @@ def _mentioned(source: Path, skip: tuple[str, ...]) -> frozenset[str]:
     found = frozenset(re.findall(r"\bTD_(?:WITH_\w+|TILE)\b", text))
     if "TD_ORDER" in text:
         found |= {"TD_TILE"}
+    found = frozenset().union(found, *(_parts()[name] for name in found & _parts().keys()))
     for header in re.findall(r'#include "(\w+\.h)"', text):
         if header not in skip and (LIBRARY / header).exists():
             found |= _mentioned(LIBRARY / header, skip)
     return found
+
+
+@cache
+def _parts() -> dict[str, frozenset[str]]:
+    """Switches that td_config.h makes of others, and these others."""
+    text = (LIBRARY / "td_config.h").read_text(encoding="utf-8").replace("\\\n", " ")
+    made = re.findall(r"#define (TD_WITH_\w+) +\((.*?)\)\n", text)
+    parts = {name: frozenset(re.findall(r"TD_WITH_\w+", what)) for name, what in made}
+    return {
+        name: frozenset().union(own, *(parts[each] for each in own & parts.keys()))
+        for name, own in parts.items()
+    }

@@ -54,10 +54,15 @@ def decompress(place: str, to: str) -> None:
 
 @click.command(context_settings=CONTEXT)
 @click.option("--svg", metavar="FILE", type=a_file, help="Write the entropy picture as SVG, too.")
+@click.option(
+    "--store-svg", metavar="FILE", type=a_file, help="Write what each column of the store takes."
+)
 @click.option("--all", "everything", is_flag=True, help="One line a feature, however many.")
 @out
 @as_json
-def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> None:
+def inspect(
+    svg: str | None, store_svg: str | None, everything: bool, folder: str, as_json: bool
+) -> None:
     """Show what the run holds: bits, representatives, bytes.
 
     The picture has a line a feature and a cell a bit, most significant first. Dark bits are the
@@ -72,6 +77,8 @@ def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> No
         most = len(seen.names) if everything else MOST_LINES
         picture = looks.entropy_svg(*looks.condense(seen.names, seen.entropy, most))
         looks.save(svg, picture.encode())
+    if store_svg:
+        looks.save(store_svg, looks.store_svg(seen.store).encode())
     if as_json:
         return click.echo(json.dumps(seen.as_dict(), indent=2))
     _picture(seen, len(seen.names) if everything else MOST_ROWS)
@@ -80,8 +87,8 @@ def inspect(svg: str | None, everything: bool, folder: str, as_json: bool) -> No
     _deviations(seen)
     _tables(seen)
     _store(seen)
-    if svg:
-        show.line(f"{svg} is the picture")
+    for place in filter(None, (svg, store_svg)):
+        show.line(f"{place} is a picture")
 
 
 def _picture(seen: looks.Inspected, most: int) -> None:
@@ -183,8 +190,8 @@ def _store(seen: looks.Inspected) -> None:
     title = "\nstore of all rows: bytes, alone (each number by itself), and as coded"
     table = _columns(title, "column", "raw", "alone", "coded", "")
     for c in seen.store[:MOST_ROWS]:
-        known = "; ".join(filter(None, (c.how, c.guess and f"guess: {c.guess}", c.classes)))
-        table.add_row(escape(c.name), f"{c.raw:,}", f"{c.alone:,}", f"{c.coded:,}", escape(known))
+        why = escape(looks.reason(c))
+        table.add_row(escape(c.name), f"{c.raw:,}", f"{c.alone:,}", f"{c.coded:,}", why)
     show.console.print(table)
     if count > MOST_ROWS:
         show.line(f"... and {count - MOST_ROWS} more columns; --json tells all")

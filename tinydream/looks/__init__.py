@@ -5,6 +5,7 @@ from tinydream.looks.inspect import Inspected, inspect
 from tinydream.looks.picture import condense, entropy_svg
 from tinydream.looks.predict import Predicted, predict
 from tinydream.looks.save import save
+from tinydream.looks.stored import reason, store_svg
 from tinydream.looks.verify import Verified, verify
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "export",
     "inspect",
     "predict",
+    "reason",
     "save",
+    "store_svg",
     "verify",
 ]
