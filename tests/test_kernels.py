@@ -12,7 +12,7 @@ CORE = firmware_folder() / "lib/tinydream/src"
 PORT = firmware_folder() / "port/baremetal"
 TESTS = {
     "kernels": ("dense", "fast", "math"),
-    "conv": ("window", "conv", "math"),
+    "conv": ("window", "between", "conv", "math"),
 }
 FLAGS = (
     "-std=c99",

@@ -66,7 +66,7 @@ static int all(void)
     uint32_t i;
     for (i = 0; i < SHAPES; i++) {
         td_window_t v = {0};
-        td_sweep_t s = {{0, 0, 1, 0, &before}, &v, TD_CONV};
+        td_sweep_t s = {{0, 0, 1, 0, &before}, &v, TD_CONV, 0, 0.0f, NULL, NULL, NULL};
         v.height = (uint16_t)(1 + below(9)), v.width = (uint16_t)(1 + below(9));
         v.rows = (uint16_t)(1 + below(4)), v.columns = (uint16_t)(1 + below(4));
         v.down = (uint16_t)(1 + below(3)), v.right = (uint16_t)(1 + below(3));
