@@ -31,7 +31,7 @@ def program(plan, tmp_path_factory):
     for place, text in generate(plan, load_board("native")).items():
         if place.endswith((".c", ".h")):
             (folder / place.rpartition("/")[2]).write_text(text)
-    port = [ROOT / "firmware/port/main.c", ROOT / "firmware/port/native/port.c"]
+    port = [ROOT / "firmware/port/main.c", *(ROOT / "firmware/port/native").glob("*.c")]
     files = [folder / "td_plan.c", *port, *sorted(CORE.glob("td_*.c"))]
     flags = ["-std=c99", "-O1", "-ffp-contract=off", f"-I{folder}", f"-I{CORE}"]
     subprocess.run(["cc", *flags, *files, "-o", folder / "device"], check=True)
