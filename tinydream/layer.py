@@ -25,7 +25,7 @@ KINDS = {
     "average_pool": 11,
     "linear": 12,
 }
-TRAIN = {"all": 0, "bias": 1, "none": 2}
+TRAIN = {"all": 0, "bias": 1, "none": 2, "late": 3}
 WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
 
 
@@ -61,8 +61,8 @@ class Window:
 class Layer:
     """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope.
 
-    train: which of a layer's parameters training moves: 'all', 'bias' or 'none'. window: of
-    convolutions and pools.
+    train: which of a layer's parameters training moves: 'all', 'bias' or 'none'; 'late': all,
+    without gradients in memory (`Plan.late`). window: of convolutions and pools.
     """
 
     kind: str
@@ -104,8 +104,8 @@ class Layer:
 
     @property
     def moving(self) -> int:
-        """Parameters that training moves."""
-        if self.train == "none":
+        """Parameters that training moves by gradients in memory."""
+        if self.train in ("none", "late"):
             return 0
         return self.parameters if self.train == "all" else self.biases
 

@@ -135,6 +135,7 @@ void td_update(td_train_t *train, float scale)
         w += skip + count;
         at += count;
     }
+    td_late_move(train, scale);
 #else
     (void)train;
     (void)scale;
