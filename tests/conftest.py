@@ -24,7 +24,8 @@ PROGRAMS = {
     ],
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],
 }
-MODULES = {"keras": ["keras", "tensorflow"]}  # pip install 'tinydream[keras]'
+# pip install 'tinydream[keras]', and atheris comes with [dev] where there is one
+MODULES = {"keras": ["keras", "tensorflow"], "atheris": ["atheris"]}
 
 
 def absent(name: str, why: str) -> None:

@@ -6,19 +6,9 @@ that do not depend on each other.
 
 import numpy as np
 import oracle_layers
+from oracle_layers import hash32
 
 F = np.float32
-
-
-def hash32(x):
-    x = np.asarray(x, np.uint32).copy()
-    with np.errstate(over="ignore"):
-        x ^= x >> np.uint32(16)
-        x *= np.uint32(0x7FEB352D)
-        x ^= x >> np.uint32(15)
-        x *= np.uint32(0x846CA68B)
-        x ^= x >> np.uint32(16)
-    return x
 
 
 def base(seed, stream):
@@ -118,6 +108,7 @@ def initial_weights(layers, seed):
             h = hash32(key + np.arange(counter, counter + count, dtype=np.uint32))
         draw = (h >> np.uint32(8)).astype(np.int32) - 2**23
         drawn = draw.astype(F) * F(2.0**-23) * F(layer.limit)
+        drawn = np.repeat([F(0), F(1), F(1)], *b) if layer.kind == "batch_norm" else drawn
         pairs.append([drawn.reshape(w), np.zeros(b, F)])
         counter += count + b[0]
     return pairs
@@ -144,12 +135,18 @@ def moving(layers):
     return np.concatenate(flags)
 
 
-def forward(layers, pairs, x):
-    """Inputs (n, d) -> the inputs of each operation, and the logits."""
+def forward(layers, pairs, x, keys=()):
+    """Inputs (n, d) of rows with these keys -> the inputs of each operation, and the logits."""
     inputs, activations = [], between(layers)
     for i, (w, b) in enumerate(pairs):
         inputs.append(x)
-        acc = oracle_layers.forward(layers[2 * i], w, b, x)
+        layer = layers[2 * i]
+        if layer.kind == "dropout":
+            acc = oracle_layers.dropped(layer, 2 * i, keys, x)
+        elif layer.kind == "add":
+            acc = x + inputs[layer.beside]
+        else:
+            acc = oracle_layers.forward(layer, w, b, x)
         x = activate(activations[i], acc) if i + 1 < len(pairs) else acc
     return inputs, x
 
@@ -246,57 +243,37 @@ def rates(knobs):
         yield rate
 
 
-def apply_inputs(inputs, raw):
-    """Raw rows (n, raw_columns) to network inputs, one number after the other."""
-    out = []
-    for row in np.asarray(raw, F):
-        x = []
-        for c, value in enumerate(row[inputs.kept]):
-            codes = inputs.expand[c] if len(inputs.expand) else 0
-            hot = [F(value == F(k)) if value == value else value for k in range(codes)]
-            for v in hot if codes > 1 else [value]:
-                i = len(x) if len(inputs.shift) > 1 else 0
-                if v != v:
-                    x.append(inputs.fill[len(x)] if len(inputs.fill) else F(0))
-                else:
-                    scaled = (v - inputs.shift[i]) * F(2.0 ** int(inputs.gain[i]))
-                    x.append(min(max(scaled, F(-16)), F(16)))
-        out.append(x)
-    x = np.array(out, F)
-    return project(inputs.projection, x) if inputs.projection else x
-
-
-def project(projection, x):
-    """Scaled inputs (n, d) to (n, r), one input after the other."""
-    z = np.zeros((len(x), len(projection.scale)), F)
-    for j, codes in enumerate(projection.codes):
-        z = z + x[:, j, None] * codes.astype(F)
-    c = projection.scale.astype(int)
-    scale = np.where(c, (8 + c % 8) * 2.0 ** (c // 8 - 27), 0).astype(F)
-    return np.clip(z * scale, F(-16), F(16))
-
-
-def gradients(layers, pairs, x, y, loss, delta=0.0, grads=None):
+def gradients(layers, pairs, x, y, loss, delta=0.0, grads=None, keys=()):
     """Sums over the batch, in order: one [dW, db] an operation; losses; how many were right.
 
-    grads: what rows before these came to.
+    grads: what rows before these came to. keys: those of the rows.
     """
-    inputs, z = forward(layers, pairs, x)
+    inputs, z = forward(layers, pairs, x, keys)
     d, losses, right = row_losses(loss, z, y, delta)
     grads = grads or [[np.zeros_like(w), np.zeros_like(b)] for w, b in pairs]
+    gates = between(layers)
+    above = []  # what adds give to the inputs of an operation further down, the lowest add last
     for i in reversed(range(len(pairs))):
-        a = inputs[i]
-        acc = oracle_layers.backward(layers[2 * i], pairs[i][0], grads[i], a, d)
+        a, layer = inputs[i], layers[2 * i]
+        if layer.kind == "dropout":
+            acc = oracle_layers.dropped(layer, 2 * i, keys, d)
+        elif layer.kind == "add":
+            acc, at = d, layer.beside
+            above.append((at, gate(gates[at - 1], inputs[at], d)))
+        else:
+            acc = oracle_layers.backward(layer, pairs[i][0], grads[i], a, d)
         if i:
-            d = gate(between(layers)[i - 1], a, acc)
+            d = gate(gates[i - 1], a, acc)
+            for more in [more for at, more in reversed(above) if at == i]:
+                d = d + more
     return grads, losses, right
 
 
 class Trainer:
-    """Training as td_train does it; `draw(n)` gives the next n rows of the stream."""
+    """Training as td_train does it; `draw(n)` gives the next n rows of the stream of draw_seed."""
 
-    def __init__(self, plan, seed):
-        self.plan = plan
+    def __init__(self, plan, seed, draw_seed=0):
+        self.plan, self.drawn, self.draw_seed = plan, 0, draw_seed
         self.pairs = initial_weights(plan.layers, seed)
         self.optimizer = plan.optimizer
         first = {"all": 0, "bias": 1, "none": 2, "late": 0}
@@ -313,12 +290,35 @@ class Trainer:
         total, right, plan = F(0), 0, self.plan
         for start in range(0, rows, plan.batch):
             n = min(plan.batch, rows - start)
-            grads, loss, good = gradients(plan.layers, self.pairs, *draw(n), plan.loss, plan.delta)
+            grads, loss, good = gradients(
+                plan.layers, self.pairs, *draw(n), plan.loss, plan.delta, keys=self._keys(n)
+            )
             for one in loss:
                 total = total + one
             right += good
+            statistics = list(self._statistics(grads, n))
             self._update(grads, self._clipped(grads, F(1) / F(n)), F(rate))
+            for pair, followed in statistics:
+                pair[0] = np.array([*followed, pair[0][2]])
         return total / F(rows), right
+
+    def _keys(self, n):
+        """Of the next n rows of the stream."""
+        first, self.drawn = self.drawn, self.drawn + n
+        keys = []
+        for at in range(first, self.drawn):
+            turn, position = divmod(at, self.plan.rows.rows)
+            keys.append(hash32(hash32((base(self.draw_seed, 3) + turn) & 0xFFFFFFFF) + position))
+        return keys
+
+    def _statistics(self, grads, n):
+        """Each batch norm's pair and where its mean and variance go; no gradient moves them."""
+        for layer, pair, grad, moves in zip(
+            self.plan.layers[::2], self.pairs, grads, self.moves, strict=True
+        ):
+            if layer.kind == "batch_norm" and moves == 0:
+                yield pair, oracle_layers.follow(layer, pair[0], grad[0], n)
+                grad[0][:2] = 0
 
     def validate(self, x, y):
         """(rows, how many are right, mean loss) of the validation rows (n, inputs), as they are."""
@@ -373,7 +373,7 @@ def train(plan, knobs, draw, validation=None):
 
     validation: (x, y) of the plan's validation rows.
     """
-    trainer, told = Trainer(plan, knobs.weights_seed), []
+    trainer, told = Trainer(plan, knobs.weights_seed, knobs.seed), []
     rows, best, least, kept = knobs.epoch_rows or plan.rows.rows, 0, None, None
     for epoch, rate in enumerate(rates(knobs), 1):
         loss, right = trainer.epoch(draw, rows, rate)

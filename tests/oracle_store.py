@@ -40,7 +40,7 @@ class Numbers:
 
 def read_context(number):
     kind = number()
-    refs = [(number(), number()) for _ in range((0, 1, 0, 3, 0)[kind])]
+    refs = [(number(), number()) for _ in range((0, 1, 0, 3)[kind])]
     limits, last = [], 0
     for _ in range(number() if kind else 0):
         last += number()
@@ -54,16 +54,15 @@ def read_model(number):
         return m
     count, m["shift"], m["bias"] = number(), number(), number.whole()
     m["taps"] = [((number(), number()), number.whole()) for _ in range(count)]
-    m["contexts"] = [read_context(number), read_context(number)]
+    m["context"] = read_context(number)
     m["tokens"], end = [], 0
     for _ in range(number()):
         base = end + number()
         bits = number()
         m["tokens"].append((base, bits))
         end = base + 2**bits
-    classes = (len(m["contexts"][0][2]) + 1) * (len(m["contexts"][1][2]) + 1)
     tables = number()
-    m["map"] = [number() for _ in range(classes)]
+    m["map"] = [number() for _ in range(len(m["context"][2]) + 1)]
     m["tables"] = [[number() for _ in range(len(m["tokens"]) + 1)] for _ in range(tables)]
     return m
 
@@ -90,15 +89,15 @@ class Block:
         self.bits >>= count
         return x
 
-    def code(self, turn, model, context):
-        table = model["tables"][model["map"][context]]
+    def code(self, turn, model, reached):
+        table = model["tables"][model["map"][reached]]
         x = self.state[turn % 4]
-        slot, first, token = x % 4096, 0, 0
+        slot, first, token = x % 2048, 0, 0
         while slot >= first + table[token]:
             first += table[token]
             token += 1
         share = table[token]
-        x = share * (x // 4096) + slot - first
+        x = share * (x // 2048) + slot - first
         if x < 2**16:
             x = x * 2**16 + self.words.pop(0)
         self.state[turn % 4] = x
@@ -122,8 +121,6 @@ def decode_planes(models, data, rows):
             return number(p, i, refs[0])
         if kind == 2:
             return max(0, signed(guess))
-        if kind == 4:
-            return p
         a, b, c = (number(p, i, ref) for ref in refs)
         far = [min((u - v) & ALL, (v - u) & ALL) for u, v in ((a, b), (b, c))]
         return sum(far) & ALL
@@ -140,14 +137,11 @@ def decode_planes(models, data, rows):
                 continue
             total = model["bias"] + sum(number(p, i, ref) * w for ref, w in model["taps"])
             guess = (signed(total & ALL) >> model["shift"]) & ALL
-            context = 0
-            for each in model["contexts"]:
-                reached = 0
-                if each[0]:
-                    q = quantity(each, model, p, i, guess)
-                    reached = sum(limit <= q for limit in each[2])
-                context = context * (len(each[2]) + 1) + reached
-            code = block.code(turn, model, context)
+            reached, limits = 0, model["context"][2]
+            if limits:
+                q = quantity(model["context"], model, p, i, guess)
+                reached = sum(limit <= q for limit in limits)
+            code = block.code(turn, model, reached)
             turn += 1
             value = code if model["mode"] == 1 else guess + unzigzag(code)
             planes[p].append(value & ALL)

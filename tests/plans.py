@@ -8,10 +8,13 @@ from tinydream.network import (
     ACTIVATIONS,
     SGD,
     Adam,
+    Add,
     AveragePool,
+    BatchNorm,
     Conv,
     Dense,
     Depthwise,
+    Dropout,
     Flatten,
     GlobalAveragePool,
     GlobalMaxPool,
@@ -250,8 +253,29 @@ def random_windows(rng, shape):
     return layers
 
 
-def with_windows(plan, rng):
-    """The same plan; before its last Dense windows move over its inputs."""
+def random_between(rng, layers):
+    """A few operations that keep the shape; often an earlier one's outputs are added to theirs."""
+    start = len(layers) - 1
+    flat = any(isinstance(x, GlobalMaxPool | GlobalAveragePool) for x in layers)
+    for _ in range(int(rng.integers(1, 4))):
+        kind = rng.choice(["norm", "drop", "norm" if flat else "conv"])
+        train = str(rng.choice(["all", "all", "bias", "none"]))
+        if kind == "norm":
+            layers.append(BatchNorm(float(rng.choice([0.0, 0.5, 0.9])), train))
+        elif kind == "drop":
+            layers.append(Dropout(float(rng.choice([0.0, 0.25, 0.8]))))
+        else:
+            layers.append(Depthwise(3, 1, "same", train))
+        if rng.random() < 0.5:
+            layers.append(Relu())
+    operations = sum(not isinstance(layer, Relu) for layer in layers[start + 1 :])
+    if operations > 1 or (operations == 1 and start >= 0):
+        at = start if start >= 0 else 1 if isinstance(layers[1], Relu) else 0
+        layers += [Add(at)] * int(rng.integers(1, 3))
+
+
+def with_windows(plan, rng, *, between=False):
+    """The same plan; before its last Dense windows move over its inputs. between: and the rest."""
     inputs = plan.inputs.outputs
     height = int(rng.choice([n for n in range(1, inputs + 1) if inputs % n == 0]))
     shape = (height, inputs // height)
@@ -259,7 +283,10 @@ def with_windows(plan, rng):
         width = int(rng.choice([n for n in range(1, shape[1] + 1) if shape[1] % n == 0]))
         shape = (height, width, shape[1] // width)
     last = Dense(plan.dense[-1].outputs)
-    layers = [*random_windows(rng, shape), Flatten(), last]
+    layers = random_windows(rng, shape)
+    if between:
+        random_between(rng, layers)
+    layers += [Flatten(), last]
     if plan.task == "classification":
         layers.append(Softmax() if last.units > 1 else Sigmoid())
     network = with_activations(Network(layers, shape=shape), rng)

@@ -230,6 +230,7 @@ class Breaking(ProcessLink):
     """A link to a process that goes on when the link breaks."""
 
     broken = False
+    left = 0  # writes until it breaks; 0: it does not
 
     def read(self, timeout):
         self.look()
@@ -237,6 +238,8 @@ class Breaking(ProcessLink):
 
     def write(self, data):
         self.look()
+        self.left -= 1
+        self.broken = self.left == 0
         super().write(data)
 
     def look(self):
@@ -271,6 +274,23 @@ def test_a_run_goes_on_over_a_cable_that_was_unplugged():
         link.broken = True
         assert done.epoch == 60 and device.pull().shape == (150,)
         assert device.health.reconnected == 2 and len(seen) > 3
+
+
+def test_weights_are_carried_over_a_cable_that_is_unplugged_in_between():
+    link = Breaking([node_program()])
+
+    def reopen():
+        link.broken = False
+        return link
+
+    weights = np.linspace(-1, 1, 150, dtype=np.float32)
+    with Device.open(link, **FAST, reopen=reopen) as device:
+        for count, left in enumerate((1, 2, 3, 4), 1):
+            link.left = left
+            device.push(weights * left)
+            link.left = left
+            assert np.array_equal(device.pull(), weights * left)
+            assert device.health.reconnected == 2 * count
 
 
 def test_a_link_that_stays_away_is_given_up():

@@ -1,5 +1,6 @@
 """Weights in files and on a board: what goes in comes out, what does not fit is named."""
 
+import contextlib
 import os
 import subprocess
 import tty
@@ -11,6 +12,7 @@ from verbs import refused
 
 from tinydream.errors import InputError
 from tinydream.run import Run
+from tinydream.simulator import Simulator
 from tinydream.weights import read_weights, write_weights
 
 PLAN = random_plan(0)
@@ -58,22 +60,46 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         read_weights(tmp_path / "none.npz", PLAN)
 
 
-def test_weights_are_pushed_to_a_board_and_pulled_again(planned, tmp_path):
+@contextlib.contextmanager
+def plugged_in(program):
+    """The port of a board that is there before and after any verb, and keeps weights in a file."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    kept = {"TINYDREAM_STORAGE": os.path.abspath("kept.bin")}
+    board = subprocess.Popen([program], stdin=ours, stdout=ours, env=os.environ | kept)
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        board.kill()
+        board.wait()
+        os.close(ours), os.close(theirs)
+
+
+def test_weights_are_carried_to_a_board_and_stay_there(planned, tmp_path):
     verb = planned
     verb("generate"), verb("build"), verb("train", "--port", "native")
-    refused(verb("push", "run/weights.npz", "--port", "native"), 2, "ends with this verb")
+    for name in (["push", "run/weights.npz"], ["save"], ["load"]):
+        refused(verb(*name, "--port", "native"), 2, "ends with this verb")
+    refused(verb("erase", "--port", "sim"), 2, "keeps nothing")
     run = Run("run")
     plan = run.plan()
     other = np.linspace(-1, 1, plan.parameters, dtype=np.float32)
     write_weights("other.safetensors", plan, other)
-    ours, theirs = os.openpty()
-    tty.setraw(theirs)
-    board = subprocess.Popen([run.program(plan)], stdin=ours, stdout=ours)
-    try:
-        port = os.ttyname(theirs)
-        assert verb("push", "other.safetensors", "--port", port)[0] == 0
-        assert verb("pull", "--port", port, "--file", "back.npz")[0] == 0
-    finally:
-        board.kill()
-        board.wait()
+    X = run.heldout().X[:5]
+    np.save("x.npy", X)
+    expected = Simulator(plan)
+    expected.push(other)
+    with plugged_in(run.program(plan)) as port:
+        at = ("--port", port)
+        refused(verb("load", *at), 3, "TD_ENOTHING")
+        assert verb("push", "other.safetensors", *at)[0] == 0
+        said = verb("predict", "x.npy", *at)[1].splitlines()
+        assert said[1:] == [plan.classes[k] for k in expected.predict(X)]
+        refused(verb("predict", "x.npy", *at, "--weights", "run/weights.npz"), 2, "tinydream push")
+        assert verb("save", *at)[1].endswith("that was save 1\n")
+        assert verb("push", "run/weights.npz", *at)[0] == 0
+        assert verb("load", *at)[0] == 0
+        assert verb("pull", *at, "--file", "back.npz")[0] == 0
+        assert verb("erase", *at)[0] == 0
+        refused(verb("load", *at), 3, "TD_ENOTHING")
     assert read_weights("back.npz", plan).tobytes() == other.tobytes()

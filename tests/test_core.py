@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import oracle
+import oracle_inputs
 import oracle_rows
 import pytest
 from plans import gentle, random_plan
@@ -202,7 +203,7 @@ def test_inputs_and_predictions_equal_the_oracle_s(seed):
     plan = random_plan(seed)
     rng = np.random.default_rng(seed)
     raw = rng.choice([*range(5), np.nan, 1e9, -1e9, 0.3], (20, plan.inputs.raw_columns)).astype(F)
-    x = oracle.apply_inputs(plan.inputs, raw)
+    x = oracle_inputs.apply_inputs(plan.inputs, raw)
     assert plan.inputs.apply(raw).tobytes() == x.tobytes()
     simulator = Simulator(plan)
     simulator.push(rng.normal(0, 0.3, plan.parameters))

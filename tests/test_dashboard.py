@@ -249,6 +249,10 @@ def test_the_page_in_a_browser(learning):
         browser.run("document.querySelector('[name=pull]').click()")
         browser.wait("document.querySelector('[data-is=log]').textContent.includes('weights.npz')")
         assert run.has("weights.npz")
+        own = json.dumps({"temperature": [[1, 2, 3], [20.5, 21, 23]], "level": [[2, 3], [1, -4]]})
+        browser.run(f"take({{...boards.get(0), own: {own}}})")  # as firmware with channels has it
+        assert browser.run("document.querySelectorAll('#curves canvas').length") == 3
+        assert browser.run("document.querySelector('#own .u-legend').textContent.match(/level/g)")
         light = browser.run("getComputedStyle(document.body).backgroundColor")
         browser.dark(True)
         browser.wait(f"getComputedStyle(document.body).backgroundColor !== '{light}'")

@@ -1,17 +1,14 @@
 """Power cuts of whole devices, which are processes that are killed: a run ends as without one."""
 
 import random
-import shutil
-import time
-from zlib import crc32
 
 import numpy as np
 import pytest
+from keeping_double import KEEP_TEST, SEED, Killer, device
 from plans import random_plan
 from saving_double import ENOTHING
 
-from tinydream.board import load_board
-from tinydream.bridge import Device, ProcessLink, QemuLink
+from tinydream.bridge import Device, ProcessLink
 from tinydream.build import build
 from tinydream.codegen import write_project
 from tinydream.errors import FirmwareError
@@ -19,89 +16,30 @@ from tinydream.saving import BOOTS
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs
 
-SEED = 6  # Adam, validation rows, the best weights kept
 
-
-def device(name, tmp_path, main=None, boot=1):
-    """A board with this main, or the usual one, and how to switch it on."""
-    board, plan = load_board(name), random_plan(SEED, board=name)
-    write_project(plan, tmp_path / "p", board, TD_BOOT=boot)
-    if main:
-        shutil.copy(main, tmp_path / "p/src/main.c")
-    program, kept = build(tmp_path / "p"), tmp_path / "kept, by power.bin"
-
-    def switch_on():
-        if board.qemu:
-            return QemuLink(board.qemu, program, kept=(board.storage, kept))
-        return ProcessLink([str(program)], env={"TINYDREAM_STORAGE": str(kept)})
-
-    return plan, switch_on
-
-
-def hear(link):
-    """The next line, its numbers read."""
-    said, deadline = "", time.monotonic() + 30
-    while "\n" not in said:
-        assert time.monotonic() < deadline, f"only {said!r} in half a minute"
-        said += link.read(1.0).decode()
-    assert said.count("\n") == 1, said
-    word, first, second = said.split()
-    return word, int(first, 16), int(second, 16)
-
-
-def live(link, rng, newest):
-    """Until it is killed, often in the middle of a save; or until all is done.
-
-    newest: sequence of the last save that was told. Returns that, and the CRC-32 at the end.
-    """
-    try:
-        word, _, sequence = hear(link)
-        assert word == "boot" and sequence in (newest, newest + 1)
-        while rng.random() < 0.8:
-            link.write(b".")
-            word, number, crc = hear(link)
-            if word == "done":
-                return sequence, crc
-            assert (word, number) == ("saved", sequence + 1)
-            sequence += 1
-        link.write(b".")
-        time.sleep(rng.random() * 0.002)
-        link.process.kill()
-        link.process.wait()
-        return sequence, None
-    finally:
-        link.close()
-
-
-def run_with_cuts(name, tmp_path, request):
-    """How many cuts it took; the weights are those of a run without any."""
-    plan, switch_on = device(name, tmp_path, request.path.parent / "c" / "keep_test.c")
-    rng, cuts, newest, crc = random.Random(1), 0, 0, None
-    while crc is None:
-        newest, crc = live(switch_on(), rng, newest)
-        cuts += 1
-    simulator = Simulator(plan, weights_seed=1)
-    simulator.train(seed=3, epochs=6, rate=1e-4, schedule="cosine", factor=0.5, fresh=False)
-    assert crc == crc32(simulator.weights.tobytes())
-    return cuts - 1
+def run_with_cuts(name, tmp_path):
+    """How many cuts a run took; the weights are those of a run without any."""
+    plan, switch_on = device(name, tmp_path, KEEP_TEST)
+    old, new = Killer(plan, switch_on, random.Random(1)).run()
+    return old + new
 
 
 @pytest.mark.needs("cc")
-def test_a_process_that_is_killed_goes_on(tmp_path, request):
-    assert run_with_cuts("native", tmp_path, request) > 3
+def test_a_process_that_is_killed_goes_on(tmp_path):
+    assert run_with_cuts("native", tmp_path) > 3
 
 
 @pytest.mark.slow
 @pytest.mark.needs("qemu")
 @pytest.mark.parametrize("name", ["qemu_mps2_an500", "qemu_mps2_an505"])
-def test_a_core_that_is_killed_in_the_middle_of_a_save_goes_on(name, tmp_path, request):
-    assert run_with_cuts(name, tmp_path, request) > 3
+def test_a_core_that_is_killed_in_the_middle_of_a_save_goes_on(name, tmp_path):
+    assert run_with_cuts(name, tmp_path) > 3
 
 
 @pytest.mark.slow
 @pytest.mark.needs("riscv")
-def test_flash_behind_its_commands_keeps_a_run(tmp_path, request):
-    assert run_with_cuts("qemu_rv32imc", tmp_path, request) > 3
+def test_flash_behind_its_commands_keeps_a_run(tmp_path):
+    assert run_with_cuts("qemu_rv32imc", tmp_path) > 3
 
 
 # ---- by the bridge ----

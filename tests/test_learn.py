@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import oracle
+import oracle_inputs
 import pytest
 from plans import gentle, random_plan
 from test_core import drawer
@@ -62,7 +63,7 @@ def test_a_learnt_row_moves_the_weights_as_the_oracle_says(seed):
     for _ in range(knobs.epochs):
         trainer.epoch(draw, 11, F(rate))
     assert simulator.weights.tobytes() == trainer.weights.tobytes()
-    x, t = oracle.apply_inputs(plan.inputs, raw), of_the_network(plan, y)
+    x, t = oracle_inputs.apply_inputs(plan.inputs, raw), of_the_network(plan, y)
     seen = [learn(trainer, x[i : i + 1], t[i : i + 1], draw, mix, rate) for i in range(4)]
     got = simulator.learn(raw, y, mix)
     assert simulator.weights.tobytes() == trainer.weights.tobytes()

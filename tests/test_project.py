@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-import oracle
+import oracle_inputs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,7 +161,7 @@ def projected():
 def test_network_inputs_are_those_of_the_oracle(projected):
     codec, X, _ = projected
     reps = codec.representatives_
-    assert codec.transform(X).tobytes() == oracle.apply_inputs(reps.inputs, X).tobytes()
+    assert codec.transform(X).tobytes() == oracle_inputs.apply_inputs(reps.inputs, X).tobytes()
 
 
 def test_a_network_learns_through_a_projection(projected):

@@ -1,7 +1,7 @@
 """The stream of drawn rows: the C core against the oracle, with ==, and against its own rules."""
 
 import numpy as np
-import oracle
+import oracle_inputs
 import oracle_rows
 import pytest
 from plans import random_rows
@@ -100,7 +100,7 @@ def test_a_projection_is_the_device_s_bit_for_bit_and_close_to_its_matrix(output
     projection = Projection(rng.integers(-8, 8, (64, outputs)), [176] * outputs, 4)
     x = rng.normal(size=(3000, 64)).astype(np.float32)
     z = projection.apply(x)
-    assert z.tobytes() == oracle.project(projection, x).tobytes()
+    assert z.tobytes() == oracle_inputs.project(projection, x).tobytes()
     assert np.allclose(z, np.clip(x @ projection.matrix, -16, 16), atol=1e-4)
     assert projection.apply(x[:0]).shape == (0, outputs)
     assert np.allclose(projection.back(z) @ projection.matrix, z, atol=1e-3)

@@ -266,6 +266,8 @@ def test_numbers_of_the_firmwares_own_go_everywhere(tmp_path, capsys):
     for sink in sinks[:-1]:
         sink.close()
     assert seen.words() == "temp 21.5 C, time 3 s"
+    seen.take(event("values", temp=22.0, time=float("nan")))  # the last of an epoch counts
+    assert seen.own["temp"].points == [(3, 22.0)] and seen.own["time"].points == [(3, 3.0)]
     out = capsys.readouterr().out.splitlines()
     assert json.loads(out[0])["channels"] == {"temp": "C", "time": "s"}
     assert ">temp:21.5" in out and json.loads(out[-3])["values"] == {"temp": 21.5, "time": 3}

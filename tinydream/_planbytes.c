@@ -217,7 +217,7 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
         layer->out = take_u16(r);
         layer->place = take_u32(r);
         layer->limit = take_f32(r);
-        if (layer->kind >= TD_CONV && layer->kind <= TD_AVERAGE_POOL) {
+        if (layer->kind >= TD_CONV && layer->kind != TD_LINEAR) {
             parse_window(&out->windows[i / 2], r);
             out->plan.windows = out->windows;
         }

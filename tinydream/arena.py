@@ -32,12 +32,14 @@ class Buffer:
 
 
 class Operation(Protocol):
-    """What is wanted of an operation: outputs, and which parameters training moves."""
+    """What is wanted of an operation: outputs, what training moves, and what else it reads."""
 
     @property
     def outputs(self) -> int: ...
     @property
     def train(self) -> str: ...
+    @property
+    def beside(self) -> int: ...
 
 
 def phases(operations: Sequence[Operation]) -> tuple[str, ...]:
@@ -88,8 +90,12 @@ def _lowest(operations: Sequence[Operation]) -> int:
 def _last_use(operations: Sequence[Operation], i: int, targets: int) -> int:
     """The last phase in which activation i, or the gradient written over it, is read."""
     count, lowest = len(operations), _lowest(operations)
+    beside = operations[i - 1].beside if i else 0
+    if beside >= lowest:
+        return 2 * count + 1 - beside  # its gradient is also that of what it added
     if i >= lowest:
         return 2 * count + 2 - i  # backward i reads its gradient
     if i + 1 == lowest and operations[i].train == "all":
         return 2 * count + 1 - i  # backward i + 1 reads it
-    return count + 1 if i == 0 and targets else i + 1  # the loss, or forward i + 1
+    adds = [a for a, layer in enumerate(operations, 1) if i and layer.beside == i]
+    return max(count + 1 if i == 0 and targets else i + 1, *adds, 0)  # the loss, or a forward pass

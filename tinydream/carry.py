@@ -1,14 +1,18 @@
-"""Weights carried between devices and files."""
+"""Weights carried between devices and files, and those that a device keeps by itself."""
+
+import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinydream.bridge import Counts, Device, State
 from tinydream.errors import InputError
 from tinydream.ports import PASSING, open_port
 from tinydream.run import Run
 from tinydream.weights import read_weights, write_weights
 
-__all__ = ["pull", "push"]
+__all__ = ["erase", "load", "pull", "push", "save"]
 
 
 def pull(run: Run, port: str, file: str | None = None) -> NDArray[np.float32]:
@@ -36,11 +40,57 @@ def push(run: Run, port: str, file: str) -> NDArray[np.float32]:
     """
     made = run.plan()
     weights = read_weights(file, made)
-    if port in PASSING:
-        raise InputError(
-            f"what runs behind port {port!r} ends with this verb, and the weights with it; push to"
-            " a board on a serial port"
-        )
-    with open_port(run, made, port) as device:
+    with _lasting(run, port) as device:
         device.push(weights)
     return weights
+
+
+def save(run: Run, port: str) -> Counts:
+    """Have a device keep its weights, and the run under way, over a power cut.
+
+    Raises InputError for a port whose device ends with this verb, FirmwareError where there is no
+    storage, or another plan's weights are in the way.
+    """
+    with _lasting(run, port) as device:
+        device.save()
+        return device.counts()
+
+
+def load(run: Run, port: str, *, resume: bool = False) -> State:
+    """Have a device take the weights that it keeps; resume: go on with their run, too.
+
+    Raises InputError for a port whose device ends with this verb, FirmwareError when nothing is
+    kept, or a run is under way.
+    """
+    with _lasting(run, port) as device:
+        device.load(run=resume)
+        return device.status()
+
+
+def erase(run: Run, port: str) -> None:
+    """Have a device forget what it keeps, be it another plan's; its weights stay as they are.
+
+    Raises InputError for 'sim', FirmwareError where there is no storage.
+    """
+    with _device(run, port) as device:
+        device.erase()
+
+
+@contextlib.contextmanager
+def _lasting(run: Run, port: str) -> Iterator[Device]:
+    """A device that is still there afterwards."""
+    if port in PASSING:
+        raise InputError(
+            f"what runs behind port {port!r} ends with this verb, and the weights with it; name"
+            " a board on a serial port"
+        )
+    with _device(run, port) as device:
+        yield device
+
+
+@contextlib.contextmanager
+def _device(run: Run, port: str) -> Iterator[Device]:
+    with open_port(run, run.plan(), port) as device:
+        if not isinstance(device, Device):
+            raise InputError(f"port {port!r} keeps nothing; name a device")
+        yield device

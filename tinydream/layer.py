@@ -24,9 +24,20 @@ KINDS = {
     "max_pool": 10,
     "average_pool": 11,
     "linear": 12,
+    "batch_norm": 13,
+    "dropout": 14,
+    "add": 15,
 }
 TRAIN = {"all": 0, "bias": 1, "none": 2, "late": 3}
-WINDOWED = ("conv", "depthwise", "max_pool", "average_pool")
+WINDOWED = (
+    "conv",
+    "depthwise",
+    "max_pool",
+    "average_pool",
+    "batch_norm",
+    "dropout",
+    "add",
+)
 
 
 @dataclass(frozen=True)
@@ -59,10 +70,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope.
+    """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope, a
+    batch norm's momentum, a dropout's rate, the number of the layer whose outputs an add adds.
 
     train: which of a layer's parameters training moves: 'all', 'bias' or 'none'; 'late': all,
-    without gradients in memory (`Plan.late`). window: of convolutions and pools.
+    without gradients in memory (`Plan.late`). window: of all operations but dense ones.
     """
 
     kind: str
@@ -76,14 +88,21 @@ class Layer:
     def shape(self) -> tuple[int, ...]:
         """Of its weights: (out, in), (filters, rows, columns, channels), (rows, columns, channels).
 
-        Empty where it has none.
+        Of a batch norm (3, channels): mean, variance, scale. Empty where it has none.
         """
         if self.kind == "dense":
             return (self.outputs, self.inputs)
-        if self.window is None or self.kind not in ("conv", "depthwise"):
+        if self.window is None or self.kind not in ("conv", "depthwise", "batch_norm"):
             return ()
         w = self.window
+        if self.kind == "batch_norm":
+            return (3, w.channels)
         return (*((w.filters,) if self.kind == "conv" else ()), w.rows, w.columns, w.channels)
+
+    @property
+    def beside(self) -> int:
+        """The operation, counted from 1, whose outputs an add adds to its inputs; 0 for others."""
+        return int(self.limit) // 2 + 1 if self.kind == "add" else 0
 
     @property
     def biases(self) -> int:
@@ -114,7 +133,7 @@ class Layer:
         """Multiply-adds of a forward pass over one row, edges counted as if they were inside."""
         if self.kind == "dense":
             return self.weights
-        if self.window is None or not self.shape:
+        if self.window is None or self.kind not in ("conv", "depthwise"):
             return 0
         return self.window.out_height * self.window.out_width * self.weights
 

@@ -30,6 +30,7 @@ WRITERS = {
     "store.tds": "compress",
     "plan.bin": "plan",
     "plan.json": "plan",
+    "network.toml": "plan",
     "board.toml": "plan",
     "build.json": "build",
     "train.json": "train",

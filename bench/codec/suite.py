@@ -97,6 +97,8 @@ def _known(options: Options) -> bool:
 def ablations(name: str) -> list[Options]:
     """Those options that this codec has, and that a set can have."""
     possible = [o for o in ABLATION if name in SHAPES or dict(o).get("shape") != SHAPED]
+    if facts_of(name).task == "regression":
+        possible = [o for o in possible if "soft" not in dict(o)]  # of classes
     return [options for options in possible if _known(options)]
 
 

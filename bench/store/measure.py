@@ -7,7 +7,7 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinydream.codec.bits import bit_entropy, order_bits
 from tinydream.store import load_store, make_store
 
-__all__ = ["SYNTHETIC", "TUNED", "code_hash", "machine", "names", "ours", "sizes", "speeds"]
+__all__ = ["SYNTHETIC", "TUNED", "code_hash", "machine", "names", "sizes", "speeds"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,21 +62,33 @@ def rows_of(name: str, folder: Path) -> NDArray[Any]:
     return np.ascontiguousarray(rows.reshape(len(rows), -1))
 
 
-def ours(name: str, folder: Path) -> dict[str, Any]:
-    """Bytes of the store's file. Seconds are of this thread's processor, the least of a few."""
+def speeds(name: str, folder: Path) -> dict[str, Any]:
+    """Bytes of the store's file, and seconds of this thread's processor, ours and zstd's in turns:
+    the least of a few. zstd's are of the first megabytes, for as many as there are."""
+    import zstandard
+
     os.environ["TINYDREAM_THREADS"] = "1"
     rows = rows_of(name, folder)
-    store, encode = _seconds(lambda: make_store({"x": rows}), 2)
+    raw = rows.tobytes()
+    some = raw[:FIRST]
+    best, plain, size = zstandard.ZstdCompressor(level=19), zstandard.ZstdDecompressor(), len(some)
+    (store, packed), encode = _race(
+        (lambda: make_store({"x": rows}), lambda: best.compress(some)), 2
+    )
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "s.tds"
         store.save(path)
-        size = path.stat().st_size
+        bytes_of_file = path.stat().st_size
         store = load_store(path)
-        (back,), decode = _seconds(store.arrays, 5)
-        assert back.dtype == rows.dtype and back.tobytes() == rows.tobytes(), name
+        unpack = (store.arrays, lambda: plain.decompress(packed, max_output_size=size))
+        ((back,), _), decode = _race(unpack, 7)
+        assert back.dtype == rows.dtype and back.tobytes() == raw, name
         warm, cold = _row(store)
-    told = {"ours": size, "encode": encode, "decode": decode, "warm": warm, "cold": cold}
-    return told | {"step": store.step}
+    scale = len(raw) / size
+    return {
+        "ours": bytes_of_file, "encode": encode[0], "decode": decode[0], "warm": warm, "cold": cold,
+        "step": store.step, "zstd_encode": encode[1] * scale, "zstd_decode": decode[1] * scale,
+    }  # fmt: skip
 
 
 def sizes(name: str, folder: Path) -> dict[str, Any]:
@@ -91,27 +103,17 @@ def sizes(name: str, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def speeds(name: str, folder: Path) -> dict[str, Any]:
-    """Seconds of zstd -19 and of its decoder: of the first megabytes, for as many as there are."""
-    import zstandard
-
-    raw = rows_of(name, folder).tobytes()
-    some = raw[:FIRST]
-    best, plain, size = zstandard.ZstdCompressor(level=19), zstandard.ZstdDecompressor(), len(some)
-    packed, encode = _seconds(lambda: best.compress(some), 2)
-    _, decode = _seconds(lambda: plain.decompress(packed, max_output_size=size), 9)
-    scale = len(raw) / size
-    return {"zstd_encode": encode * scale, "zstd_decode": decode * scale}
-
-
-def _seconds(work: Callable[[], Any], times: int) -> tuple[Any, float]:
-    least, found = np.inf, None
+def _race(works: Sequence[Callable[[], Any]], times: int) -> tuple[list[Any], list[float]]:
+    """What each work comes to, and its least seconds; one after the other, so that a processor that
+    is slower for a while is so for all."""
+    least, found = [np.inf] * len(works), [None] * len(works)
     for _ in range(times):
-        found = None  # let go of before the next one
-        started = time.thread_time()
-        found = work()
-        least = min(least, time.thread_time() - started)
-    return found, float(least)
+        for k, work in enumerate(works):
+            found[k] = None  # let go of before the next one
+            started = time.thread_time()
+            found[k] = work()
+            least[k] = min(least[k], time.thread_time() - started)
+    return found, [float(x) for x in least]
 
 
 def _row(store: Any) -> tuple[float, float]:
@@ -120,7 +122,7 @@ def _row(store: Any) -> tuple[float, float]:
     warm, cold = [], []
     for i in rng.integers(0, len(store), 40).tolist():
         store.forget()
-        cold.append(_seconds(lambda i=i: store[i], 1)[1])  # type: ignore[misc]
+        cold.append(_race([lambda i=i: store[i]], 1)[1][0])  # type: ignore[misc]
         start = i // store.step * store.step
         near = rng.integers(start, min(start + store.step, len(store)), 50).tolist()
         started = time.thread_time()

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // bridge.c - whatever comes in on the line: a node with the real core and a small plan.
 // An input is a list of pieces: u8 how, then a raw piece (u8 length, bytes) or a request in a good frame (u8 type, u8
-// length, body). After each the node polls a while. What it says must be good frames, its weights must stay finite.
+// length, body), or a byte of its flash that is spoilt (u8, u8). After each the node polls a while. What it says must be
+// good frames, its weights must stay finite.
 #include <stdlib.h>
+#include <string.h>
 
 #include "td_node.h"
 #include "td_port.h"
@@ -101,7 +103,46 @@ void td_port_reset(void)
     abort(); // the fuzzer's loop starts the node anew before it comes to this
 }
 
+// ---- a flash in memory ----
+
+static uint8_t flash[2048];
+
+static int flash_read(void *context, uint32_t at, uint8_t *data, uint32_t size)
+{
+    (void)context;
+    must(at <= sizeof flash && size <= sizeof flash - at);
+    memcpy(data, flash + at, size);
+    return 0;
+}
+
+static int flash_program(void *context, uint32_t at, const uint8_t *data, uint32_t size)
+{
+    (void)context;
+    must(at <= sizeof flash && size <= sizeof flash - at && at % 4 == 0 && size % 4 == 0);
+    for (uint32_t i = 0; i < size; i++)
+        flash[at + i] &= data[i];
+    return 0;
+}
+
+static int flash_erase(void *context, uint32_t at)
+{
+    (void)context;
+    must(at < sizeof flash && at % 256 == 0);
+    memset(flash + at, 0xff, 256);
+    return 0;
+}
+
+static const td_storage_t storage = {sizeof flash, 256, 4, NULL, flash_read, flash_program, flash_erase};
+
 // ---- one input ----
+
+static void start(td_node_t *node)
+{
+    static uint32_t arena[512];
+    td_frame_reset(&heard);
+    must(td_node_init(node, &plan, arena, sizeof arena) == 0);
+    (void)td_node_keep(node, &storage, TD_BOOT_TRAIN); // whatever it finds there
+}
 
 static size_t frame(const uint8_t *data, size_t size, uint8_t sequence)
 {
@@ -128,29 +169,33 @@ static void look(const td_node_t *node)
         must(node->train.weights[i] - node->train.weights[i] == 0.0f);
 }
 
+static size_t spoil(const uint8_t *data)
+{
+    flash[(data[0] << 8 | data[1]) % sizeof flash] ^= (uint8_t)(data[1] | 1);
+    line_size = 0;
+    return 2;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint32_t arena[512];
     static td_node_t node;
     uint8_t sequence = 0;
-    must(td_node_init(&node, &plan, arena, sizeof arena) == 0);
-    td_frame_reset(&heard);
     turns = 0;
+    memset(flash, 0xff, sizeof flash);
+    start(&node);
     while (size > 2) {
         uint8_t how = *data++;
         size_t used;
         size--;
         sequence = (uint8_t)(sequence + how % 3); // mostly the next one; again, or one lost
-        used = how >= 0xC0 ? raw(data, size) : frame(data, size, sequence);
+        used = how >= 0xF0 ? spoil(data) : how >= 0xC0 ? raw(data, size) : frame(data, size, sequence);
         data += used;
         size -= used;
         line_at = 0;
         for (int i = 0; i < 9 && td_node_poll(&node) && !node.restart; i++)
             ;
-        if (node.restart) {
-            td_frame_reset(&heard);
-            must(td_node_init(&node, &plan, arena, sizeof arena) == 0);
-        }
+        if (node.restart)
+            start(&node);
         look(&node);
     }
     return 0;

@@ -1,4 +1,4 @@
-"""Good inputs for the fuzz target of the bridge: python corpus_bridge.py FOLDER."""
+"""Good inputs for the fuzz targets of the bridge: python corpus_bridge.py FOLDER."""
 
 import struct
 import sys
@@ -19,6 +19,7 @@ CALLS = {
     "push": [message.Push(0, ROW), message.Push(4, np.ones(27, np.float32)), message.Pushed(7)],
     "pull": [message.Pull(0, 31), message.Channels(0), message.Evaluate(), message.Reset()],
     "keep": [message.Save(), message.Load(True), message.Erase(), message.Knob(2, 9)],
+    "again": [message.Train(1, 2, 9, 0, 0.1), message.Save(), message.Reset()],
 }
 
 

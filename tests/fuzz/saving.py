@@ -1,7 +1,6 @@
-"""Power cuts in random histories of a device, for so many seconds: fuzz/saving.py SECONDS SEED."""
+"""Power cuts in random histories of a device: saving.py CUTS SEED."""
 
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -9,17 +8,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from saving_double import GEOMETRIES, Cutter
 
 
-def main(seconds: float, seed: int) -> None:
-    end, cuts, histories = time.monotonic() + seconds, 0, 0
-    while time.monotonic() < end:
+def main(cuts: int, seed: int) -> None:
+    done, histories = 0, 0
+    while done < cuts:
         cutter = Cutter(seed + histories, GEOMETRIES[histories % len(GEOMETRIES)])
-        while cutter.cuts < 200 and time.monotonic() < end:
+        while cutter.cuts < min(200, cuts - done):
             cutter.step()
         cutter.machine.close()
-        cuts += cutter.cuts
+        done += cutter.cuts
         histories += 1
-    print(f"{cuts:,} power cuts in {histories} histories: old or new each time")
+    print(f"Done {done} cuts in {histories} histories: the old or the new weights each time")
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from tinydream.bridge import answer, frame, message
 from tinydream.bridge.answer import Channel, Counts, Done, Evaluation, Info, Metrics, State
 from tinydream.bridge.contents import Contents
-from tinydream.bridge.line import Health, Line, Refused
+from tinydream.bridge.line import Health, Line, Refused, Unanswered
 from tinydream.bridge.link import Link, SerialLink
 from tinydream.bridge.message import Message
 from tinydream.errors import FirmwareError, LinkError
@@ -110,11 +110,10 @@ class Device(Contents):
 
         Raises LinkError when nothing answers, FirmwareError for firmware of another protocol.
         """
-        interval = min(0.25, self._timeout)
+        interval, line = min(0.25, self._timeout), self._line
         tries = math.ceil(self._open_timeout / interval)
         session = random.SystemRandom().randrange(1, 1 << 32)
         hello = message.Hello(message.PROTOCOL, session)
-        line = self._line
         info = line.exchange(hello, Info, interval, tries, extra=frame.OLD_HELLO)
         if info is None and not line.decoder.old_protocol:
             raise LinkError(
@@ -357,13 +356,16 @@ class Device(Contents):
     def _ask_all(
         self, requests: Sequence[Message], kind: type[A], fits: Callable[[Any, Any], bool]
     ) -> list[tuple[Message, A]]:
-        try:
-            line, patience = self._line, (self._timeout, self._tries)
-            return list(line.exchange_all(requests, kind, *patience, fits))
-        except Refused as refused:
-            if refused.error == HELLO_FIRST:
-                raise self._restarted() from refused
-            raise
+        while True:
+            try:
+                exchange = self._line.exchange_all
+                return list(exchange(requests, kind, self._timeout, self._tries, fits))
+            except Refused as refused:
+                if refused.error == HELLO_FIRST:
+                    raise self._restarted() from refused
+                raise
+            except LinkError as error:
+                self._reconnect(error)  # and all of it anew: each may be done twice
 
     def _restarted(self) -> FirmwareError:
         self._line.forget_events()
@@ -376,7 +378,7 @@ class Device(Contents):
 
     def _reconnect(self, error: LinkError) -> None:
         """Wait until the port is there again and the same device answers."""
-        if self._reopen is None:
+        if self._reopen is None or isinstance(error, Unanswered):
             raise error
         deadline = time.monotonic() + self._patience
         if self._on_log is not None:

@@ -13,7 +13,7 @@ from tinydream.bridge.link import Link
 from tinydream.bridge.message import Message, error_text
 from tinydream.errors import FirmwareError, LinkError
 
-__all__ = ["Health", "Line", "Refused"]
+__all__ = ["Health", "Line", "Refused", "Unanswered"]
 
 A = TypeVar("A", bound=Message)
 
@@ -28,6 +28,10 @@ class Refused(FirmwareError):
     def __init__(self, text: str, error: int) -> None:
         super().__init__(text)
         self.error = error
+
+
+class Unanswered(LinkError):
+    """The link is there, and nobody answers on it."""
 
 
 @dataclass
@@ -139,7 +143,8 @@ class Line:
         fits: whether an answer is of this very request; one that is not was given up on long ago.
 
         As many are on their way as the device has room for. One that is not answered in time is
-        halved, if it can be, and sent again. Raises LinkError after `tries` times without answer.
+        halved, if it can be, and sent again. Raises Unanswered after `tries` times without answer,
+        LinkError when the link breaks.
         """
         todo = deque((request, 0) for request in requests)
         sent: dict[int, _Sent] = {}
@@ -180,7 +185,7 @@ class Line:
             late = sent.pop(sequence)
             self.health.repeated += 1
             if late.tries + 1 >= tries:
-                raise LinkError(
+                raise Unanswered(
                     f"the device on {self.link.name!r} did not answer"
                     f" {type(late.request).__name__} in {tries} tries{self.last_words()};"
                     " check cable and power, then connect again"

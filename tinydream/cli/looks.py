@@ -233,21 +233,31 @@ def verify(port: str | None, folder: str, as_json: bool) -> None:
     help="Other weights of the same plan. [default: RUN/weights.npz]",
 )
 @click.option("--probabilities", is_flag=True, help="One column more for each class.")
+@maybe_port("A device that predicts. [default: sim]")
 @click.option("--to", "to", type=a_file, metavar="CSV", help="[default: standard output]")
 @out
 def predict(
-    file: str, weights: str | None, probabilities: bool, to: str | None, folder: str
+    file: str,
+    weights: str | None,
+    probabilities: bool,
+    port: str | None,
+    to: str | None,
+    folder: str,
 ) -> None:
     """Predict new rows with the trained weights.
 
     FILE holds rows in raw units: CSV with the feature columns by name, in any order (further ones
     are ignored, and a note on standard error says so), an NPZ with an array x, or an .npy. The
-    answer is CSV, a line a row.
+    answer is CSV, a line a row. A board on a serial port predicts with the weights that it holds.
 
     \b
     Example: tinydream predict new.csv --probabilities --to answers.csv
+    Example: tinydream predict new.csv --port /dev/ttyACM0
     """
-    found = looks.predict(Run(folder), file, weights=weights, probabilities=probabilities)
+    port = port or "sim"
+    found = looks.predict(
+        Run(folder), file, weights=weights, probabilities=probabilities, port=port
+    )
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
     if to is None:

@@ -6,10 +6,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from tinydream import archive, carry, sizing, stages
+from tinydream import archive, sizing, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show, show_budget
 from tinydream.cli.budgets import budget
+from tinydream.cli.carrying import erase, load, pull, push, save
 from tinydream.cli.flashing import flash
 from tinydream.cli.options import (
     CONTEXT,
@@ -19,7 +20,6 @@ from tinydream.cli.options import (
     a_file,
     a_folder,
     a_network,
-    a_port,
     a_shape,
     as_json,
     hidden_sizes,
@@ -311,42 +311,8 @@ def build(verbose: bool, folder: str) -> None:
 verbs.add_command(flash)
 
 
-for each in (train, monitor, dashboard):
+for each in (train, monitor, dashboard, pull, push, save, load, erase):
     verbs.add_command(each)
-
-
-@verbs.command(context_settings=CONTEXT)
-@a_port
-@click.option("--file", type=a_file, help="Write them here, too: .npz or .safetensors.")
-@out
-def pull(port: str, file: str | None, folder: str) -> None:
-    """Fetch the weights of a device that runs this plan.
-
-    They are in RUN/weights.npz then.
-
-    \b
-    Example: tinydream pull --port /dev/ttyUSB0 --file gait.safetensors
-    """
-    run = Run(folder)
-    weights = carry.pull(run, port, file)
-    show.line(f"{file or run.path('weights.npz')} holds {len(weights)} weights")
-
-
-@verbs.command(context_settings=CONTEXT)
-@click.argument("file", metavar="WEIGHTS", type=a_file)
-@a_port
-@out
-def push(file: str, port: str, folder: str) -> None:
-    """Give a device the weights of a file.
-
-    WEIGHTS is a .npz or .safetensors file with W1, b1, W2, ...: what pull wrote, or a RUN's
-    weights.npz. The device checks them before it uses them.
-
-    \b
-    Example: tinydream push gait.safetensors --port /dev/ttyUSB0
-    """
-    weights = carry.push(Run(folder), port, file)
-    show.line(f"{port} has taken {len(weights)} weights, and holds them")
 
 
 @verbs.command(context_settings=CONTEXT)

@@ -88,6 +88,7 @@ class Hub:
             "damaged": seen.damaged,
             "log": list(seen.log)[-LOGGED:],
             "curves": {name: _columns(track) for name, track in seen.tracks.items()},
+            "own": {name: _columns(track) for name, track in seen.own.items()},
             "memory": self._memory if ours else [],
             "heldout": board.heldout,
             "ours": ours,

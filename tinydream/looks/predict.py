@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from tinydream.errors import DataError, InputError
 from tinydream.looks.columns import categories
 from tinydream.plan import Plan
+from tinydream.ports import PASSING, Port, open_port
 from tinydream.run import Run
-from tinydream.simulator import Simulator
 
 __all__ = ["Predicted", "predict", "read_rows", "read_weights"]
 
@@ -45,28 +45,43 @@ class Predicted:
 
 
 def predict(
-    run: Run, file: str | Path, *, weights: str | Path | None = None, probabilities: bool = False
+    run: Run,
+    file: str | Path,
+    *,
+    weights: str | Path | None = None,
+    probabilities: bool = False,
+    port: str = "sim",
 ) -> Predicted:
     """Predict the rows of `file`, in raw units, with the run's plan and weights.
 
     weights: an .npz of the same plan instead of the run's weights.npz. probabilities: one column
-    more for each class. The device's own code computes, in this process.
+    more for each class. port: where the device's own code computes; a board on a serial port does
+    with the weights that it holds, others are given theirs.
     Raises DataError when the file lacks a feature or holds what is not a finite number, RunError
-    when the run has no weights for its plan, InputError for weights of another plan.
+    when the run has no weights for its plan, InputError for weights of another plan,
+    or for a board that would have to be given them, LinkError when it is gone.
     """
     made = run.plan()
-    simulator = Simulator(made)
-    simulator.push(run.weights(made) if weights is None else read_weights(weights, made))
+    given = None
+    if port in PASSING:
+        given = run.weights(made) if weights is None else read_weights(weights, made)
+    elif weights is not None:
+        raise InputError(
+            "a board predicts with the weights that it holds; give it others with `tinydream push`"
+        )
     X, notes = read_rows(file, made, *_columns(run))
-    columns, rows = _answers(made, simulator, X, probabilities)
+    with open_port(run, made, port) as device:
+        if given is not None:
+            device.push(given)
+        columns, rows = _answers(made, device, X, probabilities)
     return Predicted(columns, rows, notes)
 
 
 def _answers(
-    made: Plan, simulator: Simulator, X: NDArray[Any], probabilities: bool
+    made: Plan, device: Port, X: NDArray[Any], probabilities: bool
 ) -> tuple[tuple[str, ...], list[list[Any]]]:
     """The one place that knows what a network's answer means."""
-    found = simulator.predict(X)
+    found = device.predict(X)
     if not made.classes:
         if probabilities:
             raise InputError("probabilities are of classes, and this run's plan is for regression")
@@ -74,7 +89,7 @@ def _answers(
     names = [made.classes[k] for k in found]
     if not probabilities:
         return made.targets, [[name] for name in names]
-    shares = [[f"{p:.6f}" for p in row] for row in simulator.predict_proba(X).tolist()]
+    shares = [[f"{p:.6f}" for p in row] for row in device.predict_proba(X).tolist()]
     rows: list[list[Any]] = [[name, *row] for name, row in zip(names, shares, strict=True)]
     return (*made.targets, *(f"p({name})" for name in made.classes)), rows
 

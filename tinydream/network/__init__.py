@@ -1,5 +1,6 @@
 """Networks as data: layers, optimisers, and what they become in a plan."""
 
+from tinydream.network.between import Add, BatchNorm, Dropout
 from tinydream.network.layers import (
     ACTIVATIONS,
     SGD,
@@ -28,10 +29,13 @@ __all__ = [
     "ACTIVATIONS",
     "SGD",
     "Adam",
+    "Add",
     "AveragePool",
+    "BatchNorm",
     "Conv",
     "Dense",
     "Depthwise",
+    "Dropout",
     "Flatten",
     "GlobalAveragePool",
     "GlobalMaxPool",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinydream.errors import InputError
+from tinydream.network.between import Add, BatchNorm, Between, between_record
 from tinydream.network.windows import (
     Conv,
     Depthwise,
@@ -152,8 +153,8 @@ class Adam:
 
 
 Activation = Relu | Relu6 | LeakyRelu | Tanh | Sigmoid
-AnyLayer = Dense | Windowed | Flatten | Activation | Softmax
-Trainable = Dense | Conv | Depthwise
+AnyLayer = Dense | Windowed | Between | Flatten | Activation | Softmax
+Trainable = Dense | Conv | Depthwise | BatchNorm
 
 # by name: in a plan, in `Network.mlp` and on the command line
 ACTIVATIONS: dict[str, type[Activation]] = {
@@ -170,12 +171,12 @@ class Network:
     """A stack of layers: operations, each with an activation or none, then Softmax for classes.
 
     Operations are Dense and, over inputs of a `shape` ((height, width, channels), or (steps,
-    channels)), Conv, Depthwise and pools, with a Flatten before the first Dense. Activations are
-    Relu, Relu6, LeakyRelu, Tanh and Sigmoid; one lies between any two Dense. The last operation is
-    a Dense with as many units as there are classes, or targets; two classes may have one unit and
-    a Sigmoid. Without either the network is trained for regression, with the mean squared error,
-    or with the Huber loss of that delta when `huber` is above 0. Raises InputError for any other
-    stack.
+    channels)), Conv, Depthwise and pools, with a Flatten before the first Dense; BatchNorm,
+    Dropout and Add lie anywhere. Activations are Relu, Relu6, LeakyRelu, Tanh and Sigmoid; one of
+    them, or another operation, lies between any two Dense. The last operation is a Dense with as
+    many units as there are classes, or targets; two classes may have one unit and a Sigmoid.
+    Without either the network is trained for regression, with the mean squared error, or with the
+    Huber loss of that delta when `huber` is above 0. Raises InputError for any other stack.
     """
 
     layers: Sequence[AnyLayer]
@@ -201,7 +202,7 @@ class Network:
         good = bool(flat) and isinstance(flat[-1], Dense) and not isinstance(flat[0], Activation)
         for before, layer in zip(flat, flat[1:], strict=False):
             good &= not isinstance(layer, Softmax)
-            good &= not isinstance(before, Dense) or isinstance(layer, Activation)
+            good &= not (isinstance(before, Dense) and isinstance(layer, Dense))
             good &= not (isinstance(before, Activation) and isinstance(layer, Activation))
         if not good:
             names = ", ".join(type(layer).__name__ for layer in self.layers)
@@ -289,21 +290,45 @@ class Network:
         if math.prod(shape) != inputs:
             raise InputError(f"a network of inputs of shape {shape} cannot take {inputs} inputs")
         records: list[Layer] = []
+        given: list[tuple[int, tuple[int, ...]]] = []  # by each layer: in which record, its shape
         for layer in self.layers:
             if isinstance(layer, Flatten):
                 shape = (math.prod(shape),)
+                given.append((len(records) - 1, shape))
                 continue
-            operation = isinstance(layer, Dense | Windowed)
+            operation = isinstance(layer, Dense | Windowed | Between)
             if operation and len(records) % 2:  # no activation in between
                 records.append(Layer("linear", records[-1].outputs, records[-1].outputs))
             if isinstance(layer, Windowed):
                 record, shape = window_record(layer, shape)
+            elif isinstance(layer, Between):
+                beside = _beside(layer, given, len(records), shape) if isinstance(layer, Add) else 0
+                record = between_record(layer, shape, beside)
             else:
                 record = _record(layer, shape)
             if isinstance(layer, Dense):
                 shape = (layer.units,)
             records.append(record)
+            given.append((len(records) - 1, shape))
         return tuple(records)
+
+
+def _beside(
+    layer: Add, given: Sequence[tuple[int, tuple[int, ...]]], at: int, shape: tuple[int, ...]
+) -> int:
+    """The number of the operation that an Add adds, where the Add is layer `at` of the plan."""
+    name = f"Add({layer.layer})"
+    record, other = given[layer.layer] if 0 <= layer.layer < len(given) else (-1, ())
+    if record < 0:
+        raise InputError(f"{name} has no such layer before it; the network's first is 0")
+    operation = record - record % 2
+    if record == operation and any(number == record + 1 for number, _ in given):
+        raise InputError(f"the layer of {name} has an activation behind it; name that")
+    if operation + 4 > at:
+        raise InputError(f"{name} gets the outputs of that layer anyway; name an earlier one")
+    if other != shape:
+        raise InputError(f"{name} cannot add outputs of shape {other} to those of shape {shape}")
+    return operation
 
 
 def _record(layer: Dense | Activation | Softmax, shape: tuple[int, ...]) -> Layer:

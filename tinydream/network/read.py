@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinydream.errors import InputError
+from tinydream.network.between import Add, BatchNorm, Dropout
 from tinydream.network.layers import (
     ACTIVATIONS,
     SGD,
@@ -34,6 +35,9 @@ KINDS: dict[str, Callable[..., AnyLayer]] = {
     "average_pool": AveragePool,
     "global_max_pool": GlobalMaxPool,
     "global_average_pool": GlobalAveragePool,
+    "batch_norm": BatchNorm,
+    "dropout": Dropout,
+    "add": Add,
     "flatten": Flatten,
     "dense": Dense,
     **ACTIVATIONS,

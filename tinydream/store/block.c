@@ -9,15 +9,14 @@
 
 enum { STATES = 4, HEAD = 4 + 4 * STATES, LOW = 1 << 16 };
 
-static uint64_t load64(const uint8_t *p)
+// In one expression, which compilers know for one load.
+static inline uint64_t load64(const uint8_t *p)
 {
-    uint64_t x = 0;
-    for (int k = 0; k < 8; k++)
-        x |= (uint64_t)p[k] << 8 * k;
-    return x;
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 |
+           (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
 }
 
-static uint32_t load32(const uint8_t *p)
+static inline uint32_t load32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
@@ -62,90 +61,110 @@ static inline uint64_t read_bits(in_t *in, unsigned count)
     return low | few_bits(in, count - 32) << 32;
 }
 
-// The next code of one range coder. Words past the end are zeros, which is noticed by how many there were.
-static inline uint64_t read_code(in_t *in, uint32_t *state, const store_model_t *m, uint16_t context)
+// The next token of one range coder. Words past the end are zeros, which is noticed by how many there were; where a
+// word is there for `sure` nobody asks.
+static inline const store_entry_t *read_token(in_t *in, uint32_t *state, const store_table_t *table, int sure)
 {
     static const uint8_t nothing[2];
-    const store_table_t *table = &m->table[m->map[context]];
     uint32_t x = *state, slot = x & (STORE_SCALE - 1);
-    const store_entry_t *e = &table->entry[table->first[slot >> STORE_STRETCH_BITS]];
-    while (slot - e->start >= e->share)
-        e++;
+    const store_entry_t *e = &table->entry[table->place[slot]];
     x = e->share * (x >> STORE_SCALE_BITS) + slot - e->start;
-    const uint8_t *word = in->word < in->words_end ? in->words + 2 * in->word : nothing;
+    const uint8_t *word = sure || in->word < in->words_end ? in->words + 2 * in->word : nothing;
     uint32_t more = x << 16 | (uint32_t)(word[0] | word[1] << 8), low = x < LOW;
     *state = low ? more : x;
     in->word += low;
+    return e;
+}
+
+static inline uint64_t read_code(in_t *in, uint32_t *state, const store_model_t *m, uint8_t class)
+{
+    const store_entry_t *e = read_token(in, state, &m->table[m->map[class]], 0);
     return e->base + read_bits(in, e->bits);
 }
 
-// Codes that depend on nothing in their own plane.
-static void read_codes(in_t *given, const store_work_t *w, const uint64_t *skip, uint64_t *to)
+// Codes of as many rows as there are words for without a look. First all tokens, then their bits: two short loops of
+// which a processor has many turns under way at once. Between them `to` holds where the tokens are.
+static size_t read_surely(in_t *in, const store_work_t *w, uint64_t *to)
 {
     const store_model_t *m = w->model;
-    in_t in = *given; // in registers
-    size_t i = 0, turn = 0;
-    for (; !skip && i + STATES <= w->rows; i += STATES)
-        for (int k = 0; k < STATES; k++)
-            to[i + (size_t)k] = read_code(&in, &in.state[k], m, w->context[i + (size_t)k]);
-    for (; i < w->rows; i++)
-        to[i] = skip && skip[i] ? *(to + i - 1) : read_code(&in, &in.state[turn++ % STATES], m, w->context[i]);
-    *given = in;
-}
-
-// The guess of row i when earlier rows of its own plane take part.
-static inline uint64_t own_guess(const store_work_t *w, const uint64_t *plane, size_t i)
-{
-    const store_model_t *m = w->model;
-    uint64_t sum = w->guess[i];
-    const uint64_t *here = plane + i;
-    for (int k = 0; k < m->taps; k++)
-        if (!m->tap[k].plane)
-            sum += (uint64_t)m->weight[k] * *(here - m->tap[k].row);
-    return store_shifted(sum, m->shift);
-}
-
-static inline uint16_t own_context(const store_work_t *w, const uint64_t *const at[2][3], size_t i, uint64_t guess)
-{
-    uint16_t class[2] = {0, 0};
-    for (int k = 0; k < 2; k++) {
-        const store_context_t *c = &w->model->context[k];
-        const uint64_t *const *a = at[k];
-        if (c->kind == STORE_VALUE)
-            class[k] = store_class(c, a[0][i]);
-        else if (c->kind == STORE_CHANGE)
-            class[k] = store_class(c, store_apart(a[0][i], a[1][i]) + store_apart(a[1][i], a[2][i]));
-        else if (c->kind == STORE_GUESS)
-            class[k] = store_class(c, guess >> 63 ? 0 : guess);
-        else if (c->kind == STORE_PLACE)
-            class[k] = w->context[i]; // one number for the plane
+    const store_table_t *of[STORE_THRESHOLDS + 1];
+    uint32_t a = in->state[0], b = in->state[1], c = in->state[2], d = in->state[3];
+    in_t own = *in; // in registers
+    size_t done = 0;
+    for (int k = 0; k <= m->context.thresholds; k++)
+        of[k] = &m->table[m->map[k]];
+    for (; done + STATES <= w->rows && own.word + STATES <= own.words_end; done += STATES) {
+        const uint8_t *class = w->class + done;
+        to[done] = (uintptr_t)read_token(&own, &a, of[class[0]], 1);
+        to[done + 1] = (uintptr_t)read_token(&own, &b, of[class[1]], 1);
+        to[done + 2] = (uintptr_t)read_token(&own, &c, of[class[2]], 1);
+        to[done + 3] = (uintptr_t)read_token(&own, &d, of[class[3]], 1);
     }
-    return (uint16_t)(class[0] * (w->model->context[1].thresholds + 1) + class[1]);
+    for (size_t i = 0; i < done; i++) {
+        const store_entry_t *e = (const store_entry_t *)(uintptr_t)to[i];
+        to[i] = e->base + read_bits(&own, e->bits);
+    }
+    own.state[0] = a, own.state[1] = b, own.state[2] = c, own.state[3] = d;
+    *in = own;
+    return done;
 }
 
-// Row after row: contexts need what has just been decoded.
+// Codes that depend on nothing in their own plane.
+static void read_codes(in_t *in, const store_work_t *w, const uint64_t *skip, uint64_t *to)
+{
+    size_t i = skip ? 0 : read_surely(in, w, to), turn = 0;
+    for (; i < w->rows; i++)
+        to[i] = skip && skip[i] ? *(to + i - 1) : read_code(in, &in->state[turn++ % STATES], w->model, w->class[i]);
+}
+
+// What earlier rows of its own plane give to a guess.
+typedef struct {
+    int taps;
+    uint8_t row[STORE_TAPS];
+    uint64_t weight[STORE_TAPS];
+} own_t;
+
+static own_t own_taps(const store_model_t *m)
+{
+    own_t own = {0};
+    for (int k = 0; k < m->taps; k++)
+        if (!m->tap[k].plane) {
+            own.row[own.taps] = m->tap[k].row;
+            own.weight[own.taps++] = (uint64_t)m->weight[k];
+        }
+    return own;
+}
+
+static inline uint64_t own_guess(const own_t *own, uint64_t sum, const uint64_t *here, int shift)
+{
+    for (int k = 0; k < own->taps; k++)
+        sum += own->weight[k] * *(here - own->row[k]);
+    return store_shifted(sum, shift);
+}
+
+// Row after row: the class needs what has just been decoded.
 static void read_own(in_t *given, const store_work_t *w, size_t p, const uint64_t *skip, uint64_t *to)
 {
     const store_model_t *m = w->model;
-    const uint64_t *at[2][3];
+    const store_context_t *c = &m->context;
+    const uint64_t *at[3] = {to, to, to};
+    own_t own = own_taps(m);
     in_t in = *given;
     size_t turn = 0;
-    for (int k = 0; k < 2; k++)
-        for (int r = 0; r < m->context[k].refs; r++)
-            at[k][r] = store_at(w, p, m->context[k].ref[r]);
-    for (size_t i = 0; i < w->rows; i++)
-        w->context[i] = 0;
-    for (int k = 0; k < 2; k++)
-        for (size_t i = 0; m->context[k].kind == STORE_PLACE && i < w->rows; i++)
-            w->context[i] = store_class(&m->context[k], p);
+    int guesses = m->mode == STORE_RESIDUAL || c->kind == STORE_GUESS;
+    for (int r = 0; r < c->refs; r++)
+        at[r] = store_at(w, p, c->ref[r]);
     for (size_t i = 0; i < w->rows; i++) {
         if (skip && skip[i]) {
             to[i] = *(to + i - 1);
             continue;
         }
-        uint64_t guess = own_guess(w, to, i);
-        uint16_t context = own_context(w, (const uint64_t *const(*)[3])at, i, guess);
-        uint64_t code = read_code(&in, &in.state[turn++ % STATES], m, context);
+        uint64_t guess = guesses ? own_guess(&own, w->guess[i], to + i, m->shift) : 0, q = guess >> 63 ? 0 : guess;
+        if (c->kind == STORE_VALUE)
+            q = at[0][i];
+        else if (c->kind == STORE_CHANGE)
+            q = store_apart(at[0][i], at[1][i]) + store_apart(at[1][i], at[2][i]);
+        uint64_t code = read_code(&in, &in.state[turn++ % STATES], m, store_class(c, q));
         to[i] = m->mode == STORE_DIRECT ? code : guess + store_unzigzag(code);
     }
     *given = in;
@@ -163,10 +182,13 @@ static void read_plane(in_t *in, store_work_t *w, const store_t *s, size_t p)
         read_own(in, w, p, skip, to);
         return;
     }
-    store_contexts(w, p);
+    store_classes(w, p);
     read_codes(in, w, skip, to);
-    for (size_t i = 0; m->mode == STORE_RESIDUAL && i < w->rows; i++)
-        to[i] = skip && skip[i] ? *(to + i - 1) : own_guess(w, to, i) + store_unzigzag(to[i]);
+    if (m->mode != STORE_RESIDUAL)
+        return;
+    own_t own = own_taps(m);
+    for (size_t i = 0; i < w->rows; i++)
+        to[i] = skip && skip[i] ? *(to + i - 1) : own_guess(&own, w->guess[i], to + i, m->shift) + store_unzigzag(to[i]);
 }
 
 static int read_head(in_t *in, const uint8_t *block, size_t size)
@@ -256,9 +278,9 @@ static size_t find_token(const store_model_t *m, uint64_t code)
     return low - 1;
 }
 
-static void write_code(out_t *out, const store_model_t *m, uint16_t context, uint64_t code)
+static void write_code(out_t *out, const store_model_t *m, uint8_t class, uint64_t code)
 {
-    const store_table_t *table = &m->table[m->map[context]];
+    const store_table_t *table = &m->table[m->map[class]];
     size_t token = find_token(m, code);
     if (token < m->tokens && !(table->range[token] >> 16))
         token = m->tokens;
@@ -280,13 +302,13 @@ static void write_plane(out_t *out, store_work_t *w, const store_t *s, size_t p)
         if (skip[i])
             from[i] = *(from + i - 1);
     store_guess(w, p, 1);
-    store_contexts(w, p);
+    store_classes(w, p);
     for (size_t i = 0; i < w->rows; i++) {
         uint64_t code = from[i];
         if (m->mode == STORE_RESIDUAL)
             code = store_zigzag(code - store_shifted(w->guess[i], m->shift));
         if (!(skip && skip[i]))
-            write_code(out, m, w->context[i], code);
+            write_code(out, m, w->class[i], code);
     }
 }
 
@@ -304,7 +326,7 @@ static int write_out(const out_t *o, size_t planes, uint8_t *out, size_t room, s
         for (size_t i = o->plane[p + 1]; i-- > o->plane[p];) {
             uint32_t frequency = o->range[i] >> 16, start = o->range[i] & 0xffff;
             uint32_t *x = &state[(i - o->plane[p]) % STATES];
-            if (*x >> 20 >= frequency) { // (x / frequency) << 12 would not fit 32 bits
+            if (*x >> (32 - STORE_SCALE_BITS) >= frequency) { // (x / frequency) << STORE_SCALE_BITS would not fit 32 bits
                 words[--at] = (uint8_t)(*x >> 8);
                 words[--at] = (uint8_t)*x;
                 *x >>= 16;

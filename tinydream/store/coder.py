@@ -84,13 +84,14 @@ class Coder:
             own = slice(cuts[k], cuts[k + 1])
             _core.store_unpack(self.columns[own], self.words, planes[own], width, count, part)
             rows.append(part)
-        for plane, row, bits in np.frombuffer(block[4 : _after(block)], EXCEPTION).tolist():
-            if plane >= len(self.columns) or row >= count:
-                raise ValueError("a block is damaged")
-            column = self.columns[plane]
+        found = np.frombuffer(block[4 : _after(block)], EXCEPTION)
+        if (found["plane"] >= len(self.columns)).any() or (found["row"] >= count).any():
+            raise ValueError("a block is damaged")
+        for run in _runs(found["plane"]):
+            column = self.columns[found["plane"][run.start]]
             size, offset = int(column["size"]), int(column["offset"])
-            data = bits.to_bytes(8, "little")[:size]
-            rows[int(column["part"])][row, offset : offset + size] = np.frombuffer(data, np.uint8)
+            bits = np.ascontiguousarray(found["bits"][run]).view(np.uint8).reshape(-1, 8)
+            rows[column["part"]][found["row"][run], offset : offset + size] = bits[:, :size]
         return tuple(rows)
 
 
@@ -223,11 +224,23 @@ def _pack(
         own = columns[cuts[k] : cuts[k + 1]]
         into = planes[cuts[k] : cuts[k + 1]]
         told = _core.store_pack(own, words, part, widths[k], count, into)
-        for plane, row in np.frombuffer(told, np.uint32).reshape(-1, 2).tolist():
-            at, size = int(own[plane]["offset"]), int(own[plane]["size"])
-            bits = int.from_bytes(part[row, at : at + size].tobytes(), "little")
-            found.append((cuts[k] + plane, row, bits))
-    return planes, np.array(found, EXCEPTION)
+        places = np.frombuffer(told, np.uint32).reshape(-1, 2)
+        exceptions = np.zeros(len(places), EXCEPTION)
+        exceptions["plane"], exceptions["row"] = places[:, 0] + np.uint32(cuts[k]), places[:, 1]
+        for run in _runs(places[:, 0]):
+            column = own[places[run.start, 0]]
+            size, at = int(column["size"]), int(column["offset"])
+            bits = np.zeros((run.stop - run.start, 8), np.uint8)
+            bits[:, :size] = part[places[run, 1], at : at + size]
+            exceptions["bits"][run] = bits.view("<u8")[:, 0]
+        found.append(exceptions)
+    return planes, np.concatenate([*found, np.zeros(0, EXCEPTION)])
+
+
+def _runs(planes: NDArray[Any]) -> list[slice]:
+    """Where exceptions of one plane follow one another: a table may have a great many of them."""
+    cuts = [*(np.flatnonzero(planes[1:] != planes[:-1]) + 1).tolist(), len(planes)]
+    return [slice(a, b) for a, b in zip([0, *cuts], cuts, strict=False) if a < b]
 
 
 def _cuts(columns: NDArray[Any], parts: int) -> list[int]:

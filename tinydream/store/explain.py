@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tinydream import _core
 from tinydream.store.coder import Coder
 from tinydream.store.columns import DECIMAL, FLOAT, INTEGER, MASK, WORDS
-from tinydream.store.fit import tokens_of
+from tinydream.store.fit import MOST_TOKENS, tokens_of
 from tinydream.store.model import Context, Model, Ref, read_models
 from tinydream.store.store import Store
 
@@ -63,7 +63,7 @@ def explain(store: Store) -> list[Column]:
                 round(coded[p] * scale),
                 _how(column, store, p),
                 _guess(model, names, p),
-                " and ".join(_seen(c, names, p) for c in model.contexts if c.kind != "none"),
+                _seen(model.context, names, p),
             )
         )
     return made
@@ -72,7 +72,7 @@ def explain(store: Store) -> list[Column]:
 def _alone(values: NDArray[np.uint64]) -> float:
     if not values.any():
         return 0.0
-    tokens = tokens_of(values, 1.0, 1024)
+    tokens = tokens_of(values, 1.0, MOST_TOKENS)
     counts = np.bincount(tokens.of)
     share = counts[counts > 0] / len(values)
     return float(tokens.raw - len(values) * (share * np.log2(share)).sum())
@@ -113,9 +113,10 @@ def _guess(model: Model, names: list[str], plane: int) -> str:
 
 
 def _seen(context: Context, names: list[str], plane: int) -> str:
+    if context.kind == "none":
+        return ""
     what = {
         "guess": "the guess",
-        "place": "the column",
         "value": ", ".join(_ref(ref, names, plane) for ref in context.refs),
         "change": "unrest of " + ", ".join(_ref(ref, names, plane) for ref in context.refs[:1]),
     }[context.kind]

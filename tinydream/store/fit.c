@@ -168,12 +168,11 @@ static double table_cost(const uint32_t *count, size_t kinds, double scale)
     return sum ? cost + scale * n_log_n(sum) : 0;
 }
 
-static uint32_t *count_tokens(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds,
-                              size_t classes)
+static uint32_t *count_tokens(const uint16_t *tokens, const uint8_t *class, size_t n, size_t kinds, size_t classes)
 {
     uint32_t *count = calloc(kinds * classes + 1, sizeof *count);
     for (size_t i = 0; count && i < n; i++)
-        count[contexts[i] * kinds + tokens[i]]++;
+        count[class[i] * kinds + tokens[i]]++;
     return count;
 }
 
@@ -196,17 +195,17 @@ double store_rough(const uint64_t *codes, size_t n)
     return cost + n_log_n(n);
 }
 
-int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *base, size_t bases,
-               const uint8_t *classes, size_t candidates, size_t most, double scale, double *cost)
+int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *classes, size_t candidates, size_t most,
+               double scale, double *cost)
 {
-    uint32_t *count = malloc(bases * most * kinds * sizeof *count + 1);
+    uint32_t *count = malloc(most * kinds * sizeof *count + 1);
     for (size_t c = 0; count && c < candidates; c++) {
         const uint8_t *class = classes + c * n;
-        memset(count, 0, bases * most * kinds * sizeof *count);
+        memset(count, 0, most * kinds * sizeof *count);
         for (size_t i = 0; i < n; i++)
-            count[((size_t)base[i] * most + class[i]) * kinds + tokens[i]]++;
+            count[class[i] * kinds + tokens[i]]++;
         cost[c] = 0;
-        for (size_t k = 0; k < bases * most; k++)
+        for (size_t k = 0; k < most; k++)
             cost[c] += table_cost(count + k * kinds, kinds, scale);
     }
     free(count);
@@ -217,7 +216,7 @@ typedef struct {
     uint32_t *count; // (classes, kinds)
     size_t kinds, classes;
     double *cost; // of each class, less than 0: empty or merged into another
-    uint16_t *map;
+    uint8_t *map;
 } merge_t;
 
 typedef struct {
@@ -244,7 +243,7 @@ static double saving(const merge_t *m, size_t a, size_t b)
     return m->cost[a] + m->cost[b] - cost - n_log_n(sum);
 }
 
-// Makes one of two tables, and tells edges and contexts.
+// Makes one of two tables, and tells edges and classes.
 static void join(merge_t *m, edge_t *edge, size_t edges, size_t a, size_t b)
 {
     for (size_t t = 0; t < m->kinds; t++)
@@ -252,7 +251,7 @@ static void join(merge_t *m, edge_t *edge, size_t edges, size_t a, size_t b)
     m->cost[a] = m->cost[a] < 0 && m->cost[b] < 0 ? -1 : table_cost(m->count + a * m->kinds, m->kinds, 1);
     for (size_t c = 0; c < m->classes; c++)
         if (m->map[c] == b)
-            m->map[c] = (uint16_t)a;
+            m->map[c] = (uint8_t)a;
     for (size_t e = 0; e < edges; e++) {
         int touched = edge[e].a == b || edge[e].b == b || edge[e].a == a || edge[e].b == a;
         edge[e].a = edge[e].a == b ? a : edge[e].a;
@@ -262,19 +261,15 @@ static void join(merge_t *m, edge_t *edge, size_t edges, size_t a, size_t b)
     }
 }
 
-// Whichever two neighbours in the grid of contexts are best made one, until none are.
-static int merge(merge_t *m, size_t width)
+// Whichever two neighbours are best made one, until none are.
+static int merge(merge_t *m)
 {
     size_t edges = 0;
-    edge_t *edge = malloc((2 * m->classes + 1) * sizeof *edge);
+    edge_t *edge = malloc((m->classes + 1) * sizeof *edge);
     if (!edge)
         return STORE_ENOMEM;
-    for (size_t c = 0; c < m->classes; c++) {
-        if ((c + 1) % width)
-            edge[edges++] = (edge_t){c, c + 1, saving(m, c, c + 1)};
-        if (c + width < m->classes)
-            edge[edges++] = (edge_t){c, c + width, saving(m, c, c + width)};
-    }
+    for (size_t c = 0; c + 1 < m->classes; c++)
+        edge[edges++] = (edge_t){c, c + 1, saving(m, c, c + 1)};
     for (;;) {
         size_t best = edges;
         double most = 0;
@@ -313,26 +308,26 @@ static void to_frequencies(const uint32_t *count, size_t kinds, uint16_t *freque
     }
 }
 
-int store_fit_tables(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
-                     size_t width, uint16_t *map, uint16_t *frequency, size_t *tables)
+int store_fit_tables(const uint16_t *tokens, const uint8_t *class, size_t n, size_t kinds, size_t classes, uint8_t *map,
+                     uint16_t *frequency, size_t *tables)
 {
-    merge_t m = {count_tokens(tokens, contexts, n, kinds, classes), kinds, classes, NULL, map};
+    merge_t m = {count_tokens(tokens, class, n, kinds, classes), kinds, classes, NULL, map};
     m.cost = malloc((classes + 1) * sizeof *m.cost);
-    uint16_t *number = malloc((classes + 1) * sizeof *number);
+    uint8_t *number = malloc(classes + 1);
     int error = m.count && m.cost && number ? STORE_OK : STORE_ENOMEM;
     *tables = 0;
     for (size_t c = 0; !error && c < classes; c++) {
-        map[c] = (uint16_t)c;
+        map[c] = (uint8_t)c;
         m.cost[c] = table_cost(m.count + c * kinds, kinds, 1);
         if (m.cost[c] == 0)
             m.cost[c] = -1;
     }
     if (!error)
-        error = merge(&m, width);
+        error = merge(&m);
     for (size_t c = 0; !error && c < classes; c++)
         if (map[c] == c) {
             to_frequencies(m.count + c * kinds, kinds, frequency + *tables * (kinds + 1));
-            number[c] = (uint16_t)(*tables)++;
+            number[c] = (uint8_t)(*tables)++;
         }
     for (size_t c = 0; !error && c < classes; c++)
         map[c] = number[map[c]];

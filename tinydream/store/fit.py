@@ -11,7 +11,7 @@ from tinydream.store.model import Context, Model, Ref, Tap
 from tinydream.store.sample import CLASSES, Sample, classify
 from tinydream.store.sight import Sight
 
-__all__ = ["MANY", "Fitted", "choose", "finish", "tokens_of"]
+__all__ = ["MANY", "MOST_TOKENS", "Fitted", "choose", "finish", "tokens_of"]
 
 U16 = NDArray[np.uint16]
 U64 = NDArray[np.uint64]
@@ -19,6 +19,7 @@ F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
 PRICE = 24.0  # bits that a token costs by itself: its place, and its share in some tables
+SERIAL = 0.3  # bits a number: what a context of the plane's own numbers must save, for it is slow
 MOST_TOKENS = 1024
 TRIED_TOKENS = 128  # while contexts are compared
 SHIFT = 14  # of weights that are not whole
@@ -69,10 +70,10 @@ def choose(sample: Sample, plane: int) -> Fitted:
     guesses = _guesses(sample, plane, near)
     rough = [_core.store_rough(zigzag(values - guess)) for _, guess in guesses]
     model, guess = guesses[int(np.argmin(rough))]
-    tried = [_with_contexts(sample, plane, near, model, guess, zigzag(values - guess))]
+    tried = [_with_context(sample, plane, near, model, guess, zigzag(values - guess))]
     model, guess = min(guesses, key=lambda g: float(np.abs(values - g[1]).mean(dtype=np.float64)))
     direct = replace(model, mode="direct")
-    tried.append(_with_contexts(sample, plane, near, direct, guess, values.view(np.uint64)))
+    tried.append(_with_context(sample, plane, near, direct, guess, values.view(np.uint64)))
     return min(tried, key=lambda f: f.cost)
 
 
@@ -80,37 +81,35 @@ def zigzag(apart: I64) -> U64:
     return np.asarray((apart << 1) ^ (apart >> 63)).view(np.uint64)
 
 
-def _with_contexts(
+def _with_context(
     sample: Sample, plane: int, near: list[int], model: Model, guess: I64, codes: U64
 ) -> Fitted:
-    """The model with the best context, and the best second one beside it, where they pay."""
+    """The model with the best context, where that pays."""
     tokens = tokens_of(codes, sample.scale, TRIED_TOKENS)
     told, rows = _quantities(sample, plane, near, guess)
-    stacked = np.array(rows)
-    base, bases, best = np.zeros(len(codes), np.uint8), 1, np.inf
-    found: list[Context] = []
-    for most in (1, CLASSES, CLASSES // 2):
-        some = stacked if most == CLASSES else stacked[:1] * 0 if most == 1 else stacked >> 1
-        cost = np.empty(len(some))
-        _core.store_rank(tokens.of, len(tokens.base), base, bases, some, most, sample.scale, cost)
-        k = int(cost.argmin())
-        if cost[k] >= best:
-            break
-        best = float(cost[k])
-        if most > 1:
-            limits = told[k].thresholds
-            found.append(replace(told[k], thresholds=limits if len(found) == 0 else limits[1::2]))
-            base, bases = some[k].copy(), most
-    if model.mode == "direct" and all(c.kind != "guess" for c in found):
+    plain, cost = np.empty(1), np.empty(len(told))
+    for classes, most, bits in ((rows[:1] * 0, 1, plain), (rows, CLASSES, cost)):
+        _core.store_rank(tokens.of, len(tokens.base), classes, most, sample.scale, bits)
+    cost += SERIAL * sample.scale * len(codes) * np.array([_serial(c, model) for c in told])
+    best = int(cost.argmin())
+    context = told[best] if cost[best] < plain[0] else Context()
+    if model.mode == "direct" and context.kind != "guess":
         model = replace(model, taps=(), shift=0, bias=0)
-    pair = [*found, Context(), Context()][:2]
     fixed = sample.scale * tokens.raw + 14 * len(tokens.base)
-    return Fitted(replace(model, contexts=(pair[0], pair[1])), fixed + best)
+    return Fitted(replace(model, context=context), fixed + min(cost[best], plain[0]))
+
+
+def _serial(context: Context, model: Model) -> bool:
+    """Whether it needs what has just been decoded, so that one number waits for the other."""
+    if context.kind == "guess":
+        return any(not tap.ref.plane for tap in model.taps)
+    return any(not ref.plane for ref in context.refs)
 
 
 def _quantities(
     sample: Sample, plane: int, near: list[int], guess: I64
-) -> tuple[list[Context], list[NDArray[np.uint8]]]:
+) -> tuple[list[Context], NDArray[np.uint8]]:
+    """Contexts to try, and their classes (contexts, s)."""
     limits, classes = classify(np.maximum(guess, 0).view(np.uint64))
     told, rows = [Context("guess", (), limits)], [classes]
 
@@ -127,7 +126,7 @@ def _quantities(
         if i < 3:
             refs = (Ref(0, plane - k), Ref(1, plane - k), Ref(1, plane - k))
             add("change", refs, "change", k)
-    return told, rows
+    return told, np.array(rows)
 
 
 # ---- guesses ----
@@ -210,33 +209,26 @@ def finish(sight: Sight, model: Model) -> Model:
         if not sight.planes[sight.which].any():
             return model
         model = Model("direct")
-    width = model.contexts[1].classes
-    classes = model.contexts[0].classes * width
     tokens = tokens_of(sight.codes(model), 1.0, MOST_TOKENS)
-    contexts = sight.classes(model)
-    kinds = len(tokens.base)
-    where = np.empty(classes, np.uint16)
-    share = np.empty((classes, kinds + 1), np.uint16)
-    count = _core.store_tables(tokens.of, contexts, kinds, classes, width, where, share)
-    grid = where.reshape(-1, width)
-    first, second = model.contexts
-    first, grid = _thin(first, grid)
-    second, turned = _thin(second, grid.T)
-    if model.mode == "direct" and "guess" not in (first.kind, second.kind):
+    kinds, classes = len(tokens.base), model.context.classes
+    where, share = np.empty(classes, np.uint8), np.empty((classes, kinds + 1), np.uint16)
+    count = _core.store_tables(tokens.of, sight.classes(model), kinds, classes, where, share)
+    context, where = _thin(model.context, where)
+    if model.mode == "direct" and context.kind != "guess":
         model = replace(model, taps=(), shift=0, bias=0)
     return replace(
         model,
-        contexts=(first, second),
+        context=context,
         base=tokens.base,
         bits=tokens.bits,
-        map=turned.T.reshape(-1),
+        map=where,
         frequency=share[:count].copy(),
     )
 
 
-def _thin(context: Context, grid: U16) -> tuple[Context, U16]:
-    """The context without limits that part nothing, and the tables of its classes, (c, ...)."""
-    new = (grid[1:] != grid[:-1]).any(axis=1)
+def _thin(context: Context, tables: NDArray[np.uint8]) -> tuple[Context, NDArray[np.uint8]]:
+    """The context without limits that part nothing, and the table of each of its classes."""
+    new = tables[1:] != tables[:-1]
     kept = tuple(limit for limit, parts in zip(context.thresholds, new, strict=True) if parts)
     context = replace(context, thresholds=kept) if kept else Context()
-    return context, grid[np.r_[True, new]]
+    return context, tables[np.r_[True, new]]

@@ -43,10 +43,10 @@ static store_ref_t reference(reader_t *r, int other)
     return ref;
 }
 
-static int read_context(reader_t *r, store_context_t *c, const store_model_t *m)
+static int read_context(reader_t *r, store_context_t *c)
 {
-    static const uint8_t refs[] = {0, 1, 0, 3, 0};
-    c->kind = (uint8_t)number(r, STORE_PLACE);
+    static const uint8_t refs[] = {0, 1, 0, 3};
+    c->kind = (uint8_t)number(r, STORE_CHANGE);
     c->refs = refs[c->kind];
     for (int k = 0; k < c->refs; k++)
         c->ref[k] = reference(r, 1);
@@ -68,22 +68,19 @@ static int read_context(reader_t *r, store_context_t *c, const store_model_t *m)
             class++;
         c->small[q] = class;
     }
-    (void)m;
     return r->bad ? STORE_EMODEL : STORE_OK;
 }
 
-// Whether a context needs numbers of the plane that is being decoded.
+// Whether the context needs numbers of the plane that is being decoded.
 static int needs_own(const store_model_t *m)
 {
-    for (int k = 0; k < 2; k++) {
-        const store_context_t *c = &m->context[k];
-        for (int i = 0; i < c->refs; i++)
-            if (!c->ref[i].plane)
-                return 1;
-        for (int i = 0; c->kind == STORE_GUESS && i < m->taps; i++)
-            if (!m->tap[i].plane)
-                return 1;
-    }
+    const store_context_t *c = &m->context;
+    for (int i = 0; i < c->refs; i++)
+        if (!c->ref[i].plane)
+            return 1;
+    for (int i = 0; c->kind == STORE_GUESS && i < m->taps; i++)
+        if (!m->tap[i].plane)
+            return 1;
     return 0;
 }
 
@@ -136,10 +133,9 @@ static int read_table(reader_t *r, store_model_t *m, store_table_t *table)
             continue;
         table->entry[count] = (store_entry_t){escapes ? 0 : m->base[t], (uint16_t)start, (uint16_t)share,
                                               escapes ? 64 : m->bits[t]};
+        for (uint32_t k = start; k < start + share; k++)
+            table->place[k] = (uint16_t)count;
         start += share;
-        for (uint32_t k = (table->entry[count].start + (1u << STORE_STRETCH_BITS) - 1) >> STORE_STRETCH_BITS;
-             k << STORE_STRETCH_BITS < start; k++)
-            table->first[k] = (uint16_t)count;
         count++;
     }
     return r->bad || start != STORE_SCALE ? STORE_EMODEL : STORE_OK;
@@ -147,20 +143,17 @@ static int read_table(reader_t *r, store_model_t *m, store_table_t *table)
 
 static int read_tables(reader_t *r, store_model_t *m)
 {
-    m->contexts = ((size_t)m->context[0].thresholds + 1) * ((size_t)m->context[1].thresholds + 1);
-    if (m->contexts > STORE_CONTEXTS)
-        return STORE_EMODEL;
+    size_t classes = m->context.thresholds + 1u;
     m->tables = (size_t)number(r, STORE_TABLES);
     if (m->tables > (size_t)(r->end - r->at)) // a table takes a byte at least: no more memory than that is worth
         return STORE_EMODEL;
-    m->map = calloc(m->contexts, sizeof *m->map);
     m->table = calloc(m->tables + 1, sizeof *m->table);
-    if (!m->map || !m->table)
+    if (!m->table)
         return STORE_ENOMEM;
     if (!m->tables) // a draft, for fitting
         return STORE_OK;
-    for (size_t c = 0; c < m->contexts; c++)
-        m->map[c] = (uint16_t)number(r, m->tables - 1);
+    for (size_t c = 0; c < classes; c++)
+        m->map[c] = (uint8_t)number(r, m->tables - 1);
     int error = STORE_OK;
     for (size_t t = 0; t < m->tables && !error; t++)
         error = read_table(r, m, &m->table[t]);
@@ -179,13 +172,11 @@ static int read_model(reader_t *r, store_model_t *m)
         m->tap[k] = reference(r, 1);
         m->weight[k] = whole(r);
     }
-    for (int k = 0; k < 2; k++) {
-        int error = read_context(r, &m->context[k], m);
-        if (error)
-            return error;
-    }
+    int error = read_context(r, &m->context);
+    if (error)
+        return error;
     m->own = (uint8_t)needs_own(m);
-    int error = r->bad ? STORE_EMODEL : read_tokens(r, m);
+    error = r->bad ? STORE_EMODEL : read_tokens(r, m);
     return error ? error : read_tables(r, m);
 }
 
@@ -232,12 +223,10 @@ void store_close(store_t *store)
 {
     for (size_t m = 0; store->model && m < store->models; m++) {
         store_model_t *model = &store->model[m];
-        for (int k = 0; k < 2; k++)
-            free(model->context[k].small);
+        free(model->context.small);
         free(model->base);
         free(model->bits);
         free(model->small);
-        free(model->map);
         for (size_t t = 0; model->table && t < model->tables; t++) {
             free(model->table[t].entry);
             free(model->table[t].range);

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Context", "Model", "Ref", "Tap", "leb", "read_models", "write_models"]
 
 MODES = ("zero", "direct", "residual")
-KINDS = ("none", "value", "guess", "change", "place")
+KINDS = ("none", "value", "guess", "change")
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class Context:
 @dataclass(frozen=True, eq=False)
 class Model:
     """mode: zero, direct or residual. base, bits (tokens): what a token stands for. map: table of
-    each context. frequency (tables, tokens + 1): shares of 4096, what escapes last."""
+    each class. frequency (tables, tokens + 1): shares of 2048, what escapes last."""
 
     mode: str = "zero"
     taps: tuple[Tap, ...] = ()
     shift: int = 0
     bias: int = 0
-    contexts: tuple[Context, Context] = (Context(), Context())
+    context: Context = Context()
     base: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     bits: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-    map: NDArray[np.uint16] = field(default_factory=lambda: np.zeros(0, np.uint16))
+    map: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
     frequency: NDArray[np.uint16] = field(default_factory=lambda: np.zeros((0, 0), np.uint16))
 
     def to_bytes(self) -> bytes:
@@ -64,13 +64,13 @@ class Model:
         head += [len(self.taps), self.shift, _zigzag(self.bias)]
         for tap in self.taps:
             head += [tap.ref.row, tap.ref.plane, _zigzag(tap.weight)]
-        for context in self.contexts:
-            head.append(KINDS.index(context.kind))
-            for ref in context.refs:
-                head += [ref.row, ref.plane]
-            if context.kind != "none":
-                steps = np.diff(np.array((0, *context.thresholds), object))
-                head += [len(context.thresholds), *steps.tolist()]
+        context = self.context
+        head.append(KINDS.index(context.kind))
+        for ref in context.refs:
+            head += [ref.row, ref.plane]
+        if context.kind != "none":
+            steps = np.diff(np.array((0, *context.thresholds), object))
+            head += [len(context.thresholds), *steps.tolist()]
         head.append(len(self.base))
         end = 0
         for base, bits in zip(self.base.tolist(), self.bits.tolist(), strict=True):
@@ -139,13 +139,13 @@ def _read(numbers: Iterator[int]) -> Model:
         return Model()
     taps, shift, bias = next(numbers), next(numbers), whole()
     given = tuple(Tap(ref(), whole()) for _ in range(taps))
-    contexts = (context(), context())
+    seen = context()
     tokens = next(numbers)
     for _ in range(2 * tokens):
         next(numbers)
     tables = next(numbers)
-    for _ in range(contexts[0].classes * contexts[1].classes if tables else 0):
+    for _ in range(seen.classes if tables else 0):
         next(numbers)
     for _ in range(tables * (tokens + 1)):
         next(numbers)
-    return Model(mode, given, shift, bias, contexts)
+    return Model(mode, given, shift, bias, seen)

@@ -124,5 +124,4 @@ def _place(fitted: Fitted, back: Sequence[int]) -> Fitted:
 
     model = fitted.model
     taps = tuple(replace(tap, ref=there(tap.ref)) for tap in model.taps)
-    first, second = map(seen, model.contexts)
-    return Fitted(replace(model, taps=taps, contexts=(first, second)), fitted.cost)
+    return Fitted(replace(model, taps=taps, context=seen(model.context)), fitted.cost)

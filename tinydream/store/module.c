@@ -153,41 +153,40 @@ static PyObject *rough(PyObject *self, PyObject *args)
     return PyFloat_FromDouble(bits);
 }
 
-PyDoc_STRVAR(rank_doc, "store_rank(tokens, kinds, base uint8, bases, classes uint8 (c, n), most, scale, cost (c))");
+PyDoc_STRVAR(rank_doc, "store_rank(tokens, kinds, classes uint8 (c, n), most, scale, cost (c))");
 static PyObject *rank(PyObject *self, PyObject *args)
 {
-    Py_buffer v[4];
-    Py_ssize_t kinds, bases, most;
+    Py_buffer v[3];
+    Py_ssize_t kinds, most;
     double scale;
     int error;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*ny*ny*ndw*", &v[0], &kinds, &v[1], &bases, &v[2], &most, &scale, &v[3]))
+    if (!PyArg_ParseTuple(args, "y*ny*ndw*", &v[0], &kinds, &v[1], &most, &scale, &v[2]))
         return NULL;
     size_t n = (size_t)v[0].len / 2;
     Py_BEGIN_ALLOW_THREADS
-    error = store_rank(v[0].buf, n, (size_t)kinds, v[1].buf, (size_t)bases, v[2].buf, (size_t)v[3].len / 8,
-                       (size_t)most, scale, v[3].buf);
+    error = store_rank(v[0].buf, n, (size_t)kinds, v[1].buf, (size_t)v[2].len / 8, (size_t)most, scale, v[2].buf);
     Py_END_ALLOW_THREADS
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < 3; k++)
         PyBuffer_Release(&v[k]);
     if (error)
         return fail(error);
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(tables_doc, "store_tables(tokens, contexts, kinds, classes, width, map, frequency uint16) -> tables");
+PyDoc_STRVAR(tables_doc, "store_tables(tokens, class uint8, kinds, classes, map uint8, frequency uint16) -> tables");
 static PyObject *tables(PyObject *self, PyObject *args)
 {
     Py_buffer v[4];
-    Py_ssize_t kinds, classes, width;
+    Py_ssize_t kinds, classes;
     size_t count = 0;
     int error;
     (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*nnnw*w*", &v[0], &v[1], &kinds, &classes, &width, &v[2], &v[3]))
+    if (!PyArg_ParseTuple(args, "y*y*nnw*w*", &v[0], &v[1], &kinds, &classes, &v[2], &v[3]))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    error = store_fit_tables(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes,
-                             (size_t)width, v[2].buf, v[3].buf, &count);
+    error = store_fit_tables(v[0].buf, v[1].buf, (size_t)v[0].len / 2, (size_t)kinds, (size_t)classes, v[2].buf,
+                             v[3].buf, &count);
     Py_END_ALLOW_THREADS
     for (int k = 0; k < 4; k++)
         PyBuffer_Release(&v[k]);

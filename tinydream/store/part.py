@@ -31,14 +31,10 @@ class Part:
         dtype = array.dtype
         if dtype.kind in "USO":
             return cls(name, dtype.str if dtype.kind != "O" else "text", array.shape[1:], "<u4", [])
-        if dtype.kind not in "biufcmM" or dtype.hasobject:
+        plain = _plain(dtype)
+        if plain is None:
             raise DataError(f"{name!r} has dtype {dtype}; numbers or text are needed")
-        plain = dtype.newbyteorder("<")
-        if dtype.kind in "bmM" or dtype.itemsize > 8 and dtype.kind != "c":
-            plain = np.dtype(f"<u{min(8, dtype.itemsize)}")
-        elif dtype.kind == "c":
-            plain = np.dtype(f"<f{dtype.itemsize // 2}") if dtype.itemsize <= 16 else WHOLE
-        return cls(name, dtype.str, array.shape[1:], plain.str)
+        return cls(name, dtype.str, array.shape[1:], plain)
 
     @property
     def width(self) -> int:
@@ -121,8 +117,8 @@ class Part:
         """Raises KeyError, TypeError or ValueError for what is no part."""
         texts = told["texts"]
         part = cls(told["name"], told["dtype"], tuple(told["shape"]), told["plain"], texts)
-        if part.dtype != "text" and np.dtype(part.dtype).hasobject:
-            raise ValueError("objects")
+        if min(part.shape, default=0) < 0 or part.plain != _plain_of(part.dtype, texts):
+            raise ValueError("an array's dtype, shape or texts are none")
         for place, text in enumerate(texts or ()):
             part._places[text] = place
         return part
@@ -136,3 +132,24 @@ def _distinct(flat: NDArray[Any]) -> tuple[list[str | None], NDArray[np.intp]]:
     found: dict[str | None, int] = {}
     places = np.array([found.setdefault(each, len(found)) for each in flat], np.intp)
     return list(found), places
+
+
+def _plain(dtype: np.dtype[Any]) -> str | None:
+    """The dtype that numbers of `dtype` are stored as; None for what are no numbers."""
+    if dtype.kind not in "biufcmM" or dtype.hasobject:
+        return None
+    plain = dtype.newbyteorder("<")
+    if dtype.kind in "bmM" or dtype.itemsize > 8 and dtype.kind != "c":
+        plain = np.dtype(f"<u{min(8, dtype.itemsize)}")
+    elif dtype.kind == "c":
+        plain = np.dtype(f"<f{dtype.itemsize // 2}") if dtype.itemsize <= 16 else WHOLE
+    return plain.str
+
+
+def _plain_of(dtype: str, texts: list[str | None] | None) -> str | None:
+    """The same of what a file says; None when that is no array."""
+    if texts is None:
+        return _plain(np.dtype(dtype))
+    if dtype != "text" and (np.dtype(dtype).kind not in "US" or None in texts):
+        return None
+    return WHOLE.str if all(t is None or isinstance(t, str) for t in texts) else None

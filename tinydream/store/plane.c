@@ -34,8 +34,6 @@ void store_guess(const store_work_t *w, size_t plane, int own)
 static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
 {
     uint64_t *q = w->quantity;
-    for (size_t i = 0; c->kind == STORE_PLACE && i < w->rows; i++)
-        q[i] = plane;
     for (size_t i = 0; c->kind == STORE_GUESS && i < w->rows; i++) {
         uint64_t g = store_shifted(w->guess[i], w->model->shift);
         q[i] = g >> 63 ? 0 : g;
@@ -48,40 +46,38 @@ static void quantities(const store_work_t *w, size_t plane, const store_context_
     }
 }
 
-// Adds factor * class to each row's context: by the table where all limits are small, else limit by limit.
+// By the table where all limits are small, else limit by limit.
 STORE_CLONES
-static void add_classes(const store_context_t *c, const uint64_t *q, uint16_t factor, size_t rows, uint16_t *to)
+static void classify(const store_context_t *c, const uint64_t *q, size_t rows, uint8_t *to)
 {
     const uint64_t top = (uint64_t)1 << 63;
     if (!c->thresholds || c->threshold[c->thresholds - 1] < STORE_SHORT) {
         for (size_t i = 0; i < rows; i++)
-            to[i] = (uint16_t)(to[i] + factor * c->small[q[i] < STORE_SHORT ? q[i] : STORE_SHORT - 1]);
+            to[i] = c->small[q[i] < STORE_SHORT ? q[i] : STORE_SHORT - 1];
         return;
     }
+    memset(to, 0, rows);
     for (int k = 0; k < c->thresholds; k++) {
         int64_t limit = store_signed(c->threshold[k] ^ top);
         for (size_t i = 0; i < rows; i++)
-            to[i] = (uint16_t)(to[i] + (store_signed(q[i] ^ top) >= limit ? factor : 0));
+            to[i] = (uint8_t)(to[i] + (store_signed(q[i] ^ top) >= limit));
     }
 }
 
 // The class of each row; all numbers that it depends on are there, and so are the guesses.
-void store_contexts(const store_work_t *w, size_t plane)
+void store_classes(const store_work_t *w, size_t plane)
 {
-    const store_context_t *c = w->model->context;
-    uint16_t *to = w->context;
-    memset(to, 0, w->rows * sizeof *to);
-    for (int k = 0; k < 2; k++) {
-        if (c[k].kind == STORE_NONE)
-            continue;
-        uint16_t factor = (uint16_t)(k ? 1 : c[1].thresholds + 1);
-        const uint64_t *q = w->quantity;
-        if (c[k].kind == STORE_VALUE)
-            q = store_at(w, plane, c[k].ref[0]);
-        else
-            quantities(w, plane, &c[k]);
-        add_classes(&c[k], q, factor, w->rows, to);
+    const store_context_t *c = &w->model->context;
+    const uint64_t *q = w->quantity;
+    if (c->kind == STORE_NONE) {
+        memset(w->class, 0, w->rows);
+        return;
     }
+    if (c->kind == STORE_VALUE)
+        q = store_at(w, plane, c->ref[0]);
+    else
+        quantities(w, plane, c);
+    classify(c, q, w->rows, w->class);
 }
 
 int store_work(store_work_t *w, const store_t *store, size_t rows)
@@ -91,8 +87,8 @@ int store_work(store_work_t *w, const store_t *store, size_t rows)
     w->stride = rows + STORE_BACK;
     size_t words = (store->planes + 3) * w->stride;
     w->planes = calloc(words, sizeof *w->planes);
-    w->context = malloc((rows + 1) * sizeof *w->context);
-    if (!w->planes || !w->context)
+    w->class = malloc(rows + 1);
+    if (!w->planes || !w->class)
         return STORE_ENOMEM;
     w->zero = w->planes + store->planes * w->stride;
     w->guess = w->planes + (store->planes + 1) * w->stride;
@@ -103,5 +99,5 @@ int store_work(store_work_t *w, const store_t *store, size_t rows)
 void store_done(store_work_t *w)
 {
     free(w->planes);
-    free(w->context);
+    free(w->class);
 }

@@ -13,7 +13,7 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Classes = tuple[tuple[int, ...], NDArray[np.uint8]]
 
-CLASSES = 16  # of a quantity; a second context takes every other limit
+CLASSES = 16  # of a quantity
 WIDEST = 1 << 44  # numbers that least squares is good for
 
 

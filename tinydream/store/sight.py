@@ -69,23 +69,15 @@ class Sight:
         if context.kind == "guess":
             guess = self.guess(model.taps, model.shift, model.bias)
             return np.maximum(guess, 0).view(np.uint64)
-        if context.kind == "place":
-            return np.repeat(self.which.astype(np.uint64), self.planes.shape[1])
         a, b, c = (self.at(ref).view(np.int64) for ref in context.refs)
         return np.asarray(np.abs(a - b) + np.abs(b - c)).view(np.uint64)
 
-    def classes(self, model: Model) -> U16:
-        """(n,) the context of each number."""
-        found = np.zeros(len(self.at(HERE)), np.uint16)
-        first, second = model.contexts
-        for context, factor in ((first, second.classes), (second, 1)):
-            if context.kind != "none":
-                found += self.classify(context, model).astype(np.uint16) * np.uint16(factor)
-        return found
-
-    def classify(self, context: Context, model: Model) -> NDArray[np.uint8]:
-        q = self.quantity(context, model)
-        limits = np.array(context.thresholds, np.uint64)
+    def classes(self, model: Model) -> NDArray[np.uint8]:
+        """(n,) the class of each number."""
+        if model.context.kind == "none":
+            return np.zeros(len(self.at(HERE)), np.uint8)
+        q = self.quantity(model.context, model)
+        limits = np.array(model.context.thresholds, np.uint64)
         top = int(q.max()) if len(q) else 0
         if top < min(1 << 16, 4 * len(q)):
             return _below(limits, np.arange(top + 1, dtype=np.uint64))[q]

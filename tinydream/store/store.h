@@ -8,21 +8,18 @@
 #include <stdint.h>
 
 enum {
-    STORE_SCALE_BITS = 12,
+    STORE_SCALE_BITS = 11,
     STORE_SCALE = 1 << STORE_SCALE_BITS, // what the frequencies of a table add up to
-    STORE_STRETCH_BITS = 4,
-    STORE_STRETCHES = STORE_SCALE >> STORE_STRETCH_BITS,
     STORE_TAPS = 16,
     STORE_TOKENS = 1024,
     STORE_THRESHOLDS = 63,
-    STORE_TABLES = 1024, // of a model
-    STORE_CONTEXTS = 1024,
+    STORE_TABLES = STORE_THRESHOLDS + 1, // of a model
     STORE_BACK = 3, // rows that a reference may reach back
     STORE_SHORT = 4096, // numbers below it are looked up instead of searched
 };
 
 enum { STORE_ZERO, STORE_DIRECT, STORE_RESIDUAL };                                                 // modes
-enum { STORE_NONE, STORE_VALUE, STORE_GUESS, STORE_CHANGE, STORE_PLACE };                          // contexts
+enum { STORE_NONE, STORE_VALUE, STORE_GUESS, STORE_CHANGE };                                       // contexts
 enum { STORE_OK, STORE_ENOMEM, STORE_EMODEL, STORE_EBLOCK, STORE_EROOM };
 
 // The number `row` rows before, `plane` planes before: 0, 0 would be the number itself.
@@ -45,25 +42,24 @@ typedef struct {
     uint8_t bits;
 } store_entry_t;
 
-// Small, so that the tables of a plane stay close: a slot is looked for from the first entry of its stretch on.
 typedef struct {
-    uint16_t first[STORE_STRETCHES];
+    uint16_t place[STORE_SCALE]; // of each slot's entry
     store_entry_t *entry;
     uint32_t *range; // of each token: share << 16 | first slot; for writing
 } store_table_t;
 
 typedef struct {
     uint8_t mode, taps, shift;
-    uint8_t own; // whether contexts need numbers of the plane itself
+    uint8_t own; // whether its context needs numbers of the plane itself
     int64_t bias;
     store_ref_t tap[STORE_TAPS];
     int64_t weight[STORE_TAPS];
-    store_context_t context[2];
-    size_t tokens, tables, contexts;
+    store_context_t context;
+    size_t tokens, tables;
     uint64_t *base; // of a token, ascending
     uint8_t *bits;  // that follow it
     uint16_t *small; // token of each number below STORE_SHORT
-    uint16_t *map;  // table of each context
+    uint8_t map[STORE_THRESHOLDS + 1]; // table of each class
     store_table_t *table;
 } store_model_t;
 
@@ -94,12 +90,12 @@ double store_fit_tokens(const uint64_t *codes, size_t n, double scale, double pr
                         uint8_t *bits, uint16_t *of);
 // About what codes (n) take, without fitting tokens.
 double store_rough(const uint64_t *codes, size_t n);
-// Bits of tokens (n) for each candidate's classes (candidates, n), below `most`, beside classes that are known.
-int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *base, size_t bases,
-               const uint8_t *classes, size_t candidates, size_t most, double scale, double *cost);
-// Merges contexts whose tables are not worth their bytes: map (classes), frequencies (tables, kinds + 1).
-int store_fit_tables(const uint16_t *tokens, const uint16_t *contexts, size_t n, size_t kinds, size_t classes,
-                     size_t width, uint16_t *map, uint16_t *frequency, size_t *tables);
+// Bits of tokens (n) for each candidate's classes (candidates, n), below `most`.
+int store_rank(const uint16_t *tokens, size_t n, size_t kinds, const uint8_t *classes, size_t candidates, size_t most,
+               double scale, double *cost);
+// Merges neighbours among classes whose tables are not worth their bytes: map (classes), frequencies (tables, kinds + 1).
+int store_fit_tables(const uint16_t *tokens, const uint8_t *class, size_t n, size_t kinds, size_t classes, uint8_t *map,
+                     uint16_t *frequency, size_t *tables);
 
 // A loop in versions for the vector units there may be; the loader takes the best one.
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__)
@@ -115,25 +111,25 @@ typedef struct {
     const uint64_t *zero;      // a plane of zeros
     uint64_t *planes;          // each with STORE_BACK zeros in front
     uint64_t *guess;           // sum of taps before the shift
-    uint16_t *context;
+    uint8_t *class;            // of each row
     uint64_t *quantity;        // scratch
 } store_work_t;
 
 const uint64_t *store_at(const store_work_t *w, size_t plane, store_ref_t ref);
 void store_guess(const store_work_t *w, size_t plane, int own);
-void store_contexts(const store_work_t *w, size_t plane);
+void store_classes(const store_work_t *w, size_t plane);
 int store_work(store_work_t *w, const store_t *store, size_t rows);
 void store_done(store_work_t *w);
 
 // How many thresholds a quantity reaches.
-static inline uint16_t store_class(const store_context_t *c, uint64_t quantity)
+static inline uint8_t store_class(const store_context_t *c, uint64_t quantity)
 {
     if (quantity < STORE_SHORT)
         return c->small[quantity];
     unsigned reached = 0;
     for (int k = 0; k < c->thresholds; k++) // no branch to be guessed wrong
         reached += c->threshold[k] <= quantity;
-    return (uint16_t)reached;
+    return (uint8_t)reached;
 }
 
 static inline int64_t store_signed(uint64_t x)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 
 from tinydream.watch.event import Event, Value
 
@@ -19,6 +20,9 @@ class Track:
         self._most, self._stride, self._count = most, 1, 0
 
     def add(self, x: float, y: float) -> None:
+        if self.points and self.points[-1][0] == x:
+            self.points[-1] = (x, y)
+            return
         if self._count % self._stride == 0:
             self.points.append((x, y))
         if len(self.points) > self._most:
@@ -41,7 +45,7 @@ class Seen:
     """One device; points: of each of its curves, at most.
 
     who: of its last "open"; last: of its last epoch; why: the link is down. channels: what the
-    firmware's own numbers are; units: of these.
+    firmware's own numbers are; units: of these; own: their curves, the last value of each epoch.
     """
 
     port: str
@@ -57,6 +61,7 @@ class Seen:
     damaged: int = 0
     last: dict[str, Value] = field(default_factory=dict)
     tracks: dict[str, Track] = field(default_factory=dict)
+    own: dict[str, Track] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     channels: dict[str, Value] = field(default_factory=dict)
     log: deque[str] = field(default_factory=lambda: deque(maxlen=100))
@@ -77,6 +82,7 @@ class Seen:
                 self.units = {name: str(unit) for name, unit in told.items()}
             case "values":
                 self.channels = dict(told)
+                self._values(told)
             case "link":
                 self.up, self.why = bool(told["up"]), str(told["why"])
                 self.lost, self.damaged = int(told["lost"]), int(told["damaged"])
@@ -90,11 +96,17 @@ class Seen:
         told = (f"{k} {v:.6g} {self.units.get(k, '')}".strip() for k, v in self.channels.items())
         return ", ".join(told)
 
+    def _values(self, told: Mapping[str, Value]) -> None:
+        for name, value in told.items():
+            if isfinite(float(value)):  # JSON knows no other numbers
+                self.own.setdefault(name, Track(self.points)).add(self.epoch, float(value))
+
     def _epoch(self, told: Mapping[str, Value]) -> None:
         values = dict(told)
         epoch = int(values["epoch"])
         if epoch <= int(self.last.get("epoch", 0)):  # another run
             self.tracks.clear()
+            self.own.clear()
         self.running, self.epoch, self.error, self.last = True, epoch, "", values
         self.paused = False
         for name in CURVES:

@@ -3,6 +3,7 @@
 
 const COLOURS = 7;
 const HEIGHT = 240;
+const DASHES = [[], [5, 4], [1, 3], [9, 4, 2, 4]]; // of the channels of one board, in turn
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -13,11 +14,20 @@ function boardColour(index) {
 }
 
 class Chart {
-  // kinds: [curve's name, dashes] pairs; factor: of its values; range: of the axis, from least and most
+  // kinds: [curve's name, dashes] pairs, null for all channels; factor: of its values; range: of the axis, from least and most
   constructor(place, kinds, factor, range) {
     Object.assign(this, { place, kinds, factor, range, plot: null, names: "", lines: [] });
     new ResizeObserver(() => this.plot && this.plot.setSize(this.size())).observe(place);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.build());
+  }
+
+  told(board) {
+    const kinds = this.kinds.filter(([kind]) => board.curves[kind]);
+    return kinds.map(([kind, dash]) => ({ board, kind, dash, data: board.curves[kind] }));
+  }
+
+  own(board) {
+    return Object.entries(board.own).map(([kind, data], i) => ({ board, kind, dash: DASHES[i % DASHES.length], data }));
   }
 
   size() {
@@ -25,9 +35,7 @@ class Chart {
   }
 
   show(boards) {
-    this.lines = boards.flatMap((board) => this.kinds
-      .filter(([kind]) => board.curves[kind])
-      .map(([kind, dash]) => ({ board, kind, dash, data: board.curves[kind] })));
+    this.lines = boards.flatMap((board) => this.kinds ? this.told(board) : this.own(board));
     const names = this.lines.map(({ board, kind }) => `${board.port} ${kind}`).join("\n");
     if (names !== this.names || !this.plot) {
       this.names = names;
@@ -49,7 +57,7 @@ class Chart {
     if (!this.lines.length) return this.place.append(h("p", { class: "note" }, "no epoch yet"));
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     const series = this.lines.map(({ board, kind, dash }) => ({
-      label: board.port.split("/").pop() + (kind === "valid_loss" ? ", validation" : ""),
+      label: board.port.split("/").pop() + (this.kinds ? kind === "valid_loss" ? ", validation" : "" : ` ${kind}`),
       stroke: colour(boardColour(board.index)), width: 1.8, dash, spanGaps: true, points: { show: false },
       value: (plot, value) => (value === null ? "" : Number(value).toPrecision(4)),
     }));

@@ -11,6 +11,7 @@ const percent = (low) => [Math.max(0, Math.floor((low ?? 0) / 10) * 10), 100];
 const charts = [
   new Chart(document.getElementById("loss"), [["loss", []], ["valid_loss", [5, 4]]], 1, upward),
   new Chart(document.getElementById("right"), [["accuracy", []]], 100, percent),
+  new Chart(document.getElementById("own"), null, 1, (low, high) => uPlot.rangeNum(low ?? 0, high ?? 1, 0.1, true)),
 ];
 
 class Card {
@@ -97,6 +98,7 @@ function take(board) {
   }
   cards.get(board.index).show(board);
   const all = [...boards.values()].sort((a, b) => a.index - b.index);
+  document.getElementById("firmware").hidden = !all.some((board) => Object.keys(board.own).length);
   for (const chart of charts) chart.show(all);
 }
 

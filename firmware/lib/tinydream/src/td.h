@@ -116,7 +116,10 @@ enum {
     TD_DEPTHWISE = 9,
     TD_MAX_POOL = 10,
     TD_AVERAGE_POOL = 11,
-    TD_LINEAR = 12
+    TD_LINEAR = 12,
+    TD_BATCH_NORM = 13,
+    TD_DROPOUT = 14,
+    TD_ADD = 15
 };
 enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2, TD_BCE = 3, TD_HUBER = 4 };
 enum { TD_SGD = 1, TD_ADAM = 2 };
@@ -125,17 +128,18 @@ enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
 // LATE: all of it, without gradients in memory; the last dense layer only, see td_late.c
 enum { TD_TRAIN_ALL = 0, TD_TRAIN_BIAS = 1, TD_TRAIN_NONE = 2, TD_TRAIN_LATE = 3 };
 
-// Layers alternate: an operation (dense, convolution, pool) with outputs of its own, and an activation in place.
+// Layers alternate: an operation (dense, convolution, pool, ...) with outputs of its own, and an activation in place.
 typedef struct {
     uint8_t kind;           // TD_DENSE, ...
     uint8_t train;          // TD_TRAIN_ALL, ..._BIAS, ..._NONE or ..._LATE of its parameters; without any: NONE, or of activations ALL
     uint16_t in, out;       // numbers of a row; the same for activations
     uint32_t place;         // operation: where its outputs lie in the activations, in numbers for each row of a slice
     float limit;            // initial weights are uniform in (-limit, limit), biases 0;
-                            // leaky ReLU: the slope below 0, 0..1
+                            // leaky ReLU: the slope below 0, 0..1; batch norm: what stays of its statistics at a step;
+                            // dropout: the share that is dropped; add: number of the layer whose outputs are added
 } td_layer_t;
 
-// How the window of a convolution or pool moves over inputs of shape (height, width, channels). Signals have height 1.
+// How the window of an operation that is not dense moves over inputs of shape (height, width, channels). Signals have height 1.
 // What of a window lies outside is left out. Max pools: no two windows overlap.
 typedef struct {
     uint16_t height, width, channels;

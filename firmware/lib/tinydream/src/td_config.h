@@ -58,7 +58,19 @@
 #ifndef TD_WITH_AVERAGE_POOL
 #define TD_WITH_AVERAGE_POOL 1
 #endif
-#define TD_WITH_WINDOWS (TD_WITH_CONV || TD_WITH_DEPTHWISE || TD_WITH_MAX_POOL || TD_WITH_AVERAGE_POOL)
+#ifndef TD_WITH_BATCH_NORM
+#define TD_WITH_BATCH_NORM 1
+#endif
+#ifndef TD_WITH_DROPOUT
+#define TD_WITH_DROPOUT 1
+#endif
+#ifndef TD_WITH_ADD
+#define TD_WITH_ADD 1
+#endif
+#define TD_WITH_BETWEEN (TD_WITH_BATCH_NORM || TD_WITH_DROPOUT || TD_WITH_ADD)
+#define TD_WITH_WINDOWS                                                                       \
+    (TD_WITH_CONV || TD_WITH_DEPTHWISE || TD_WITH_MAX_POOL || TD_WITH_AVERAGE_POOL || \
+     TD_WITH_BETWEEN)
 #ifndef TD_WITH_GRADIENTS // batches of more than one row, momentum, Adam, clipping, decay
 #define TD_WITH_GRADIENTS 1
 #endif

@@ -138,7 +138,21 @@ uint32_t td_net_parameters(const td_plan_t *plan, uint32_t layer, uint32_t *bias
 uint32_t td_net_moving(const td_plan_t *plan, uint32_t layer, uint32_t *skip);
 uint32_t td_net_moving_all(const td_plan_t *plan);
 size_t td_net_activations(const td_plan_t *plan); // numbers in all, for a slice
+// how many of those that move are statistics: they come before the others, and no gradient moves them
+static inline uint32_t td_net_statistics(const td_plan_t *plan, uint32_t layer)
+{
+    const td_layer_t *norm = &plan->layers[layer];
+    int some = TD_WITH_BATCH_NORM && norm->kind == TD_BATCH_NORM && norm->train == TD_TRAIN_ALL;
+    return some ? 2u * plan->windows[layer / 2].channels : 0;
+}
 float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n);
+// of one row that was not drawn: nothing of it is dropped
+static inline float *td_net_answer(const td_train_t *train)
+{
+    if (TD_WITH_DROPOUT)
+        td_draws(train)[1] = 0;
+    return td_net_forward(train->plan, train->weights, train->activations, 1);
+}
 // The activations hold a forward pass whose last outputs are by now the loss's gradients. Operation by operation, from
 // the last one: 0 go on with the one before, 1 there is none that moves. Without gradients the weights move at once,
 // and TD_ENUMERIC tells that they did not from this layer down to the first.
@@ -197,7 +211,7 @@ uint32_t td_state_get(const td_train_t *train, uint32_t i);
 void td_state_set(td_train_t *train, uint32_t i, uint32_t value);
 int td_state_resume(td_train_t *train);
 
-// Moves the weights by `scale` times the gradients, and sets these to 0 for the next batch.
-void td_update(td_train_t *train, float scale);
+// Moves the weights by the gradients of so many rows, and sets these to 0 for the next batch.
+void td_update(td_train_t *train, uint32_t rows);
 
 #endif

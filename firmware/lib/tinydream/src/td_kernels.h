@@ -43,7 +43,12 @@ void td_lanes_inputs(const td_shape_t *shape, const float *w, float *x, const fl
 typedef struct {
     td_shape_t shape;           // in, out: numbers of a row
     const td_window_t *window;
-    uint8_t kind;               // TD_CONV, TD_DEPTHWISE, TD_MAX_POOL, TD_AVERAGE_POOL
+    uint8_t kind;               // TD_CONV, ...
+    uint8_t number;             // of the layer
+    float limit;                // the layer's
+    const uint32_t *draws;      // dropout: index and key of each row
+    float *other;               // add: (rows, in), what is added to x
+    const td_layer_t *beside;   // add: the activation that made it
 } td_sweep_t;
 
 // y from x; dW and db add what x and dy give; x becomes its gradient. Pools have no parameters.
@@ -52,7 +57,7 @@ void td_window_forward(const td_sweep_t *sweep, const float *w, const float *x, 
 void td_window_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy);
 void td_window_biases(const td_sweep_t *sweep, float *dbias, const float *dy);
 void td_window_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy);
-int td_window_check(const td_layer_t *layer, const td_window_t *window); // 0, TD_EPLAN, TD_ENOKERNEL
+int td_window_check(const td_plan_t *plan, uint32_t layer); // 0, TD_EPLAN, TD_ENOKERNEL
 
 // a convolution of one row: the definition, and (td_conv.c) fast
 void td_window_conv(const td_sweep_t *sweep, const float *w, const float *x, float *y);
@@ -61,6 +66,15 @@ void td_window_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, co
 void td_conv_forward(const td_sweep_t *sweep, const float *w, const float *x, float *y);
 void td_conv_weights(const td_sweep_t *sweep, float *dw, const float *x, const float *dy);
 void td_conv_inputs(const td_sweep_t *sweep, const float *w, float *x, const float *dy);
+
+// td_between.c: as above, of TD_BATCH_NORM, TD_DROPOUT and TD_ADD. A batch norm's parameters are W (mean, variance,
+// scale), then b (shift), one of each a channel; dw adds up what its statistics want to know, and td_norm_follow moves
+// them by what a batch of so many rows left there. An add's dy becomes the gradient of what was added.
+void td_between_forward(const td_sweep_t *sweep, const float *w, const float *x, float *y);
+void td_between_backward(const td_sweep_t *sweep, uint8_t trains, const float *w, float *dw, float *x, float *dy);
+void td_add_from_above(const td_train_t *train, uint32_t layer, uint32_t n, float *x); // to the gradient of its inputs
+void td_norm_follow(const td_layer_t *layer, const td_window_t *window, float *w, float *dw, uint32_t rows);
+int td_between_check(const td_plan_t *plan, uint32_t layer); // 0, TD_EPLAN, TD_ENOKERNEL
 
 // Along one axis, what of window number `at` lies inside: its taps first..end, and the input that the first one meets
 typedef struct {

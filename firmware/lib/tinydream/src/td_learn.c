@@ -41,7 +41,7 @@ int td_row_predict(td_train_t *train, const td_row_t *row, const float **out)
     float *outputs;
     if (train == NULL || row == NULL || row->taken < train->plan->inputs.raw_columns)
         return TD_EARG;
-    outputs = td_net_forward(train->plan, train->weights, train->activations, 1);
+    outputs = td_net_answer(train);
     if (out != NULL)
         *out = outputs;
     return td_loss_answer(train->plan, outputs);
@@ -56,7 +56,7 @@ int td_row_judge(td_train_t *train, const td_row_t *row, float *loss)
     if (train == NULL || row == NULL || loss == NULL || row->taken != td_row_numbers(train->plan))
         return TD_EARG;
     plan = train->plan;
-    outputs = td_net_forward(plan, train->weights, train->activations, 1);
+    outputs = td_net_answer(train);
     *loss = td_loss(plan, outputs, plan->rows.targets ? train->activations + plan->inputs.outputs : NULL, row->label, &correct);
     return (int)correct;
 }
@@ -100,7 +100,7 @@ int td_row_learn(td_train_t *train, const td_row_t *row, uint32_t drawn, float *
     train->correct = epoch_correct;
     gradients = td_gradients(train);
     if (code == 0 && gradients != NULL)
-        td_update(train, td_train_scale(train, drawn + 1));
+        td_update(train, drawn + 1);
     for (i = 0; code != 0 && gradients != NULL && i < td_net_moving_all(train->plan); i++)
         gradients[i] = 0.0f;
     if (code != 0)

@@ -25,7 +25,7 @@ uint32_t td_net_outputs(const td_plan_t *plan)
 #if TD_WITH_WINDOWS
 static int is_windowed(const td_layer_t *layer)
 {
-    return layer->kind >= TD_CONV && layer->kind <= TD_AVERAGE_POOL;
+    return layer->kind >= TD_CONV && layer->kind != TD_LINEAR;
 }
 
 // numbers that an output of a convolution is a sum of; pools have no biases
@@ -33,7 +33,9 @@ static uint32_t window_terms(const td_plan_t *plan, uint32_t i, uint32_t *biases
 {
     const td_window_t *window = &plan->windows[i / 2];
     uint32_t kind = plan->layers[i].kind, taps = (uint32_t)window->rows * window->columns;
-    *biases = kind <= TD_DEPTHWISE ? window->filters : 0;
+    *biases = kind <= TD_DEPTHWISE || kind == TD_BATCH_NORM ? window->filters : 0;
+    if (kind == TD_BATCH_NORM)
+        return 3; // mean, variance, scale
     return kind == TD_CONV ? taps * window->channels : taps;
 }
 #endif
@@ -90,9 +92,15 @@ static td_shape_t shape(const td_plan_t *plan, uint32_t layer, uint32_t n)
 }
 
 #if TD_WITH_WINDOWS
-static td_sweep_t sweep(const td_plan_t *plan, uint32_t layer, const td_shape_t *shape)
+static td_sweep_t sweep(const td_plan_t *plan, uint32_t layer, const td_shape_t *shape, float *activations)
 {
-    td_sweep_t sweep = {*shape, &plan->windows[layer / 2], plan->layers[layer].kind};
+    const td_layer_t *of = &plan->layers[layer];
+    td_sweep_t sweep = {*shape, &plan->windows[layer / 2], of->kind, (uint8_t)layer, of->limit, NULL, NULL, NULL};
+    sweep.draws = (uint32_t *)(void *)(activations - 2 * (size_t)plan->slice);
+    if (TD_WITH_ADD && of->kind == TD_ADD) {
+        sweep.beside = &plan->layers[(uint32_t)of->limit + 1];
+        sweep.other = activations + (size_t)plan->slice * (sweep.beside - 1)->place;
+    }
     return sweep;
 }
 #endif
@@ -113,18 +121,32 @@ size_t td_net_activations(const td_plan_t *plan)
     return (size_t)most * plan->slice;
 }
 
-static inline void forward(const td_plan_t *plan, uint32_t i, const td_shape_t *shape, const float *w, const float *x, float *y)
-{
 #if TD_WITH_WINDOWS
-    if (is_windowed(&plan->layers[i])) {
-        td_sweep_t over = sweep(plan, i, shape);
-        td_window_forward(&over, w, x, y);
+static void window_forward(const td_sweep_t *over, const float *w, const float *x, float *y)
+{
+#if TD_WITH_BETWEEN
+    if (over->kind >= TD_BATCH_NORM) {
+        td_between_forward(over, w, x, y);
         return;
     }
 #endif
-    (void)plan;
-    (void)i;
+    td_window_forward(over, w, x, y);
+}
+#endif
+
+static inline float *forward(const td_plan_t *plan, uint32_t i, const td_shape_t *shape, const float *w, const float *x,
+                             float *activations)
+{
+    float *y = activations + (size_t)plan->slice * plan->layers[i].place;
+#if TD_WITH_WINDOWS
+    if (is_windowed(&plan->layers[i])) {
+        td_sweep_t over = sweep(plan, i, shape, activations);
+        window_forward(&over, w, x, y);
+        return y;
+    }
+#endif
     td_fast_forward(shape, w, x, y);
+    return y;
 }
 
 // Returns the outputs of the last operation, (n, outputs).
@@ -140,8 +162,7 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
             continue;
         }
         dense = shape(plan, i, n);
-        forward(plan, i, &dense, weights, x, activations + (size_t)plan->slice * layer->place);
-        x = activations + (size_t)plan->slice * layer->place;
+        x = forward(plan, i, &dense, weights, x, activations);
         weights += td_net_parameters(plan, i, &biases);
     }
     return x;
@@ -174,8 +195,14 @@ int td_net_is_wild(const float *values, uint32_t count)
 #if TD_WITH_GRADIENTS
 #if TD_WITH_WINDOWS
 static void window_backward(const td_layer_t *layer, const td_sweep_t *over, const float *w, float *dw, float *x,
-                            const float *dy)
+                            float *dy)
 {
+#if TD_WITH_BETWEEN
+    if (over->kind >= TD_BATCH_NORM) {
+        td_between_backward(over, layer->train, w, dw, x, dy);
+        return;
+    }
+#endif
     if (layer->train == TD_TRAIN_ALL)
         td_window_weights(over, dw, x, dy);
     if (layer->train == TD_TRAIN_BIAS)
@@ -260,8 +287,12 @@ int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
         dense.before = NULL; // nothing below it moves: x needs no gradient
 #if TD_WITH_WINDOWS && TD_WITH_GRADIENTS
     if (is_windowed(&plan->layers[i])) {
-        td_sweep_t over = sweep(plan, i, &dense);
+        td_sweep_t over = sweep(plan, i, &dense, train->activations);
         window_backward(&plan->layers[i], &over, train->weights + below, td_gradients(train) + moving, x, dy);
+#if TD_WITH_ADD
+        if (dense.before != NULL)
+            td_add_from_above(train, i, n, x);
+#endif
         return dense.before == NULL;
     }
 #endif
@@ -279,6 +310,10 @@ int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
 #if TD_WITH_GRADIENTS
     if (!TD_WITH_DESCENT || td_gradients(train) != NULL)
         backward(&plan->layers[i], &dense, train->weights + below, td_gradients(train) + moving, x, dy);
+#endif
+#if TD_WITH_ADD
+    if (dense.before != NULL)
+        td_add_from_above(train, i, n, x);
 #endif
     (void)moving; // of gradients only
     return dense.before == NULL;
@@ -308,7 +343,7 @@ static int check_operation(const td_plan_t *plan, uint32_t i)
 #if TD_WITH_WINDOWS
     int code = 0;
     if (is_windowed(&plan->layers[i]))
-        code = plan->windows ? td_window_check(&plan->layers[i], &plan->windows[i / 2]) : TD_EPLAN;
+        code = plan->windows ? td_window_check(plan, i) : TD_EPLAN;
     else if (plan->layers[i].kind != TD_DENSE)
         code = TD_EPLAN;
     return code != 0 ? code : check_place(plan, i);

@@ -61,6 +61,10 @@ static void draw_weights(const td_plan_t *plan, float *weights, uint32_t seed)
         for (k = 0; k < all; k++, counter++) {
             int32_t draw = (int32_t)(td_hash(key + counter) >> 8) - 8388608;
             weights[counter] = k < all - biases ? (float)draw * 1.1920929e-07f * layer->limit : 0.0f;
+#if TD_WITH_BATCH_NORM
+            if (layer->kind == TD_BATCH_NORM) // a mean of 0, a variance and a scale of 1
+                weights[counter] = k >= biases && k < all - biases ? 1.0f : 0.0f;
+#endif
         }
     }
 }
@@ -199,13 +203,15 @@ int td_train_slice(td_train_t *train, uint32_t n)
 // what a gradient is multiplied with: 1 / rows, and less where all of it is longer than the plan's clip
 TD_APART float td_train_scale(const td_train_t *train, uint32_t rows)
 {
-    float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm;
-    uint32_t i;
+    float scale = 1.0f / (float)rows, clip = train->plan->clip, sum = 0.0f, norm, *gradient = td_gradients(train);
+    uint32_t i, k, skip;
     if (!TD_WITH_CLIP || clip == 0.0f)
         return scale;
-    for (i = 0; i < td_net_moving_all(train->plan); i++) {
-        float g = td_gradients(train)[i] * scale;
-        sum += g * g;
+    for (i = 0; i < train->plan->layers_count; i++) {
+        uint32_t count = td_net_moving(train->plan, i, &skip);
+        for (k = td_net_statistics(train->plan, i); k < count; k++)
+            sum += (gradient[k] * scale) * (gradient[k] * scale);
+        gradient += count;
     }
     norm = td_sqrt(sum);
     return norm > clip ? scale * (clip / norm) : scale;
@@ -247,7 +253,7 @@ static int train_batch(td_train_t *train, uint32_t batch)
         return code;
     if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
         return TD_ENUMERIC;
-    td_update(train, td_train_scale(train, batch));
+    td_update(train, batch);
     return 0;
 }
 
@@ -292,7 +298,7 @@ int td_predict(td_train_t *train, const float *raw, float *out)
         return TD_EARG;
     plan = train->plan;
     td_inputs_apply(&plan->inputs, raw, train->activations);
-    outputs = td_net_forward(plan, train->weights, train->activations, 1);
+    outputs = td_net_answer(train);
     best = td_loss_answer(plan, outputs);
     for (k = 0; out != NULL && k < td_net_outputs(plan); k++)
         out[k] = outputs[k];

@@ -4,6 +4,7 @@
 // What has been used of a gradient is set to 0, so that the next batch can add to it: a pass of its own
 // would cost more.
 #include "td_internal.h"
+#include "td_kernels.h"
 #include "td_loops.h"
 
 uint32_t td_update_gradients(const td_plan_t *plan)
@@ -118,26 +119,31 @@ static void move(const td_train_t *train, float *w, uint32_t at, uint32_t count,
 }
 #endif
 
-void td_update(td_train_t *train, float scale)
+void td_update(td_train_t *train, uint32_t rows)
 {
 #if TD_WITH_GRADIENTS
     const td_plan_t *plan = train->plan;
-    float *w = train->weights, alpha = 0.0f;
-    uint32_t i, skip, count, at = 0;
+    float *w = train->weights, scale = td_train_scale(train, rows), alpha = 0.0f;
+    uint32_t i, skip, count, still, at = 0;
 #if TD_WITH_ADAM
     if (plan->optimizer == TD_ADAM)
         alpha = adam_alpha(train);
 #endif
     for (i = 0; i < plan->layers_count; i++) {
         count = td_net_moving(plan, i, &skip);
+        still = td_net_statistics(plan, i);
+#if TD_WITH_BATCH_NORM
+        if (still > 0)
+            td_norm_follow(&plan->layers[i], &plan->windows[i / 2], w, td_gradients(train) + at, rows);
+#endif
         if (count > 0)
-            move(train, w + skip, at, count, scale, alpha);
+            move(train, w + skip + still, at + still, count - still, scale, alpha);
         w += skip + count;
         at += count;
     }
     td_late_move(train, scale);
 #else
     (void)train;
-    (void)scale;
+    (void)rows;
 #endif
 }

@@ -343,11 +343,19 @@ static int axis_fits(uint32_t length, uint32_t outs, uint32_t size, uint32_t str
     return length > 0 && outs > 0 && size > 0 && stride > 0 && pad < size && (uint64_t)(outs - 1) * stride < (uint64_t)length + pad;
 }
 
-int td_window_check(const td_layer_t *layer, const td_window_t *v)
+int td_window_check(const td_plan_t *plan, uint32_t i)
 {
     static const uint8_t built[] = {TD_WITH_CONV, TD_WITH_DEPTHWISE, TD_WITH_MAX_POOL, TD_WITH_AVERAGE_POOL};
+    const td_layer_t *layer = &plan->layers[i];
+    const td_window_t *v = &plan->windows[i / 2];
     uint64_t in = (uint64_t)v->height * v->width * v->channels, out = (uint64_t)v->out_height * v->out_width * v->filters;
     uint64_t taps = (uint64_t)v->rows * v->columns;
+    if (layer->kind >= TD_BATCH_NORM)
+#if TD_WITH_BETWEEN
+        return td_between_check(plan, i);
+#else
+        return TD_ENOKERNEL;
+#endif
     if (!axis_fits(v->height, v->out_height, v->rows, v->down, v->top) ||
         !axis_fits(v->width, v->out_width, v->columns, v->right, v->left))
         return TD_EPLAN;
