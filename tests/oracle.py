@@ -130,7 +130,7 @@ def moving(layers):
     flags = []
     for layer in layers[::2]:
         w, b = oracle_layers.sizes(layer)
-        flags.append(np.full(int(np.prod(w)), layer.train == "all"))
+        flags.append(np.full(int(np.prod(w)), layer.train in ("all", "late")))
         flags.append(np.full(b, layer.train != "none"))
     return np.concatenate(flags)
 
@@ -276,7 +276,7 @@ class Trainer:
         self.plan, self.drawn, self.draw_seed = plan, 0, draw_seed
         self.pairs = initial_weights(plan.layers, seed)
         self.optimizer = plan.optimizer
-        first = {"all": 0, "bias": 1, "none": 2}  # of a pair (W, b), what moves
+        first = {"all": 0, "bias": 1, "none": 2, "late": 0}
         self.moves = [first[layer.train] for layer in plan.layers[::2]]
         self.state = [[[np.zeros_like(p), np.zeros_like(p)] for p in pair] for pair in self.pairs]
         self.power1 = self.power2 = F(1)

@@ -9,10 +9,12 @@ import oracle_layers
 import pytest
 from plans import gentle, random_plan, with_windows
 from test_core import drawer, validation_of
+from test_windows import mapped
 
 from tinydream import _core
 from tinydream.errors import InputError
 from tinydream.network import (
+    SGD,
     Add,
     BatchNorm,
     Conv,
@@ -50,6 +52,29 @@ def test_training_equals_the_oracle_bit_for_bit(seed):
     assert simulator.weights.tobytes() == weights.tobytes()
     assert Plan.from_bytes(plan.to_bytes()) == plan
     assert _core.arena_bytes(plan.to_bytes()) == plan.arena_bytes
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_neither_slices_nor_late_layers_change_a_bit(seed):
+    layers = [Conv(8, 3, 1, "same"), Relu(), BatchNorm(), Dropout(0.3), Add(1), Relu(), Flatten()]
+    network = Network([*layers, Dense(9), Softmax()], shape=(7, 6, 1))
+    plan = dataclasses.replace(
+        mapped(seed, network.records(42)), optimizer=SGD().record(), batch=5, slice=5
+    )
+    late = plan.late
+    assert late.arena_bytes < plan.arena_bytes
+    weights = set()
+    for each in (
+        plan,
+        late,
+        dataclasses.replace(plan, slice=2),
+        dataclasses.replace(late, slice=1),
+    ):
+        simulator = Simulator(each)
+        simulator.train(epochs=2, rate=1e-3, seed=seed)
+        simulator.learn(np.ones((3, plan.inputs.raw_columns), F), [0, 1, 2], mix=4)
+        weights.add(simulator.weights.tobytes())
+    assert len(weights) == 1
 
 
 @pytest.mark.parametrize("seed", range(80))

@@ -6,12 +6,13 @@ import numpy as np
 import oracle
 import oracle_layers
 import pytest
-from plans import gentle, random_plan, with_windows
+from plans import gentle, random_plan, random_rows, with_windows
 from test_core import drawer, validation_of
 
 from tinydream import _core
-from tinydream.errors import InputError
+from tinydream.errors import FirmwareError, InputError
 from tinydream.network import (
+    SGD,
     AveragePool,
     Conv,
     Dense,
@@ -23,11 +24,29 @@ from tinydream.network import (
     Softmax,
     windows,
 )
-from tinydream.plan import Plan
+from tinydream.plan import Inputs, Outputs, Plan
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs
 
 F = np.float32
+
+
+def mapped(seed, layers):
+    """A plan of these layers, on random rows of 9 classes."""
+    rng, inputs = np.random.default_rng(seed), layers[0].inputs
+    return dataclasses.replace(
+        random_plan(3),
+        features=tuple(f"f{j}" for j in range(inputs)),
+        classes=tuple("abcdefghi"),
+        inputs=Inputs(np.ones(inputs, bool), np.zeros(1), np.zeros(1, int)),
+        outputs=Outputs(),
+        rows=random_rows(rng, inputs, 9, rich=False),
+        layers=layers,
+        slice=1,
+        delta=0.0,
+        validation=None,
+        keep_best=False,
+    )
 
 
 def windowed(seed):
@@ -125,3 +144,25 @@ def test_what_lies_below_frozen_convolutions_is_not_kept():
     assert [x.train for x in plan.operations] == ["none", "none", "all"]
     assert plan.moving == plan.dense[0].parameters < whole.moving
     assert max(plan.places) < max(whole.places)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_late_last_layer_trains_to_the_same_bits_in_less_memory(seed):
+    rng = np.random.default_rng(seed)
+    network = Network([Conv(8, 3), Relu(), Flatten(), Dense(9), Softmax()], shape=(7, 6, 1))
+    plan = dataclasses.replace(
+        mapped(seed, network.records(42)), optimizer=SGD().record(), batch=int(rng.integers(2, 6))
+    )
+    late = plan.late
+    assert late.arena_bytes < plan.arena_bytes
+    assert late.arena_bytes == _core.arena_bytes(late.to_bytes())
+    weights = []
+    for each in (plan, late):
+        simulator = Simulator(dataclasses.replace(each, slice=int(rng.integers(1, plan.batch))))
+        simulator.train(epochs=2, rate=1e-4, seed=seed)
+        raw = np.ones((3, plan.inputs.raw_columns), F)
+        simulator.learn(raw, [0, 1, 2], mix=plan.batch - 1)
+        weights.append(simulator.weights.tobytes())
+    assert weights[0] == weights[1]
+    with pytest.raises(FirmwareError):
+        simulator.learn(raw, [0, 1, 2], mix=plan.batch)

@@ -28,7 +28,7 @@ KINDS = {
     "dropout": 14,
     "add": 15,
 }
-TRAIN = {"all": 0, "bias": 1, "none": 2}
+TRAIN = {"all": 0, "bias": 1, "none": 2, "late": 3}
 WINDOWED = (
     "conv",
     "depthwise",
@@ -73,8 +73,8 @@ class Layer:
     """One layer: kind, inputs, outputs; `limit` bounds initial weights. A leaky ReLU's slope, a
     batch norm's momentum, a dropout's rate, the number of the layer whose outputs an add adds.
 
-    train: which of a layer's parameters training moves: 'all', 'bias' or 'none'. window: of
-    all operations but dense ones.
+    train: which of a layer's parameters training moves: 'all', 'bias' or 'none'; 'late': all,
+    without gradients in memory (`Plan.late`). window: of all operations but dense ones.
     """
 
     kind: str
@@ -123,8 +123,8 @@ class Layer:
 
     @property
     def moving(self) -> int:
-        """Parameters that training moves."""
-        if self.train == "none":
+        """Parameters that training moves by gradients in memory."""
+        if self.train in ("none", "late"):
             return 0
         return self.parameters if self.train == "all" else self.biases
 

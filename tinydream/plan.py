@@ -7,7 +7,7 @@ canonical form (SPEC.md, "Plan"), `Plan.digest` its name, `Plan.buffers` the one
 import hashlib
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -90,8 +90,24 @@ class Plan:
         return sum(layer.parameters for layer in self.layers)
 
     @property
+    def late(self) -> "Plan":
+        """The same training without gradients of the last dense layer, where that takes less RAM.
+
+        Rows of a batch are kept instead, and the sums over them made as the weights move. Plain
+        SGD only; the plan itself where there is nothing to gain.
+        """
+        at = max(i for i, layer in enumerate(self.layers) if layer.kind == "dense")
+        last, o = self.layers[at], self.optimizer
+        plain = o.kind == "sgd" and not any((o.state, o.clip, o.decay, self.keep_best))
+        gain = last.moving - 1 - self.batch * (last.inputs + last.outputs)
+        if not plain or last.train != "all" or gain <= 0 or last.moving == self.moving:
+            return self
+        layers = (*self.layers[:at], replace(last, train="late"), *self.layers[at + 1 :])
+        return replace(self, layers=layers)
+
+    @property
     def moving(self) -> int:
-        """Parameters that training moves."""
+        """Parameters that training moves by gradients in memory."""
         return sum(layer.moving for layer in self.layers)
 
     @property
@@ -224,6 +240,9 @@ class Plan:
         pieces = [("weights", self.parameters, "always", *always)]
         if self.gradients:
             pieces.append(("gradients", self.moving, "training", *always))
+        if self.layers and (kept := [x for x in self.operations if x.train == "late"]):
+            words = 1 + self.batch * (kept[0].inputs + kept[0].outputs)
+            pieces.append(("kept rows", words, "training", *always))
         if self.optimizer.state:
             pieces.append(("optimizer", self.optimizer.state * self.moving, "training", *always))
         if self.keep_best:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bench.core import counts, curves, draw, functions, host, page
+from bench.core import counts, curves, draw, functions, host, page, windows
 from bench.core.learn import data_folder
 from bench.core.target import ROOT, lacking, versions
 
@@ -16,7 +16,7 @@ RESULTS = ROOT / "docs/results"
 KEPT, CURVES = RESULTS / "core.json", RESULTS / "core-curves.json"
 QUICK = ("magic_wand_digits",)
 EXACT = ("counts", "flash")  # the same on every machine that has this compiler
-PARTS = ("counts", "functions", "host", "curves")
+PARTS = ("counts", "windows", "functions", "host", "curves")
 
 
 @click.command()
@@ -54,6 +54,8 @@ def main(
     found = _read() | {"command": "scripts/bench core --write"}
     if "counts" in parts:
         found |= versions() | counts.count_all(_tell)
+    if "windows" in parts:
+        found["windows"] = windows.windows()
     if "functions" in parts and write:
         functions.write()
     if "host" in parts:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from bench.core import host, page_curves
+from bench.core import host, page_curves, windows
 from bench.core.counts import AIFES, CASES, DRAWN, FLASH_CASES, TRAINING, Case, count
 from bench.core.profile import Code, source
 from bench.core.table import table
@@ -14,6 +14,8 @@ __all__ = ["make", "profile"]
 def make(found: dict[str, Any]) -> str:
     """Markdown of all that was found."""
     parts = [_head(found), _issue(found), _all_cases(found), _flash(found)]
+    if "windows" in found:
+        parts.append(windows.page(found["windows"]))
     if "host" in found:
         parts.append(host.page(found["host"]))
     if "curves" in found:

@@ -29,10 +29,14 @@ class Change:
 
 
 def fitted(plan: Plan, board: Board) -> Plan:
-    """The plan for this board; one row at a time where RAM or stack are too small for more."""
+    """The plan for this board; one row at a time where RAM or stack are too small for more.
+
+    Where that is still too much, without the last layer's gradients (`Plan.late`).
+    """
     plan = replace(plan, board=board.id)
     more = _over(plan, board, "ram") or stack_lacks(plan, board)
-    return replace(plan, slice=1) if more else plan
+    plan = replace(plan, slice=1) if more else plan
+    return plan.late if _over(plan, board, "ram") else plan
 
 
 def changes(plan: Plan, board: Board) -> list[Change]:

@@ -23,7 +23,10 @@ def kernels(plan: Plan, board: Board | None = None) -> dict[str, int]:
         "TD_WITH_DESCENT": int(not plan.gradients),
         **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in activations},
         **{f"TD_WITH_{kind.upper()}": int(kind in kinds) for kind in WINDOWED},
-        "TD_WITH_FREEZING": int(any(x.train != "all" for x in plan.layers if x.parameters)),
+        "TD_WITH_FREEZING": int(
+            any(x.train in ("bias", "none") for x in plan.layers if x.parameters)
+        ),
+        "TD_WITH_LATE": int(any(x.train == "late" for x in plan.layers)),
         "TD_WITH_VALIDATION": int(plan.validation is not None),
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),

@@ -71,7 +71,7 @@ def work(plan: Plan, rows: int) -> dict[str, int]:
     done = plan.operations
     lowest = next(i for i, layer in enumerate(done) if layer.train != "none")
     forward = sum(x.products for x in done)
-    weights = sum(x.products for x in done if x.train == "all")
+    weights = sum(x.products for x in done if x.train in ("all", "late"))
     back = sum(x.products for x in done[lowest + 1 :])
     steps = -(-rows // plan.batch)
     optimizer = plan.optimizer.kind if plan.gradients else "descent"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinydream.errors import InputError
-from tinydream.plan import TRAIN, Layer, Window
+from tinydream.network.windows import check_train
+from tinydream.plan import Layer, Window
 
 __all__ = ["Add", "BatchNorm", "Between", "Dropout", "between_record"]
 
@@ -25,8 +26,7 @@ class BatchNorm:
     train: str = "all"
 
     def __post_init__(self) -> None:
-        if self.train not in TRAIN:
-            raise InputError(f"train is one of {', '.join(TRAIN)}, not {self.train!r}")
+        check_train(self.train)
         if not 0 <= self.momentum < 1:
             raise InputError(f"the momentum of BatchNorm lies in 0..1, not {self.momentum}")
 

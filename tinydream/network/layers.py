@@ -8,8 +8,15 @@ import numpy as np
 
 from tinydream.errors import InputError
 from tinydream.network.between import Add, BatchNorm, Between, between_record
-from tinydream.network.windows import Conv, Depthwise, Flatten, Windowed, window_record
-from tinydream.plan import TRAIN, Layer, Optimizer
+from tinydream.network.windows import (
+    Conv,
+    Depthwise,
+    Flatten,
+    Windowed,
+    check_train,
+    window_record,
+)
+from tinydream.plan import Layer, Optimizer
 
 __all__ = [
     "ACTIVATIONS",
@@ -39,8 +46,7 @@ class Dense:
     train: str = "all"
 
     def __post_init__(self) -> None:
-        if self.train not in TRAIN:
-            raise InputError(f"train is one of {', '.join(TRAIN)}, not {self.train!r}")
+        check_train(self.train)
         if not 1 <= self.units <= 65535:
             raise InputError(f"Dense needs 1..65535 units, not {self.units}")
 

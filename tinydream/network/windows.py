@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinydream.errors import InputError
-from tinydream.plan import TRAIN, Layer, Window
+from tinydream.plan import Layer, Window
 
 __all__ = [
     "AveragePool",
@@ -20,12 +20,14 @@ __all__ = [
     "GlobalMaxPool",
     "MaxPool",
     "Windowed",
+    "check_train",
     "window_record",
 ]
 
 Size = int | tuple[int, int]
 Shape = tuple[int, ...]
 PADDING = ("valid", "same")
+WORDS = ("all", "bias", "none")
 
 
 def _check_window(name: str, size: Size, strides: Size, padding: str) -> None:
@@ -53,7 +55,7 @@ class Conv:
 
     def __post_init__(self) -> None:
         _check_window("Conv", self.size, self.strides, self.padding)
-        _check_train(self.train)
+        check_train(self.train)
         if not 1 <= self.filters <= 65535:
             raise InputError(f"Conv needs 1..65535 filters, not {self.filters}")
 
@@ -72,7 +74,7 @@ class Depthwise:
 
     def __post_init__(self) -> None:
         _check_window("Depthwise", self.size, self.strides, self.padding)
-        _check_train(self.train)
+        check_train(self.train)
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,12 @@ class Flatten:
 Windowed = Conv | Depthwise | MaxPool | AveragePool | GlobalMaxPool | GlobalAveragePool
 
 
+def check_train(train: str) -> None:
+    """Raises InputError unless it says which parameters training moves."""
+    if train not in WORDS:
+        raise InputError(f"train is one of {', '.join(WORDS)}, not {train!r}")
+
+
 def window_record(layer: Windowed, shape: Shape) -> tuple[Layer, Shape]:
     """The plan's layer for inputs of this shape, and the shape of its outputs.
 
@@ -157,11 +165,6 @@ _KINDS: dict[type, str] = {
     AveragePool: "average_pool",
     GlobalAveragePool: "average_pool",
 }
-
-
-def _check_train(train: str) -> None:
-    if train not in TRAIN:
-        raise InputError(f"train is one of {', '.join(TRAIN)}, not {train!r}")
 
 
 def _pair(size: Size, *, signal: bool = False) -> tuple[int, int]:

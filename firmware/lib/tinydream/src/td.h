@@ -125,12 +125,13 @@ enum { TD_CROSS_ENTROPY = 1, TD_MSE = 2, TD_BCE = 3, TD_HUBER = 4 };
 enum { TD_SGD = 1, TD_ADAM = 2 };
 enum { TD_CONSTANT = 0, TD_STEP = 1, TD_COSINE = 2 };
 
-enum { TD_TRAIN_ALL = 0, TD_TRAIN_BIAS = 1, TD_TRAIN_NONE = 2 };
+// LATE: all of it, without gradients in memory; the last dense layer only, see td_late.c
+enum { TD_TRAIN_ALL = 0, TD_TRAIN_BIAS = 1, TD_TRAIN_NONE = 2, TD_TRAIN_LATE = 3 };
 
 // Layers alternate: an operation (dense, convolution, pool, ...) with outputs of its own, and an activation in place.
 typedef struct {
     uint8_t kind;           // TD_DENSE, ...
-    uint8_t train;          // TD_TRAIN_ALL, ..._BIAS or ..._NONE of its parameters; without any: NONE, or of activations ALL
+    uint8_t train;          // TD_TRAIN_ALL, ..._BIAS, ..._NONE or ..._LATE of its parameters; without any: NONE, or of activations ALL
     uint16_t in, out;       // numbers of a row; the same for activations
     uint32_t place;         // operation: where its outputs lie in the activations, in numbers for each row of a slice
     float limit;            // initial weights are uniform in (-limit, limit), biases 0;

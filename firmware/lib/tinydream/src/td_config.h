@@ -80,6 +80,9 @@
 #ifndef TD_WITH_FREEZING // layers whose weights, or all of whose parameters, stay
 #define TD_WITH_FREEZING 1
 #endif
+#ifndef TD_WITH_LATE // a last layer whose gradients are never all in memory
+#define TD_WITH_LATE 1
+#endif
 #ifndef TD_WITH_VALIDATION // validation rows: early stopping, best weights
 #define TD_WITH_VALIDATION 1
 #endif

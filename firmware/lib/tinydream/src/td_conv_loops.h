@@ -32,7 +32,7 @@ typedef struct {
 
 // y[k] = from[k] + sum of w[k][...] * x[...] over rows of `count` numbers, k = 0..3; a row of x begins `skip` behind the one
 // before, those of w lie one after the other
-static __attribute__((noinline)) void loop_window4(const float *w, uint32_t size, const float *x, uint32_t skip,
+static __attribute__((noinline, unused)) void loop_window4(const float *w, uint32_t size, const float *x, uint32_t skip,
                                                    uint32_t rows, uint32_t count, const float *from, float *y)
 {
     const float *w1 = w + size, *w2 = w1 + size, *w3 = w2 + size;

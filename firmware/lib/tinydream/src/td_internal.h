@@ -160,6 +160,22 @@ uint32_t td_net_last(const td_plan_t *plan);
 int td_net_backward(const td_train_t *train, uint32_t layer, uint32_t n);
 int td_net_is_wild(const float *values, uint32_t count);
 
+// td_late.c: a last dense layer that keeps rows instead of gradients. Its part of the arena, behind the gradients; what
+// a batch comes to; whether a gradient is wild; the move
+#if TD_WITH_LATE
+size_t td_late_numbers(const td_plan_t *plan);
+int td_late_check(const td_plan_t *plan);
+int td_late_is_wild(const td_train_t *train);
+void td_late_move(td_train_t *train, float scale);
+void td_late_forget(td_train_t *train);
+#else
+#define td_late_numbers(plan) ((size_t)0)
+#define td_late_check(plan) 0
+#define td_late_is_wild(train) 0
+#define td_late_move(train, scale) ((void)0)
+#define td_late_forget(train) ((void)0)
+#endif
+
 // td_loss.c: `outputs` of one row. td_loss makes them their own gradient and returns the loss; target: (outputs)
 // of a regression, (classes) shares of a soft label, NULL for a hard one. td_loss_answer makes them what
 // td_predict tells.

@@ -102,6 +102,10 @@ static inline td_span_t td_holders(uint32_t at, uint32_t stride, uint32_t pad, u
     return span;
 }
 
+#if TD_WITH_LATE
+void td_late_keep(const td_train_t *train, const td_shape_t *shape, const float *x, const float *dy); // td_late.c
+#endif
+
 // An activation in place; TD_ENOKERNEL when this build left it out. A softmax is left to the loss.
 int td_activate(const td_layer_t *layer, float *x, uint32_t count);
 

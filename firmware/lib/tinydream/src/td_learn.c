@@ -74,7 +74,9 @@ static int pass(td_train_t *train, uint32_t drawn)
     }
     if (code < 0 || td_gradients(train) == NULL)
         return code < 0 ? code : 0;
-    return td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)) ? TD_ENUMERIC : 0;
+    if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
+        return TD_ENUMERIC;
+    return 0;
 }
 
 int td_row_learn(td_train_t *train, const td_row_t *row, uint32_t drawn, float *loss)
@@ -88,6 +90,8 @@ int td_row_learn(td_train_t *train, const td_row_t *row, uint32_t drawn, float *
         return TD_ESTATE;
     if (*loss - *loss != 0.0f)
         return TD_ENUMERIC;
+    if (td_late_numbers(train->plan) != 0 && drawn >= train->plan->batch) // there is no place for more rows
+        return TD_EARG;
     epoch_loss = train->loss;
     epoch_correct = train->correct;
     train->loss = 0.0f;
@@ -99,6 +103,8 @@ int td_row_learn(td_train_t *train, const td_row_t *row, uint32_t drawn, float *
         td_update(train, drawn + 1);
     for (i = 0; code != 0 && gradients != NULL && i < td_net_moving_all(train->plan); i++)
         gradients[i] = 0.0f;
+    if (code != 0)
+        td_late_forget(train);
     train->step += code == 0;
     return code != 0 ? code : right;
 }

@@ -296,6 +296,13 @@ int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
         return dense.before == NULL;
     }
 #endif
+#if TD_WITH_LATE
+    if (plan->layers[i].train == TD_TRAIN_LATE) {
+        td_late_keep(train, &dense, x, dy);
+        td_fast_inputs(&dense, train->weights + below, x, dy);
+        return 0;
+    }
+#endif
 #if TD_WITH_DESCENT
     if (td_gradients(train) == NULL && descend(&plan->layers[i], &dense, train->weights + below, x, dy, train->rate) != 0)
         return TD_ENUMERIC;
@@ -347,6 +354,11 @@ static int check_operation(const td_plan_t *plan, uint32_t i)
 #endif
 }
 
+static int is_built(const td_layer_t *layer)
+{
+    return layer->train == TD_TRAIN_ALL || (layer->train == TD_TRAIN_LATE ? TD_WITH_LATE : TD_WITH_FREEZING);
+}
+
 // operations and activations by turns, the first an operation, then a head for classes; each width fits the next
 int td_net_check(const td_plan_t *plan)
 {
@@ -359,12 +371,12 @@ int td_net_check(const td_plan_t *plan)
         int code = 0, head = i == body_layers(plan);
         if (layer->in != width || layer->out == 0 || (!head && layer->kind == TD_SOFTMAX))
             return TD_EPLAN;
-        if (layer->train > TD_TRAIN_NONE)
+        if (layer->train > (i == td_net_last(plan) ? TD_TRAIN_LATE : TD_TRAIN_NONE))
             return TD_EPLAN;
         code = i % 2 != 0 ? check_activation(layer) : check_operation(plan, i);
         if (code == 0)
             parameters += td_net_parameters(plan, i, &biases);
-        if (code == 0 && layer->train != TD_TRAIN_ALL && biases != 0 && !TD_WITH_FREEZING)
+        if (code == 0 && biases != 0 && !is_built(layer))
             return TD_ENOKERNEL;
         if (code != 0 && !(head && code == TD_ENOKERNEL))
             return code;

@@ -35,7 +35,7 @@ static int check(const td_plan_t *plan)
         return code;
     if (!(plan->clip >= 0.0f && plan->clip <= 3e38f && plan->decay >= 0.0f && plan->decay <= 1.0f))
         return TD_EPLAN;
-    if ((code = td_update_check(plan)) != 0)
+    if ((code = td_update_check(plan)) != 0 || (code = td_late_check(plan)) != 0)
         return code;
     if ((code = td_rows_check(&plan->rows, td_loss_classes(plan))) != 0)
         return code;
@@ -44,7 +44,7 @@ static int check(const td_plan_t *plan)
 
 static size_t arena_bytes_of(const td_plan_t *plan)
 {
-    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + 2 * (size_t)plan->slice + td_net_activations(plan) + target_numbers(plan));
+    return 4 * (plan->parameters + (size_t)per_moving(plan) * td_net_moving_all(plan) + 2 * (size_t)plan->slice + td_net_activations(plan) + target_numbers(plan) + td_late_numbers(plan));
 }
 
 size_t td_train_arena_bytes(const td_plan_t *plan)
@@ -76,7 +76,7 @@ static TD_APART void lay_out(td_train_t *train, const td_plan_t *plan, float *at
     train->plan = plan;
     train->weights = at;
     at += plan->parameters;
-    at += (size_t)td_update_gradients(plan) * moving;
+    at += (size_t)td_update_gradients(plan) * moving + td_late_numbers(plan);
 #if TD_WITH_MOMENTUM || TD_WITH_ADAM
     train->state = td_update_state(plan) ? at : NULL;
 #endif
@@ -251,7 +251,7 @@ static int train_batch(td_train_t *train, uint32_t batch)
     }
     if (code != 0 || td_gradients(train) == NULL)
         return code;
-    if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)))
+    if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
         return TD_ENUMERIC;
     td_update(train, batch);
     return 0;

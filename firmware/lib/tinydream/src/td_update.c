@@ -141,6 +141,7 @@ void td_update(td_train_t *train, uint32_t rows)
         w += skip + count;
         at += count;
     }
+    td_late_move(train, scale);
 #else
     (void)train;
     (void)rows;
