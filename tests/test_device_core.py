@@ -8,6 +8,7 @@ from bridge_double import CORE, FAST, ROOT
 from conftest import need
 from plans import gentle, random_plan
 from test_learn import some_rows
+from test_windows import late_plan
 
 from tinydream.board import load_board
 from tinydream.bridge import Device, ProcessLink
@@ -19,9 +20,9 @@ from tinydream.training import Knobs
 PLANS = (0, 3, 8, 11)  # batches and single rows, classes and targets, with and without validation
 
 
-@pytest.fixture(scope="module", params=PLANS)
+@pytest.fixture(scope="module", params=(*PLANS, "late"))
 def plan(request):
-    return random_plan(request.param)
+    return late_plan(1, 6) if request.param == "late" else random_plan(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,7 @@ def test_training_pausing_stepping_and_learning_come_to_the_simulator_s_weights(
     device.start(knobs)
     device.watch()
     assert device.pull().tobytes() == simulator.pull().tobytes()
+    assert device.learn(raw, y).correct == simulator.learn(raw, y).correct
     device.set(mix=5)
     assert device.learn(raw, y).correct == simulator.learn(raw, y, 5).correct
     assert device.pull().tobytes() == simulator.pull().tobytes()

@@ -49,6 +49,17 @@ def mapped(seed, layers):
     )
 
 
+def early_plan(seed, batch):
+    """A plan whose last layer's gradients may be left out of memory."""
+    network = Network([Conv(8, 3), Relu(), Flatten(), Dense(9), Softmax()], shape=(7, 6, 1))
+    plan = mapped(seed, network.records(42))
+    return dataclasses.replace(plan, optimizer=SGD().record(), batch=batch)
+
+
+def late_plan(seed, batch):
+    return early_plan(seed, batch).late
+
+
 def windowed(seed):
     """A small random plan with convolutions and pools."""
     return with_windows(random_plan(seed, most_rows=6), np.random.default_rng([seed, 5]))
@@ -149,10 +160,7 @@ def test_what_lies_below_frozen_convolutions_is_not_kept():
 @pytest.mark.parametrize("seed", range(12))
 def test_a_late_last_layer_trains_to_the_same_bits_in_less_memory(seed):
     rng = np.random.default_rng(seed)
-    network = Network([Conv(8, 3), Relu(), Flatten(), Dense(9), Softmax()], shape=(7, 6, 1))
-    plan = dataclasses.replace(
-        mapped(seed, network.records(42)), optimizer=SGD().record(), batch=int(rng.integers(2, 6))
-    )
+    plan = early_plan(seed, int(rng.integers(2, 6)))
     late = plan.late
     assert late.arena_bytes < plan.arena_bytes
     assert late.arena_bytes == _core.arena_bytes(late.to_bytes())
@@ -164,5 +172,6 @@ def test_a_late_last_layer_trains_to_the_same_bits_in_less_memory(seed):
         simulator.learn(raw, [0, 1, 2], mix=plan.batch - 1)
         weights.append(simulator.weights.tobytes())
     assert weights[0] == weights[1]
+    assert (plan.mix, late.mix) == (plan.batch, plan.batch - 1)
     with pytest.raises(FirmwareError):
         simulator.learn(raw, [0, 1, 2], mix=plan.batch)

@@ -106,6 +106,11 @@ class Plan:
         return replace(self, layers=layers)
 
     @property
+    def mix(self) -> int:
+        """Drawn rows with each that the device learns, unless it is told another number."""
+        return self.batch - any(layer.train == "late" for layer in self.layers)
+
+    @property
     def moving(self) -> int:
         """Parameters that training moves by gradients in memory."""
         return sum(layer.moving for layer in self.layers)

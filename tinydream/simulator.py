@@ -112,7 +112,7 @@ class Simulator:
         was learnt. Raises InputError for another shape, FirmwareError when the core refuses a row.
         """
         rows = with_answers(self.plan.inputs.raw_columns, self.plan.rows.targets, raw, y)
-        drawn = self.plan.batch if mix is None else mix
+        drawn = self.plan.mix if mix is None else mix
         codes, losses = _core.sim_learn(self._device, rows, drawn)
         results = np.frombuffer(codes, np.int32)
         _check(int(results.min(initial=0)))

@@ -110,6 +110,12 @@ uint32_t td_net_outputs(const td_plan_t *plan)
     return plan->parameters ? 10 : 0;
 }
 
+uint32_t td_late_most(const td_plan_t *plan)
+{
+    (void)plan;
+    return 0xffff;
+}
+
 uint32_t td_row_numbers(const td_plan_t *plan)
 {
     return plan->inputs.raw_columns + 1u;

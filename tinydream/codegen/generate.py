@@ -16,7 +16,8 @@ from tinydream.resources import firmware_folder
 __all__ = ["generate", "write_project"]
 
 COMMAND = "tinydream generate"
-START = ("link.ld", "stack.h", "startup.c", "startup_riscv.c")  # of port/baremetal: what knows no line
+# of port/baremetal: what knows no line
+START = ("link.ld", "stack.h", "startup.c", "startup_riscv.c")
 OURS = ("src", "lib", "platform", "monitor")  # folders of a project, written whole
 
 

@@ -168,12 +168,14 @@ int td_late_check(const td_plan_t *plan);
 int td_late_is_wild(const td_train_t *train);
 void td_late_move(td_train_t *train, float scale);
 void td_late_forget(td_train_t *train);
+uint32_t td_late_most(const td_plan_t *plan); // drawn rows beside one that is learnt
 #else
 #define td_late_numbers(plan) ((size_t)0)
 #define td_late_check(plan) 0
 #define td_late_is_wild(train) 0
 #define td_late_move(train, scale) ((void)0)
 #define td_late_forget(train) ((void)0)
+#define td_late_most(plan) 0xffffu
 #endif
 
 // td_loss.c: `outputs` of one row. td_loss makes them their own gradient and returns the loss; target: (outputs)

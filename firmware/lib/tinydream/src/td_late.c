@@ -150,6 +150,11 @@ void td_late_move(td_train_t *train, float scale)
     *count_of(train) = 0;
 }
 
+uint32_t td_late_most(const td_plan_t *plan)
+{
+    return late_layer(plan) != NULL ? plan->batch - 1u : 0xffffu;
+}
+
 void td_late_forget(td_train_t *train)
 {
     if (late_layer(train->plan) != NULL)

@@ -90,7 +90,7 @@ int td_row_learn(td_train_t *train, const td_row_t *row, uint32_t drawn, float *
         return TD_ESTATE;
     if (*loss - *loss != 0.0f)
         return TD_ENUMERIC;
-    if (td_late_numbers(train->plan) != 0 && drawn >= train->plan->batch) // there is no place for more rows
+    if (drawn > td_late_most(train->plan)) // there is no place for more rows
         return TD_EARG;
     epoch_loss = train->loss;
     epoch_correct = train->correct;

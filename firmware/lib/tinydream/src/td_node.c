@@ -301,6 +301,8 @@ int td_node_init(td_node_t *node, const td_plan_t *plan, void *arena, size_t are
     node->refused = (int16_t)result;
     if (result < 0)
         node->train.running = 0;
+    else if (node->mix > td_late_most(plan))
+        node->mix = td_late_most(plan);
     return result;
 }
 

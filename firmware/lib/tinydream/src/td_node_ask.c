@@ -95,7 +95,7 @@ static int set_knob(td_node_t *node, uint8_t knob, const uint8_t *value)
         return set_rate(node, td_get_f32(value));
     if (knob == EVERY)
         return td_node_keep_knob(node, number);
-    if (knob == MIX && number <= 0xffff)
+    if (knob == MIX && number <= td_late_most(node->plan))
         node->mix = number;
     else if (knob == REPORT && number > 0)
         node->report = number;
