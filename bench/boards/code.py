@@ -2,13 +2,17 @@
 
 Programs are linked, so that what the compiler's library adds is counted, too. Costs are taken to
 add up, which they do not quite, as kernels share functions: half of what a program with all kernels
-has less than their sum is taken from all alike. Tests compare with networks of all kinds.
+has less than their sum is taken from all alike. What operations with windows share counts once.
+Tests compare with networks of all kinds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+import numpy as np
 
 from bench.boards.link import Linker
-from tinydream.budget import budget, kernels
+from tinydream.budget import SHARED, budget, kernels
+from tinydream.layer import WINDOWED
 from tinydream.plan import Plan
 from tinydream.report.elf import read_elf
 
@@ -21,6 +25,7 @@ CHOICES = (
     ("TD_WITH_GRADIENTS", "TD_WITH_DESCENT"),
 )
 DREAMS = "TD_WITH_DEVIATION"
+WINDOWS = {f"TD_WITH_{kind.upper()}" for kind in WINDOWED}
 ONLY_WITH = {"TD_WITH_SOFT": "TD_WITH_CROSS_ENTROPY"}
 RICH = {"TD_WITH_ADAM", "TD_WITH_CROSS_ENTROPY"}  # with every option but momentum
 
@@ -46,7 +51,8 @@ def code_costs(linker: Linker, plan: Plan, tile: int) -> dict[str, int]:
     for group in CHOICES:
         for name in group[1:]:
             costs[name] = measured(least - {*group} | {name}) - base
-    options = {*names} - {*least} - {*costs}
+    windows = {name for name in names if name in WINDOWS}
+    options = {*names} - {*least} - {*costs} - windows
     for name in sorted(options):
         beside = {ONLY_WITH[name]} if name in ONLY_WITH else set[str]()
         with_it = measured(least - {"TD_WITH_MSE"} | {name, *beside} if beside else least | {name})
@@ -56,4 +62,15 @@ def code_costs(linker: Linker, plan: Plan, tile: int) -> dict[str, int]:
     share = (1 + real / sum(costs[name] for name in rich)) / 2
     for name in rich:
         costs[name] = round(costs[name] * share)
+    costs |= _window_costs(lambda on: measured(least | on) - base, sorted(windows))
     return {"base": base - costs[DREAMS], **costs}
+
+
+def _window_costs(more: Callable[[set[str]], int], names: list[str]) -> dict[str, int]:
+    """By operation, and SHARED: what any of them asks for. Least squares over programs with one of
+    them, with all, and with all but one. more: bytes that a program has with these kernels."""
+    programs = [{*names}, *({name} for name in names), *({*names} - {name} for name in names)]
+    matrix = [[1.0, *(float(name in on) for name in names)] for on in programs]
+    bytes_ = np.array([more(on) for on in programs], float)
+    found = np.linalg.lstsq(np.array(matrix), bytes_, rcond=None)[0]
+    return {name: round(float(x)) for name, x in zip((SHARED, *names), found, strict=True)}

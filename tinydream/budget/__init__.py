@@ -1,7 +1,7 @@
 """Where each byte of RAM and flash goes, and whether it fits, before anything is built."""
 
 from tinydream.budget.change import Change, changes, check_budget, fitted, stack_lacks
-from tinydream.budget.cores import Estimate, estimate_code, stack_bound
+from tinydream.budget.cores import SHARED, Estimate, estimate_code, stack_bound
 from tinydream.budget.kernels import kernels
 from tinydream.budget.pace import Pace, estimate_pace, work
 from tinydream.budget.structs import LAYER_BYTES, WINDOW_BYTES, node_bytes, plan_struct_bytes
@@ -9,6 +9,7 @@ from tinydream.budget.use import Use, budget, parts
 
 __all__ = [
     "LAYER_BYTES",
+    "SHARED",
     "WINDOW_BYTES",
     "Change",
     "Estimate",

@@ -11,7 +11,9 @@ from tinydream.board import Board
 from tinydream.budget.kernels import kernels
 from tinydream.plan import Plan
 
-__all__ = ["Estimate", "core_costs", "estimate_code", "stack_bound"]
+__all__ = ["SHARED", "Estimate", "core_costs", "estimate_code", "stack_bound"]
+
+SHARED = "TD_WITH_WINDOWS"  # what all operations with windows have in common: td_config.h
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def estimate_code(plan: Plan, board: Board) -> Estimate | None:
         return None
     costs, core = found
     on = kernels(plan, board)
+    on[SHARED] = int(any(layer.window for layer in plan.layers))
     code = costs[f"code_{on['TD_TILE']}"]
     total = code["base"] + sum(cost for name, cost in code.items() if on.get(name))
     return Estimate(total, _source(board, core))

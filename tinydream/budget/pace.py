@@ -1,9 +1,11 @@
 """Time and energy of training, estimated from counted instructions, manuals and datasheets."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from tinydream.board import Board
 from tinydream.budget.cores import core_costs
+from tinydream.layer import Layer
 from tinydream.plan import Plan
 
 __all__ = ["Pace", "estimate_pace", "work"]
@@ -67,17 +69,35 @@ def _time(seconds: float) -> str:
 
 
 def work(plan: Plan, rows: int) -> dict[str, int]:
-    """What an epoch of so many rows does, by kind: drawn numbers, products, units, parameters."""
+    """What an epoch of so many rows does, by kind.
+
+    Drawn numbers; products of dense layers, of convolutions, of depthwise ones, forward and
+    backward; rows of windows, which have a start and an end of their own; numbers that pools look
+    at; outputs of what lies between convolutions, and of everything; parameters.
+    """
     done = plan.operations
     lowest = next(i for i, layer in enumerate(done) if layer.train != "none")
-    forward = sum(x.products for x in done)
-    weights = sum(x.products for x in done if x.train in ("all", "late"))
-    back = sum(x.products for x in done[lowest + 1 :])
-    steps = -(-rows // plan.batch)
     optimizer = plan.optimizer.kind if plan.gradients else "descent"
-    return {
-        "drawn": rows * plan.rows.columns,
-        "products": rows * (forward + weights + back),
-        "units": rows * sum(x.outputs for x in done),
-        f"moved_{optimizer}": steps * plan.moving,
-    }
+    moved = sum(x.parameters if x.train == "late" else x.moving for x in done)
+    each: Counter[str] = Counter(drawn=plan.rows.columns)
+    for i, x in enumerate(done):
+        each.update(_of_a_row(x, 1 + (x.train in ("all", "late")) + (i > lowest)))
+    counts = {name: rows * count for name, count in each.items()}
+    return counts | {f"moved_{optimizer}": -(-rows // plan.batch) * moved}
+
+
+def _of_a_row(x: Layer, passes: int) -> dict[str, int]:
+    """What one operation does with one row."""
+    counts = {"units": x.outputs}
+    if x.kind == "dense":
+        counts["products"] = passes * x.products
+    elif x.window is not None and x.kind == "conv":
+        counts["convolved"] = passes * x.products
+        counts["strips"] = passes * x.outputs * x.window.rows
+    elif x.window is not None and x.kind == "depthwise":
+        counts["deep"] = passes * x.products
+    elif x.window is not None and x.kind in ("max_pool", "average_pool"):
+        counts["pooled"] = passes * x.outputs * x.window.rows * x.window.columns
+    else:
+        counts["between"] = passes * x.outputs
+    return counts
