@@ -81,6 +81,7 @@ def test_weights_are_carried_to_a_board_and_stay_there(planned, tmp_path):
     for name in (["push", "run/weights.npz"], ["save"], ["load"]):
         refused(verb(*name, "--port", "native"), 2, "ends with this verb")
     refused(verb("erase", "--port", "sim"), 2, "keeps nothing")
+    refused(verb("erase", "--port", "native"), 2, "nothing is kept behind port 'native'")
     run = Run("run")
     plan = run.plan()
     other = np.linspace(-1, 1, plan.parameters, dtype=np.float32)

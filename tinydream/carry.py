@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tinydream.bridge import Counts, Device, State
 from tinydream.errors import InputError
-from tinydream.ports import PASSING, open_port
+from tinydream.ports import PASSING, keeps, open_port
 from tinydream.run import Run
 from tinydream.weights import read_weights, write_weights
 
@@ -70,8 +70,12 @@ def load(run: Run, port: str, *, resume: bool = False) -> State:
 def erase(run: Run, port: str) -> None:
     """Have a device forget what it keeps, be it another plan's; its weights stay as they are.
 
-    Raises InputError for 'sim', FirmwareError where there is no storage.
+    Raises InputError for 'sim' and where nothing was ever kept, FirmwareError without storage.
     """
+    if port in PASSING and port != "sim" and not keeps(run):
+        raise InputError(
+            f"nothing is kept behind port {port!r}: `tinydream train --save-every` keeps weights"
+        )
     with _device(run, port) as device:
         device.erase()
 

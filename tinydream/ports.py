@@ -32,6 +32,7 @@ __all__ = [
     "Port",
     "boards_of",
     "boards_with",
+    "keeps",
     "link_opener",
     "list_places",
     "open_port",
@@ -126,6 +127,11 @@ def _passing(run: Run, port: str, keep: bool = False) -> Link | None:
         return QemuLink(board.qemu, program, kept=place)
     where = str(kept.resolve()) if keep else ""
     return ProcessLink([str(program)], env={"TINYDREAM_STORAGE": where})
+
+
+def keeps(run: Run) -> bool:
+    """Whether a process or an emulated board of this run has ever saved weights."""
+    return run.path(KEPT).exists()
 
 
 def boards_of(port: str) -> tuple[str, ...]:

@@ -41,13 +41,14 @@ NETWORKS = (
     ((6,), Adam(), 20),
     ((6,), Adam(), 4),
 )
-# what comes before the last layer, over 8x8 inputs
+# what comes before the last layer, over 8x8 inputs; small, too
 WINDOWS: tuple[tuple[Any, ...], ...] = (
-    (Conv(4, 3), Relu(), Flatten()),
+    (Conv(4, 3, 2), Relu(), Flatten()),
+    (Conv(8, 3), Relu(), GlobalAveragePool()),
     (Conv(8, 3, 2), Relu(), Conv(6, 3), Relu(), GlobalAveragePool()),
-    (Conv(4, 1), Relu(), Conv(8, 2, 2), Relu(), Flatten()),
+    (Conv(4, 1), Relu(), Conv(8, 3, 3), Relu(), Flatten()),
     (Conv(4, 2, 2), Relu(), Depthwise(3), Relu(), Flatten()),
-    (Depthwise(3), Relu(), Conv(6, 1), Relu(), Flatten()),
+    (Depthwise(3), Relu(), Conv(6, 1), Relu(), GlobalAveragePool()),
     (Conv(4, 3, 2), Relu(), BatchNorm(), Dropout(0.25), Relu(), Flatten()),
     (Conv(4, 3, 2), Relu(), Dropout(0.25), Conv(4, 3, 1, "same"), Add(1), Flatten()),
     (MaxPool(2), Conv(4, 3), Relu(), Flatten()),

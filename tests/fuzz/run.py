@@ -32,6 +32,7 @@ TARGETS = {
     "saving": ("power cuts in simulated flash", 2_000),
     "killed": ("kill -9 of a process and of QEMU in the middle of saves; each", 20),
 }
+FINDING = r"Sanitizer:|runtime error:|libFuzzer: \w+|Uncaught Python exception|AssertionError"
 FLAGS = ("-std=c99", "-g", "-O2", "-fno-sanitize-recover=all", f"-I{ROOT}/tinydream", f"-I{DEVICE}")
 # comparisons are not traced: it takes three quarters of the time, and types are one byte
 CLANG = ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-coverage=trace-cmp")
@@ -80,12 +81,20 @@ def in_python(target: str, runs: int, seed: int) -> dict[str, object]:
 
 
 def counted(command: list[object], pattern: str, by: str) -> dict[str, object]:
-    """How far a fuzzer says it came; its words, and the end of all, if it found something."""
+    """How far a fuzzer says it came; its words, and the end of all, if it found something.
+
+    A finding is what a sanitizer, an assertion or a signal ended; else the tool did not work.
+    """
     done = subprocess.run([str(each) for each in command], capture_output=True, text=True)
     said = done.stdout + done.stderr
     found = re.search(pattern, said)
-    if done.returncode or not found:
+    if done.returncode < 0 or re.search(FINDING, said):
         sys.exit(f"{said[-6000:]}\nfuzz: 1 finding, above")
+    if done.returncode or not found:
+        print(
+            f"{said[-6000:]}\nfuzz: the target did not run to its end, see above", file=sys.stderr
+        )
+        sys.exit(3)
     more = [line.strip() for line in re.findall(r"^  .*", done.stdout, re.M)]
     return {"executions": int(found[1]), "findings": 0, "by": by} | ({"more": more} if more else {})
 
