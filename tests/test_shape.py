@@ -1,8 +1,13 @@
 """Rows with a shape, by the command line: pictures keep their margins, networks get them."""
 
+import dataclasses
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tinydream.network.read import KINDS
 from tinydream.run import Run
 
 NETWORK = """shape = [4, 4, 1]
@@ -46,3 +51,14 @@ def test_a_projection_that_is_asked_for_is_tried_with_a_shape_too(verb, pictures
     assert verb(*arguments, "--projection", "pca")[0] == 0
     facts = Run("run").read_json("compress.json")
     assert {trial["candidate"]["kind"] for trial in facts["trials"]} == {"pca"}
+
+
+def test_spec_has_every_kind_of_layer_with_its_keys():
+    spec = (Path(__file__).parent.parent / "SPEC.md").read_text("utf-8")
+    section = spec.split("## Network file")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| (.+?) \| (.*)\|$", section, re.M)
+    told = {kind: keys for kinds, keys in lines for kind in kinds.split(", ")}
+    assert told.keys() - {"kind"} == KINDS.keys()
+    for kind, made in KINDS.items():
+        for field in dataclasses.fields(made):
+            assert re.search(rf"\b{field.name}\b", told[kind]), (kind, field.name)
