@@ -17,6 +17,7 @@ from tinydream.budget import kernels, node_bytes, plan_struct_bytes
 from tinydream.codegen import generate, write_project
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT
+from tinydream.resources import firmware_folder
 from tinydream.simulator import Simulator
 
 STRICT = (
@@ -88,6 +89,14 @@ def test_kernels_that_a_plan_does_not_ask_for_are_left_out_and_refused(tmp_path)
     with Device.open(ProcessLink([str(program)])) as device:
         with pytest.raises(Exception, match="kernel that this build left out"):
             device.train(epochs=1)
+
+
+def test_health_has_a_bit_for_every_kernel_and_32_of_them():
+    text = (firmware_folder() / "lib/tinydream/src/td_node_answer.c").read_text("utf-8")
+    told = re.findall(r"TD_WITH_\w+", re.search(r"kernels\[\] = {([^}]*)}", text)[1])
+    assert len(told) == len(set(told)) == 32
+    # the plan itself tells a late layer, and hello whether representatives may be pushed
+    assert kernels(random_plan(0)).keys() - set(told) <= {"TD_WITH_LATE", "TD_WITH_REFILL"}
 
 
 def asks_for(switch, plan):
