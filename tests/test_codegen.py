@@ -95,8 +95,9 @@ def test_health_has_a_bit_for_every_kernel_and_32_of_them():
     text = (firmware_folder() / "lib/tinydream/src/td_node_answer.c").read_text("utf-8")
     told = re.findall(r"TD_WITH_\w+", re.search(r"kernels\[\] = {([^}]*)}", text)[1])
     assert len(told) == len(set(told)) == 32
-    # the plan itself tells a late layer, and hello whether representatives may be pushed
-    assert kernels(random_plan(0)).keys() - set(told) <= {"TD_WITH_LATE", "TD_WITH_REFILL"}
+    # told elsewhere: by the plan's digest, by hello, and by health itself
+    elsewhere = {"TD_WITH_LATE", "TD_WITH_REFILL", "TD_WITH_SAVE", "TD_TILE"}
+    assert kernels(random_plan(0)).keys() - set(told) <= elsewhere
 
 
 def asks_for(switch, plan):
