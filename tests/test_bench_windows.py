@@ -53,6 +53,8 @@ def test_a_cell_is_made_once(tmp_path):
         cells = suite._Cells(path)
         assert cells.get("a", make) == cells.get("a", make) == {"score": 0.5}
     assert len(made) == 1
+    path.write_text(path.read_text()[:-5])  # a run that was killed while it wrote
+    assert suite._Cells(path).get("a", make) == {"score": 0.5} and len(made) == 2
 
 
 def test_the_page_compares_with_all_rows():

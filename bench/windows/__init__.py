@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bench.codec.cells import stamp
 from bench.codec.cnn import there_is_keras
 from bench.codec.sets import ROOT, data_folder
 from bench.windows import page
-from bench.windows.tasks import ALL, KERAS, TASKS, Task, fold_of
+from bench.windows.tasks import ALL, KERAS, OURS, TASKS, Task, fold_of
 
 __all__ = ["main"]
 
@@ -32,9 +33,9 @@ def main(as_json: bool, quick: bool, names: tuple[str, ...], write: bool) -> Non
     data_folder()
     if write and (quick or names):
         sys.exit("--quick and --set are for a look; what is written comes of a whole run")
-    if not there_is_keras():
-        sys.exit("Keras is not installed; run `pip install 'tinydream[keras]'`")
     tasks = [replace(t, quick=quick) for t in TASKS if not names or t.set in names]
+    if any(KERAS in task.arms for task in tasks) and not there_is_keras():
+        sys.exit("Keras is not installed; run `pip install 'tinydream[keras]'`")
     found = {
         "schema": "tinydream.bench.windows/1",
         "command": "scripts/bench windows",
@@ -63,8 +64,11 @@ class _Cells:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
-        self._kept: dict[str, dict[str, Any]] = dict(map(json.loads, lines))
+        self._kept: dict[str, dict[str, Any]] = {}
+        for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
+            with suppress(ValueError):  # cut off in the middle of a line
+                key, cell = json.loads(line)
+                self._kept[key] = cell
 
     def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What is kept under the key; it is made and kept if there is nothing."""
@@ -84,7 +88,7 @@ def _task(task: Task, cells: _Cells) -> dict[str, Any]:
 
     def cell(arm: str, rate: float, seed: int, held: bool) -> dict[str, Any]:
         told = (task.quick, task.epochs, task.batch, task.budget, repr(task.optimizer))
-        key = json.dumps([made_by, task.set, *told, arm, rate, seed, held])
+        key = json.dumps([made_by, task.set, *told, arm, OURS.get(arm), rate, seed, held])
         if sys.stderr.isatty():
             click.echo(f"  {task.set}: {arm}, rate {rate:g}, seed {seed}", err=True)
         return cells.get(key, lambda: measure(task, arm, rate, seed, held))
