@@ -23,7 +23,7 @@ ROWS = (
     ("store",),
     ("codec", "network"),
     ("budget", "saving", "weights"),
-    ("planner",),
+    ("planner", "refill"),
     ("bridge", "build", "codegen", "simulator"),
     ("doctor", "report"),
     ("run",),
