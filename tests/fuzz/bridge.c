@@ -143,6 +143,8 @@ static void start(td_node_t *node)
 {
     static uint32_t arena[512];
     td_frame_reset(&heard);
+    memcpy(bits, built, sizeof bits); // as start-up code does
+    memset(plan.digest, 0, sizeof plan.digest);
     must(td_node_init(node, &plan, arena, sizeof arena) == 0);
     (void)td_node_keep(node, &storage, TD_BOOT_TRAIN); // whatever it finds there
 }
@@ -185,7 +187,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t sequence = 0;
     turns = 0;
     memset(flash, 0xff, sizeof flash);
-    memcpy(bits, built, sizeof bits);
     start(&node);
     while (size > 2) {
         uint8_t how = *data++;
