@@ -4,7 +4,16 @@ from importlib import import_module
 
 import click
 
-SUITES: tuple[str, ...] = ("boards", "bridge", "codec", "core", "options", "speed", "store")
+SUITES: tuple[str, ...] = (
+    "boards",
+    "bridge",
+    "codec",
+    "core",
+    "options",
+    "speed",
+    "store",
+    "windows",
+)
 
 
 class Suites(click.Group):

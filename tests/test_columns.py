@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinydream.codec import EntroGeDe
-from tinydream.data import Column, load_data
+from tinydream.data import Column, left_out, load_data
 from tinydream.errors import DataError
 
 COLORS = ("blue", "green", "red")
@@ -191,9 +191,12 @@ def test_whole_numbers_with_gaps_take_the_narrowest_float(tmp_path):
 def test_constant_columns_are_named_in_a_note(tmp_path):
     lines = ["a,b,c,d,label"] + [f"4,{i},{'' if i % 2 else 9},,{i % 2}" for i in range(20)]
     data = load_data(write(tmp_path, lines))
-    assert data.notes[-1] == "3 columns ('a', 'c', 'd') are constant and are left out"
-    codec = EntroGeDe().fit(data.X, data.y)
-    assert codec.representatives_.inputs.kept.tolist() == [False, True, False, False]
+    kept = EntroGeDe().fit(data.X, data.y).representatives_.inputs.kept
+    assert kept.tolist() == [False, True, False, False]
+    (note,) = left_out(data.features, kept)
+    assert note == "3 columns ('a', 'c', 'd') are constant and are left out"
+    kept = EntroGeDe(shape=(2, 2)).fit(data.X, data.y).representatives_.inputs.kept
+    assert left_out(data.features, kept) == ()
 
 
 # ---- other files ----

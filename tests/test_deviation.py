@@ -95,6 +95,7 @@ OPTIONS = [
     {"spread": "row"},
     {"rank": 3, "projection": "none"},
     {"shape": (4, 4), "projection": "none"},
+    {"shape": (4, 4), "domain": "haar", "noise": 1.5},
     {"soft": 3},
     {"tree": "global"},
     {"noise": 0.5},
@@ -114,6 +115,16 @@ def test_every_option_keeps_within_the_budget_and_can_be_drawn_from(options, bud
     assert np.isfinite(x).all() and set(label) <= {0, 1, 2}
     share = np.bincount(reps.y, reps.weight, 3) / reps.weight.sum()
     assert np.allclose(share, np.bincount(y) / 600, atol=0.05)
+
+
+def test_the_domain_of_deviations_is_the_one_that_is_asked_for():
+    rng = np.random.default_rng(7)
+    y = rng.integers(0, 2, 300)
+    X = rng.standard_normal((300, 16)) + y[:, None]
+    for domain, kinds in (("inputs", {()}), ("haar", {((4, True), (4, True))})):
+        codec = EntroGeDe(budget_bytes=500, shape=(4, 4), domain=domain).fit(X, y)
+        assert {trial.model.axes for trial in codec.trials_} == kinds
+        assert {codec.representatives_.rows.axes} == kinds
 
 
 def test_soft_targets_are_the_teacher_s_and_keep_the_label():
@@ -217,6 +228,9 @@ def test_weights_that_are_none_are_refused(weight):
         ({"shape": (2, 1, 1, 2)}, "shape is .* it has one, two or three lengths"),
         ({"shape": (2, -2)}, "a length of shape is -2; it must be a whole number in 1..65535"),
         ({"shape": (2, 2), "one_hot": [0]}, "leave out one_hot, or shape"),
+        ({"domain": "wavelets"}, "domain is 'wavelets'; it is 'auto', 'inputs' or 'haar'"),
+        ({"domain": "haar"}, "domain is 'haar', which needs a shape"),
+        ({"domain": "haar", "shape": (2, 2), "projection": "pca"}, "that no projection has mixed"),
     ],
 )
 def test_an_option_out_of_range_is_said_so(option, message):

@@ -23,6 +23,7 @@ from tinydream.network import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    GlobalMaxPool,
     MaxPool,
     Network,
     Relu,
@@ -64,34 +65,38 @@ def twin(keras, network):
         if isinstance(layer, Add):
             x = like.Add()([x, given[layer.layer]])
         else:
-            x = _layer(like, layer)(x)
+            x = _layer(like, layer, f"{len(network.shape) - 1}D")(x)
         given.append(x)
     return keras.Model(first, x)
 
 
-def _layer(like, layer):
+def _layer(like, layer, dimensions):
     window = {k: getattr(layer, k, None) for k in ("strides", "padding")}
+
+    def of(name):
+        return getattr(like, name + dimensions)
+
     if isinstance(layer, Conv):
-        return like.Conv2D(layer.filters, layer.size, **window)
+        return of("Conv")(layer.filters, layer.size, **window)
     if isinstance(layer, Depthwise):
-        return like.DepthwiseConv2D(layer.size, **window)
+        return of("DepthwiseConv")(layer.size, **window)
     if isinstance(layer, MaxPool):
-        return like.MaxPooling2D(layer.size, **window)
+        return of("MaxPooling")(layer.size, **window)
     if isinstance(layer, AveragePool):
-        return like.AveragePooling2D(layer.size, **window)
+        return of("AveragePooling")(layer.size, **window)
+    if isinstance(layer, GlobalAveragePool | GlobalMaxPool):
+        return of(type(layer).__name__ + "ing")()
     if isinstance(layer, BatchNorm):
         return like.BatchNormalization(momentum=layer.momentum)
     if isinstance(layer, Dropout):
         return like.Dropout(layer.rate)
     if isinstance(layer, Dense):
         return like.Dense(layer.units)
-    return {Relu: like.ReLU, Flatten: like.Flatten, GlobalAveragePool: like.GlobalAveragePooling2D}[
-        type(layer)
-    ]()
+    return {Relu: like.ReLU, Flatten: like.Flatten}[type(layer)]()
 
 
-def arrays(plan, weights):
-    """Weights in Keras' order and shapes."""
+def arrays(plan, weights, two=True):
+    """Weights in Keras' order and shapes; two: of windows over two dimensions, not one."""
     split = iter(split_weights(plan, weights).values())
     found = []
     for layer in (x for x in plan.operations if x.parameters):
@@ -99,17 +104,17 @@ def arrays(plan, weights):
         if layer.kind == "batch_norm":
             found += [w[2], b, w[0], w[1]]
             continue
-        w = {
-            "dense": lambda w: w.T,
-            "conv": lambda w: w.transpose(1, 2, 3, 0),
-            "depthwise": lambda w: w[..., None],
-        }[layer.kind](w)
+        if layer.kind == "dense":
+            w = w.T
+        else:
+            w = w.transpose(1, 2, 3, 0) if layer.kind == "conv" else w[..., None]
+            w = w if two else w[0]  # signals have height 1
         found += [w, b]
     return found
 
 
-def planned(reps, layers, optimizer):
-    network = Network(layers, optimizer, shape=(8, 8, 1))
+def planned(reps, layers, optimizer, shape=(8, 8, 1)):
+    network = Network(layers, optimizer, shape=shape)
     return network, make_plan(reps, network, board=load_board("native"), batch=BATCH)
 
 
@@ -124,8 +129,24 @@ def test_an_epoch_of_convolutions_is_that_of_keras(keras, digits, optimizer, rat
     layers += [Conv(6, 1), Add(2), Relu(), AveragePool(3, 2, "same"), Flatten()]
     layers += [Dense(10), Softmax()]
     network, plan = planned(reps, layers, optimizer)
+    assert_an_epoch_is_keras_s(keras, reps, network, plan, rate, apart)
+
+
+@pytest.mark.parametrize("pool", [GlobalAveragePool(), GlobalMaxPool()], ids=["average", "largest"])
+def test_an_epoch_of_convolutions_over_signals_is_that_of_keras(keras, digits, pool):
+    """Eight steps of eight channels."""
+    reps, _ = digits
+    layers = [Conv(12, 3, 1, "same"), Relu(), MaxPool(2), Depthwise(3, 1, "same"), Relu()]
+    layers += [Conv(12, 3, 1, "same"), Add(2), Relu(), pool, Dense(10), Softmax()]
+    network, plan = planned(reps, layers, SGD(), (8, 8))
+    assert_an_epoch_is_keras_s(keras, reps, network, plan, 0.05, 1e-3)
+
+
+def assert_an_epoch_is_keras_s(keras, reps, network, plan, rate, apart):
+    """From the same weights, by the same rows: the loss within CLOSE, the way within `apart`."""
+    optimizer, two = network.optimizer, len(network.shape) == 3
     simulator, model = Simulator(plan, SEED), twin(keras, network)
-    start = arrays(plan, simulator.weights.copy())
+    start = arrays(plan, simulator.weights.copy(), two)
     model.set_weights(start)
     move = keras.optimizers.SGD(rate, momentum=getattr(optimizer, "momentum", 0.0))
     if isinstance(optimizer, Adam):
@@ -139,7 +160,7 @@ def test_an_epoch_of_convolutions_is_that_of_keras(keras, digits, optimizer, rat
     rows = [part.stop - part.start for part in batches]
     ours, theirs, before = (
         np.concatenate([np.ravel(a) for a in each])
-        for each in (arrays(plan, simulator.weights), model.get_weights(), start)
+        for each in (arrays(plan, simulator.weights, two), model.get_weights(), start)
     )
     assert np.linalg.norm(ours - theirs) / np.linalg.norm(theirs - before) < apart
     assert metrics.loss == pytest.approx(np.average(losses, weights=rows), rel=CLOSE)

@@ -8,13 +8,15 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from plans import gentle, random_plan
+from plans import gentle, random_plan, with_windows
 
 from tinydream.board import list_boards, load_board
 from tinydream.bridge import Device, ProcessLink, QemuLink
 from tinydream.codegen import generate
 from tinydream.errors import LinkError
+from tinydream.layer import WINDOWED
 from tinydream.resources import firmware_folder
 from tinydream.simulator import Simulator
 
@@ -23,6 +25,7 @@ FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-ffunction-sections", "-fdata-
 CORE = firmware_folder() / "lib" / "tinydream" / "src"
 SEEDS = range(100, 120)
 EMULATED = [board for board in list_boards() if load_board(board).qemu]
+WINDOWS = (0, 4, 6, 7)  # networks with every kind of layer between them
 SMALL = (5, 6, 7)  # networks that 16 KB hold: Adam, with validation rows, for targets
 PORT = firmware_folder() / "port"
 
@@ -140,6 +143,33 @@ def test_every_board_trains_the_weights_of_the_simulator(board_id, seed, makers,
         found.train(**knobs)
         assert found.pull().tobytes() == simulator.weights.tobytes()
     assert heard and {without_ticks(m) for m in heard} <= history
+
+
+@pytest.mark.parametrize(
+    ("board_id", "seed"),
+    [*((BOARD, seed) for seed in WINDOWS), ("qemu_microbit", 4), ("qemu_rv32imc", 4)],
+)
+def test_windows_and_what_lies_between_train_the_weights_of_the_simulator(
+    board_id, seed, makers, require
+):
+    require("riscv" if "rv32" in board_id else "qemu")
+    plan = windowed_plan(seed, board_id)
+    knobs = {"epochs": 3, "rate": 0.01 * gentle(plan), "seed": seed, "weights_seed": seed + 1}
+    simulator = Simulator(plan)
+    simulator.train(**knobs)
+    with device(plan, makers) as found:
+        found.train(**knobs)
+        assert found.pull().tobytes() == simulator.weights.tobytes()
+
+
+def windowed_plan(seed, board_id):
+    rng = np.random.default_rng(seed)
+    return with_windows(random_plan(seed, board=board_id), rng, between=True)
+
+
+def test_these_networks_have_every_kind_of_layer():
+    kinds = {layer.kind for seed in WINDOWS for layer in windowed_plan(seed, BOARD).operations}
+    assert kinds == {"dense", *WINDOWED}
 
 
 def test_ticks_are_instructions_and_the_same_in_every_run(makers):

@@ -24,6 +24,7 @@ from tinydream.errors import (
     TinydreamError,
     VerifyError,
 )
+from tinydream.folding import fold_batch_norms
 from tinydream.network import (
     SGD,
     Adam,
@@ -102,6 +103,7 @@ __all__ = [
     "Tanh",
     "TinydreamError",
     "VerifyError",
+    "fold_batch_norms",
     "generate",
     "list_boards",
     "load_board",

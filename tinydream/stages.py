@@ -20,7 +20,7 @@ from tinydream.codec import EntroGeDe, Representatives
 from tinydream.codec.baseline import all_rows, random_rows, validation_rows
 from tinydream.codec.entropy import table_entropy
 from tinydream.codegen import write_project
-from tinydream.data import Data
+from tinydream.data import Data, left_out
 from tinydream.errors import BudgetError, LinkError, RunError
 from tinydream.gather import gather
 from tinydream.network import SGD, Adam
@@ -72,12 +72,13 @@ def compress(
     started = time.perf_counter()
     data, valid = source.carve(data, validation, seed)
     reps = codec.fit(data.X, data.y, groups=data.groups).representatives_
+    dropped = left_out(data.features, reps.inputs.kept)
     facts = {
         "source": source.describe(data, seed, validation),
         **source.table_facts(data),
         "validation": len(valid.X),
         **_codec_facts(reps, codec),
-        "notes": [*data.notes, *source.part_note(len(data.X), reps.rows.rows)],
+        "notes": [*data.notes, *dropped, *source.part_note(len(data.X), reps.rows.rows)],
         "seconds": time.perf_counter() - started,
     }
     run.write_arrays(

@@ -87,8 +87,8 @@ def verbs() -> None:
 @click.option(
     "--projection",
     type=click.Choice(["auto", "none", *KINDS]),
-    default="auto",
-    help="Fewer numbers a row than inputs: auto tries, and takes one that is clearly better.",
+    help="Fewer numbers a row than inputs: auto tries, and takes one that is clearly better."
+    " [default: auto; with --shape none, as a convolution wants the inputs where they are]",
 )
 @click.option("--components", type=click.IntRange(1), help="How many. [default: as tries tell]")
 @a_shape
@@ -110,7 +110,7 @@ def compress(
     task: str | None,
     categories: str,
     bits: str,
-    projection: str,
+    projection: str | None,
     groups: str | None,
     no_deviation: bool,
     test: float,
@@ -134,13 +134,14 @@ def compress(
     \b
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
     Example: tinydream compress gait.csv --target activity --groups person --projection trained
+    Example: tinydream compress strokes.npz --shape 40,2
     """
     if size["budget_bytes"] and size["representatives"]:
         raise InputError("give --budget-bytes or --representatives, not both")
     codec = EntroGeDe(
         bits=_bits(bits),
         deviation=not no_deviation,
-        projection=projection,
+        projection=projection or ("none" if size["shape"] else "auto"),
         **{k: v for k, v in size.items() if v},
     )
     run = Run(folder)

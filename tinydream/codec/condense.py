@@ -51,6 +51,7 @@ class Options(Protocol):
     spread: str
     rank: int | str
     shape: tuple[int, ...] | None
+    domain: str
     tree: str
     soft: int
 
@@ -126,6 +127,9 @@ def _check(options: Options, columns: int, classes: int) -> None:
         raise InputError(f"shape {tuple(shape)} is of {size} numbers and a row has {columns}")
     if shape is not None and len(options.one_hot):
         raise InputError("shape is of columns as they are; leave out one_hot, or shape")
+    if options.domain == "haar" and (shape is None or options.projection in KINDS):
+        lack = "a shape" if shape is None else "inputs that no projection has mixed"
+        raise InputError(f"domain is 'haar', which needs {lack}")
     if classes < 2 and (options.spread == "class" or options.soft):
         name, value = ("spread", "'class'") if options.spread == "class" else ("soft", options.soft)
         raise InputError(f"{name} is {value}, but there are no classes; leave it out")
@@ -178,6 +182,8 @@ class _Job:
     def choose(self, U: F32, y: NDArray[Any], groups: NDArray[Any] | None) -> Choice:
         """The projection of scaled inputs U (n, d), if any, the model, and what was tried."""
         kind, rank, columns = self.options.projection, self.options.components, U.shape[1]
+        if self.options.domain == "haar":  # of the inputs as they lie
+            kind = "none"
         kinds = () if kind == "none" else KINDS if kind == "auto" else (kind,)
         if kind in KINDS and columns < FEW:  # nobody tries them unasked
             rank = rank or columns
@@ -209,10 +215,12 @@ class _Job:
         if not options.deviation:
             return [NONE]
         many = 2 * RANK <= columns <= MOST_COLUMNS // 4
+        axes = () if options.shape is None else haar_axes(options.shape)
         usual = Model(
             1.0 if options.noise == "auto" else float(options.noise),
             "none" if options.spread == "auto" else options.spread,
             RANK * (many and not self.classes) if options.rank == "auto" else int(options.rank),
+            axes if options.domain == "haar" else (),
         )
         models = [usual]
         if options.noise == "auto":
@@ -221,8 +229,8 @@ class _Job:
             models.append(replace(usual, spread="row"))
         if options.rank == "auto" and many:
             models.append(replace(usual, rank=RANK - usual.rank))
-        if options.shape is not None:
-            models.append(replace(usual, axes=haar_axes(options.shape)))
+        if axes and options.domain == "auto":
+            models.append(replace(usual, axes=axes))
         return models
 
     def _budget(self, columns: int) -> int:

@@ -109,6 +109,7 @@ class Representatives:
 CHOICES = {
     "projection": ("auto", "none", *KINDS),
     "spread": ("auto", *SPREADS),
+    "domain": ("auto", "inputs", "haar"),
     "tree": ("adaptive", "global"),
     "task": ("auto", *TASKS),
 }
@@ -131,10 +132,12 @@ class EntroGeDe:
     the measured spread that is drawn; "auto" tries 0.6, 1 and 1.5. spread: deviations of all rows
     alike ("none"), with a factor a "class" or a "row", or "auto". rank: factors that correlate the
     deviations of columns, or "auto": 4 or none, without a projection. shape: of the inputs, for
-    signals (times, channels) and images (height, width[, colours]): deviations may then be drawn
-    in a Haar transform. tree: "adaptive", or "global", one mask of bits for all rows, as in the
-    paper (a reconstruction). soft: bits of each class's share in a row's target, as a teacher
-    trained on all rows tells it; 0 for labels. `trials_` tells what was tried, and how it scored.
+    signals (times, channels) and images (height, width[, colours]): all columns are kept, and
+    deviations may be drawn as coefficients of a Haar transform. domain: of deviations, "inputs",
+    "haar" (then nothing is projected), or "auto", which tries both where there is a shape. tree:
+    "adaptive", or "global", one mask of bits for all rows, as in the paper (a reconstruction).
+    soft: bits of each class's share in a row's target, as a teacher trained on all rows tells it;
+    0 for labels. `trials_` tells what was tried, and how it scored.
 
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
     classes_ (k,; empty for regression), trials_ (what was tried on held-out rows), chosen_ (the
@@ -161,6 +164,7 @@ class EntroGeDe:
     spread: str = "auto"
     rank: int | str = "auto"
     shape: tuple[int, ...] | None = None
+    domain: str = "auto"
     tree: str = "adaptive"
     soft: int = 0
 

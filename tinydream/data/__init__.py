@@ -1,7 +1,7 @@
 """A table and its targets, checked once at the door."""
 
 from tinydream.data.check import check_rows, check_table, raw_dtype
-from tinydream.data.columns import CODINGS, Column
+from tinydream.data.columns import CODINGS, Column, left_out
 from tinydream.data.rows import read_arrays
 from tinydream.data.table import Data, load_data, split
 from tinydream.data.target import TASKS
@@ -13,6 +13,7 @@ __all__ = [
     "Data",
     "check_rows",
     "check_table",
+    "left_out",
     "load_data",
     "raw_dtype",
     "read_arrays",

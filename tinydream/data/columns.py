@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinydream.data.check import blocks, float_for
 from tinydream.errors import DataError
 
-__all__ = ["CODINGS", "Column", "choose_codings", "drop_unseen", "notes_on"]
+__all__ = ["CODINGS", "Column", "choose_codings", "drop_unseen", "left_out", "notes_on"]
 
 CODINGS = ("auto", "codes", "one-hot")
 # Categories that "auto" makes one-hot. On validation rows of adult at 2 and 8 KiB, codes gave
@@ -113,30 +113,30 @@ def notes_on(X: NDArray[Any], columns: Sequence[Column]) -> tuple[str, ...]:
     ):
         if names := [c.name for c in columns if c.coding == coding]:
             notes.append(f"{_some(names)} {_become(names)} {how}")
-    low, high, missing = _ranges(X)
+    missing = _missing(X)
     if missing.any():
         holes = [f"{columns[j].name!r} ({missing[j]})" for j in np.flatnonzero(missing).tolist()]
         notes.append(
             f"{int(missing.sum())} values are missing, in {_list(holes)}: the mean of the column"
             " stands in for them"
         )
-    if constant := [columns[j].name for j in np.flatnonzero(~(low < high)).tolist()]:
-        verb = "is constant and is" if len(constant) == 1 else "are constant and are"
-        notes.append(f"{_some(constant)} {verb} left out")
     return tuple(notes)
 
 
-def _ranges(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
-    """Least and greatest value, and how many are missing, of each column of X (n, d)."""
-    low = high = np.full(X.shape[1], np.nan)
+def left_out(features: Sequence[str], kept: NDArray[np.bool_]) -> tuple[str, ...]:
+    """A sentence on the features that the codec did not keep, if there are any."""
+    constant = [name for name, stays in zip(features, kept, strict=True) if not stays]
+    verb = "is constant and is" if len(constant) == 1 else "are constant and are"
+    return (f"{_some(constant)} {verb} left out",) if constant else ()
+
+
+def _missing(X: NDArray[Any]) -> NDArray[np.int64]:
+    """How many values are missing in each column of X (n, d)."""
     missing = np.zeros(X.shape[1], np.int64)
-    for _, block in blocks(X):
-        low = np.fmin(low, np.fmin.reduce(block, axis=0))
-        high = np.fmax(high, np.fmax.reduce(block, axis=0))
-        if X.dtype.kind == "f":
+    if X.dtype.kind == "f":
+        for _, block in blocks(X):
             missing += np.isnan(block).sum(axis=0)
-    with np.errstate(over="ignore"):  # as the device has them
-        return low.astype(np.float32), high.astype(np.float32), missing
+    return missing
 
 
 def _list(texts: Sequence[str]) -> str:

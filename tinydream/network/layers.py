@@ -288,7 +288,10 @@ class Network:
         """
         shape = self.shape or (inputs,)
         if math.prod(shape) != inputs:
-            raise InputError(f"a network of inputs of shape {shape} cannot take {inputs} inputs")
+            raise InputError(
+                f"a network of inputs of shape {shape} cannot take {inputs} inputs; so that a row"
+                " keeps all of its numbers, compress with --shape"
+            )
         records: list[Layer] = []
         given: list[tuple[int, tuple[int, ...]]] = []  # by each layer: in which record, its shape
         for layer in self.layers:
