@@ -23,7 +23,7 @@ ROWS = (
     ("store",),
     ("codec", "network"),
     ("budget", "saving", "weights"),
-    ("folding", "planner"),
+    ("folding", "planner", "refill"),
     ("bridge", "build", "codegen", "simulator"),
     ("doctor", "report"),
     ("run",),

@@ -4,6 +4,7 @@ from tinydream.looks.export import FORMATS, Exported, export
 from tinydream.looks.inspect import Inspected, inspect
 from tinydream.looks.picture import condense, entropy_svg
 from tinydream.looks.predict import Predicted, predict
+from tinydream.looks.refill import Refilled, refill
 from tinydream.looks.save import save
 from tinydream.looks.stored import reason, store_svg
 from tinydream.looks.verify import Verified, verify
@@ -13,6 +14,7 @@ __all__ = [
     "Exported",
     "Inspected",
     "Predicted",
+    "Refilled",
     "Verified",
     "condense",
     "entropy_svg",
@@ -20,6 +22,7 @@ __all__ = [
     "inspect",
     "predict",
     "reason",
+    "refill",
     "save",
     "store_svg",
     "verify",
