@@ -38,11 +38,11 @@ def test_an_example_without_its_data_says_what_to_set(name, tmp_path):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_trains_a_process_to_the_simulator_s_weights(name, data_dir, tmp_path):
     folder = tmp_path / "run"
-    done = example(name, folder, TINYDREAM_DATA=str(data_dir), EPOCHS="2")
+    done = example(name, folder, TINYDREAM_DATA=str(data_dir), EPOCHS="1")
     assert done.returncode == 0, done.stderr
     told = json.loads((folder / "report.json").read_text())
     assert told["port"] == "native" and told["weights_equal"]
-    assert told["accuracy"]["device"][0] > 0.5, "ten classes, two epochs"
+    assert told["accuracy"]["device"][0] > 0.3, "ten classes, one epoch"
     assert any(layer.kind == "conv" for layer in Run(folder).plan().layers)
 
 

@@ -13,10 +13,10 @@ __all__ = ["make"]
 HEAD = """# Networks with windows, learnt
 
 Made by `{command} --write`. Everyone trains the same network with as many updates in
-batches of as many rows, along the same cosine schedule, from initial weights of Glorot's kind. The simulator
-trains it from rows as a device holds them, at {budget:,} bytes; Keras and "all rows" have every
-training row. Each arm has its own rate, out of three, chosen by {held} seeds on training rows held
-out (whole persons, where a set names them): the column "held out" tells which arm they prefer.
+batches of as many rows, along the same cosine schedule, from initial weights of Glorot's kind. The
+simulator trains it from rows as a device holds them, at {budget:,} bytes; Keras and "all rows" have
+every training row. Each arm has its own rate, out of three, chosen by {held} seeds on training rows
+held out (whole persons, where a set names them): the column "held out" tells which arm they prefer.
 Test rows only score. Accuracy in %, on test rows the mean of {seeds} seeds and half its 95 %
 interval. A dreamt row deviates anew each time it is drawn, which helps as augmentation does; all
 rows are learnt as they are."""
