@@ -13,8 +13,10 @@ HEAD = """# The lossless store
 Made by `scripts/bench store --write` ({machine}).
 Training rows of each set as they are given; "raw" is their bytes in that type. zstd is level 19
 over the rows, Parquet is polars' with zstd, column by column. Ours is the whole file: blocks,
-models, words, checksums. Seconds are of one thread's processor time, ours and zstd's one after the
-other (zstd's of the first 2 MB of a set, for as many as there are); speeds are ratios to zstd -19
+models, words, checksums. Seconds are of one thread's processor time: ours decodes five times in a
+row, then zstd nine times, all that twice, and the least of each counts (in turns, decode by decode,
+ours would leave zstd cold caches, and its time would be too long); encoding is once each, twice.
+zstd's are of the first 2 MB of a set, for as many as there are; speeds are ratios to zstd -19
 (encoding) and to zstd's decoder. The store uses all processors, unless told otherwise. A warm row
 lies in a block that was decoded before (16 are kept); of a cold one the whole block is decoded.
 "paper" is the size formula of generalised deduplication on the same integers (bases by increasing
