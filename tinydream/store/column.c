@@ -141,35 +141,42 @@ size_t store_pack(const store_column_t *columns, size_t count, const uint64_t *w
     return found;
 }
 
-// With `size` a constant each copy is one instruction.
-static inline void unpack_plane(const store_column_t *c, unsigned size, const uint64_t *words, const uint64_t *plane,
-                                size_t row_bytes, size_t rows, uint8_t *raw)
+// With `size` and `kind` constants each number is a few instructions.
+static inline void unpack_plane(const store_column_t *c, unsigned size, unsigned kind, const uint64_t *words,
+                                const uint64_t *plane, size_t row_bytes, size_t rows, uint8_t *raw)
 {
     store_column_t own = *c;
     own.size = (uint8_t)size;
-    for (size_t i = 0; i < rows; i++) {
-        uint64_t bits = own.kind == STORE_MASK ? own.low : unpack(&own, words, plane[i]);
-        if (own.kind != STORE_MASK || plane[i])
-            memcpy(raw + i * row_bytes, &bits, size);
+    own.kind = (uint8_t)kind;
+    for (size_t i = 0; i < rows; i++, raw += row_bytes) {
+        uint64_t bits = kind == STORE_MASK ? own.low : unpack(&own, words, plane[i]);
+        if (kind != STORE_MASK || plane[i])
+            memcpy(raw, &bits, size);
     }
 }
 
-void store_unpack(const store_column_t *columns, size_t count, const uint64_t *words, const uint64_t *planes,
-                  size_t row_bytes, size_t rows, uint8_t *raw)
+static inline void unpack_sized(const store_column_t *c, unsigned size, const uint64_t *words, const uint64_t *plane,
+                                size_t row_bytes, size_t rows, uint8_t *raw)
 {
-    for (int masks = 0; masks < 2; masks++) // what a mask tells is written last
-        for (size_t j = 0; j < count; j++) {
-            const store_column_t *c = &columns[j];
-            const uint64_t *plane = planes + j * rows;
-            if ((c->kind == STORE_MASK) != masks)
-                continue;
-            switch (c->size) {
-            case 1: unpack_plane(c, 1, words, plane, row_bytes, rows, raw + c->offset); break;
-            case 2: unpack_plane(c, 2, words, plane, row_bytes, rows, raw + c->offset); break;
-            case 4: unpack_plane(c, 4, words, plane, row_bytes, rows, raw + c->offset); break;
-            default: unpack_plane(c, 8, words, plane, row_bytes, rows, raw + c->offset); break;
-            }
-        }
+    switch (c->kind) {
+    case STORE_INTEGER: unpack_plane(c, size, STORE_INTEGER, words, plane, row_bytes, rows, raw); break;
+    case STORE_FLOAT: unpack_plane(c, size, STORE_FLOAT, words, plane, row_bytes, rows, raw); break;
+    case STORE_DECIMAL: unpack_plane(c, size, STORE_DECIMAL, words, plane, row_bytes, rows, raw); break;
+    case STORE_WORDS: unpack_plane(c, size, STORE_WORDS, words, plane, row_bytes, rows, raw); break;
+    default: unpack_plane(c, size, STORE_MASK, words, plane, row_bytes, rows, raw); break;
+    }
+}
+
+void store_unpack(const store_column_t *column, const uint64_t *words, const uint64_t *plane, size_t row_bytes,
+                  size_t rows, uint8_t *raw)
+{
+    raw += column->offset;
+    switch (column->size) {
+    case 1: unpack_sized(column, 1, words, plane, row_bytes, rows, raw); break;
+    case 2: unpack_sized(column, 2, words, plane, row_bytes, rows, raw); break;
+    case 4: unpack_sized(column, 4, words, plane, row_bytes, rows, raw); break;
+    default: unpack_sized(column, 8, words, plane, row_bytes, rows, raw); break;
+    }
 }
 
 // The fewest decimals, at most `most`, that hold each of n numbers but those that are `missing`; -1: none do.

@@ -89,6 +89,17 @@ class Part:
             else np.empty((len(array), self.width), np.uint32)
         )
 
+    def plain_of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Where the plain numbers of an array are to be written: its own memory, if that may be."""
+        if self.texts is None and self.width and np.dtype(self.dtype).isnative:
+            return array.view(self.plain)
+        return np.empty((len(array), self.width), self.plain)
+
+    def fill(self, array: NDArray[Any], plain: NDArray[Any]) -> None:
+        """Makes of plain numbers, where `plain_of` said, the array; raises ValueError."""
+        if plain.base is not array:
+            array[...] = self.from_plain(plain.reshape(len(array), self.width))
+
     def from_plain(self, plain: NDArray[Any]) -> NDArray[Any]:
         """The array that (n, d) stand for; raises ValueError for places that no text has."""
         shape = (len(plain), *self.shape)

@@ -16,7 +16,9 @@ const uint64_t *store_at(const store_work_t *w, size_t plane, store_ref_t ref)
 STORE_CLONES
 static void add_scaled(uint64_t *restrict to, const uint64_t *restrict from, uint64_t weight, size_t rows)
 {
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; weight == 1 && i < rows; i++)
+        to[i] += from[i];
+    for (size_t i = 0; weight != 1 && i < rows; i++)
         to[i] += weight * from[i];
 }
 
@@ -86,11 +88,14 @@ int store_work(store_work_t *w, const store_t *store, size_t rows)
     w->rows = rows;
     w->stride = rows + STORE_BACK;
     size_t words = (store->planes + 3) * w->stride;
-    w->planes = calloc(words, sizeof *w->planes);
+    w->planes = malloc(words * sizeof *w->planes);
     w->class = malloc(rows + 1);
-    if (!w->planes || !w->class)
+    w->token = malloc((rows + 1) * sizeof *w->token);
+    if (!w->planes || !w->class || !w->token)
         return STORE_ENOMEM;
-    w->zero = w->planes + store->planes * w->stride;
+    uint64_t *zero = w->planes + store->planes * w->stride;
+    memset(zero, 0, w->stride * sizeof *zero);
+    w->zero = zero;
     w->guess = w->planes + (store->planes + 1) * w->stride;
     w->quantity = w->planes + (store->planes + 2) * w->stride;
     return STORE_OK;
@@ -100,4 +105,5 @@ void store_done(store_work_t *w)
 {
     free(w->planes);
     free(w->class);
+    free(w->token);
 }
