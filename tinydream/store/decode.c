@@ -178,7 +178,7 @@ static void add_guesses(const store_work_t *w, uint64_t *restrict to)
     const uint64_t *restrict guess = w->guess;
     int shift = w->model->shift;
     for (size_t i = 0; i < w->rows; i++)
-        to[i] = store_shifted(guess[i], shift) + store_unzigzag(to[i]);
+        to[i] = store_shifted_many(guess[i], shift) + store_unzigzag(to[i]);
 }
 
 static void add_own_guesses(const store_work_t *w, const uint64_t *skip, uint64_t *to)
@@ -186,6 +186,11 @@ static void add_own_guesses(const store_work_t *w, const uint64_t *skip, uint64_
     own_t own = own_taps(w->model);
     int shift = w->model->shift;
     uint64_t a = 0, b = 0, c = 0;
+    int steps = !shift && own.weight[0] == 1 && !own.weight[1] && !own.weight[2];
+    for (size_t i = 0; steps && !skip && i < w->rows; i++) // the commonest: a number and what it grows by
+        to[i] = a += w->guess[i] + store_unzigzag(to[i]);
+    if (steps && !skip)
+        return;
     for (size_t i = 0; i < w->rows; i++) {
         uint64_t sum = w->guess[i] + own.weight[0] * a + own.weight[1] * b + own.weight[2] * c;
         c = b;
@@ -260,12 +265,18 @@ static int read_head(in_t *in, const uint8_t *block, size_t size)
     return STORE_OK;
 }
 
-// Where a plane is still in a cache it is written to its rows.
-static void put(const store_rows_t *to, const store_work_t *w, size_t p, int masks)
+// Planes as parts of rows, few of both at a time: a cache holds the rows then.
+static void put(const store_rows_t *to, const store_work_t *w, size_t from, size_t until, int masks)
 {
-    const store_column_t *c = &to->columns[p];
-    if ((c->kind == STORE_MASK) == masks)
-        store_unpack(c, to->words, w->planes + p * w->stride + STORE_BACK, to->width[c->part], w->rows, to->raw[c->part]);
+    enum { SOME = 64 };
+    for (size_t at = 0; at < w->rows; at += SOME)
+        for (size_t p = from; p < until; p++) {
+            const store_column_t *c = &to->columns[p];
+            size_t n = w->rows - at < SOME ? w->rows - at : SOME, width = to->width[c->part];
+            if ((c->kind == STORE_MASK) == masks)
+                store_unpack(c, to->words, w->planes + p * w->stride + STORE_BACK + at, width, n,
+                             to->raw[c->part] + at * width);
+        }
 }
 
 static int ended(const in_t *in)
@@ -292,11 +303,11 @@ int store_decode(const store_t *store, const uint8_t *block, size_t size, size_t
         read_plane(&in, &w, store, p);
         if (planes)
             memcpy(planes + p * rows, w.planes + p * w.stride + STORE_BACK, rows * sizeof *planes);
-        if (to)
-            put(to, &w, p, 0);
+        if (to && (p % STORE_GROUP == STORE_GROUP - 1 || p == store->planes - 1))
+            put(to, &w, p / STORE_GROUP * STORE_GROUP, p + 1, 0);
     }
-    for (size_t p = 0; !error && to && p < store->planes; p++)
-        put(to, &w, p, 1); // what a mask tells is written last
+    if (!error && to)
+        put(to, &w, 0, store->planes, 1); // what a mask tells is written last
     store_done(&w);
     return error ? error : ended(&in) ? STORE_OK : STORE_EBLOCK;
 }

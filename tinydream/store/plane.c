@@ -37,7 +37,7 @@ static void quantities(const store_work_t *w, size_t plane, const store_context_
 {
     uint64_t *q = w->quantity;
     for (size_t i = 0; c->kind == STORE_GUESS && i < w->rows; i++) {
-        uint64_t g = store_shifted(w->guess[i], w->model->shift);
+        uint64_t g = store_shifted_many(w->guess[i], w->model->shift);
         q[i] = g >> 63 ? 0 : g;
     }
     if (c->kind == STORE_CHANGE) {

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     STORE_SCALE_BITS = 10,
@@ -19,6 +20,7 @@ enum {
     STORE_STATES = 4, // range coders that take turns
     STORE_HEAD = 4 + 4 * STORE_STATES, // bytes of a block before its words
     STORE_LOW = 1 << 16, // where a state takes a word
+    STORE_GROUP = 16, // planes that become rows together
     STORE_SHORT = 4096, // numbers below it are looked up instead of searched
 };
 
@@ -136,6 +138,13 @@ int store_fit_tables(const uint16_t *tokens, const uint8_t *class, size_t n, siz
 #define STORE_CLONES
 #endif
 
+// Where what is given as a constant must become one.
+#if defined(__GNUC__)
+#define STORE_INLINE static inline __attribute__((always_inline))
+#else
+#define STORE_INLINE static inline
+#endif
+
 // Shared by encode, decode and fit (plane.c): the plane's guesses and contexts as far as they are known.
 typedef struct {
     const store_model_t *model;
@@ -167,12 +176,20 @@ static inline uint8_t store_class(const store_context_t *c, uint64_t quantity)
 
 static inline int64_t store_signed(uint64_t x)
 {
-    return x >> 63 ? -(int64_t)~x - 1 : (int64_t)x;
+    int64_t same;
+    memcpy(&same, &x, sizeof same);
+    return same;
 }
 
 static inline uint64_t store_shifted(uint64_t x, int shift)
 {
-    const uint64_t top = (uint64_t)1 << 63; // a signed shift of what vector units have
+    return (uint64_t)(store_signed(x) >> shift);
+}
+
+// The same of what vector units have.
+static inline uint64_t store_shifted_many(uint64_t x, int shift)
+{
+    const uint64_t top = (uint64_t)1 << 63;
     return ((x ^ top) >> shift) - (top >> shift);
 }
 
