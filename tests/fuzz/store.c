@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     store_t *store = store_open(section, models, &error);
     if (store && store->planes * rows < 1 << 20) {
         uint64_t *planes = malloc((store->planes * rows + 1) * sizeof *planes);
-        if (!store_decode(store, block, size - 6 - models, planes, rows)) {
+        if (!store_decode(store, block, size - 6 - models, rows, planes, NULL)) {
             double *bits = malloc((store->planes + 1) * sizeof *bits);
             store_sizes(store, planes, rows, bits);
             free(bits);

@@ -20,8 +20,8 @@ __all__ = ["Coder", "as_bytes", "fit_coder", "pack_rows"]
 U64 = NDArray[np.uint64]
 
 FITTED = 1 << 23  # numbers that models are fitted to
-BLOCK = 1 << 15  # numbers of a block, about
-FEWEST, MOST = 128, 2048  # rows of a block
+BLOCK = 1 << 16  # numbers of a block, about
+FEWEST, MOST = 256, 4096  # rows of a block
 MOST_WORDS = 1 << 26
 
 EXCEPTION = np.dtype([("plane", "<u4"), ("row", "<u4"), ("bits", "<u8")])
@@ -76,7 +76,7 @@ class Coder:
         return planes
 
     def decode(self, block: Any, rows: tuple[NDArray[Any], ...]) -> None:
-        """Writes rows of each part, (count, ...) of so many bytes each; raises ValueError."""
+        """Writes rows of each part, (count, width) of plain numbers; raises ValueError."""
         after, count = _after(block), len(rows[0])
         columns = self.columns
         _core.store_rows(self.handle, columns, self.words, block[after:], count, rows)

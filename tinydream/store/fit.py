@@ -55,10 +55,10 @@ class Tokens:
         return float(self.bits[self.of].sum(dtype=np.int64))
 
 
-def tokens_of(codes: U64, scale: float, most: int, price: float = PRICE) -> Tokens:
+def tokens_of(codes: U64, scale: float, most: int) -> Tokens:
     base, bits = np.empty(most, np.uint64), np.empty(most, np.uint8)
     of = np.empty(len(codes), np.uint16)
-    _, count = _core.store_tokens(codes, scale, price, base, bits, of)
+    _, count = _core.store_tokens(codes, scale, PRICE, base, bits, of)
     return Tokens(base[:count].copy(), bits[:count].copy(), of)
 
 
@@ -229,11 +229,12 @@ def finish(sight: Sight, model: Model) -> Model:
 
 def _all_tokens(codes: U64) -> Tokens:
     """Where codes have few values each of these is a token: no bits are to be read then."""
-    most = min(NARROW, len(codes) // EACH)
-    if most and int(codes.max()) < 4 * NARROW:
-        tokens = tokens_of(codes, 1.0, most, -0.5)
-        if not tokens.bits.any():
-            return tokens
+    if len(codes) and int(codes.max()) < 4 * NARROW:
+        some = np.bincount(codes.view(np.int64)) > 0
+        base = np.flatnonzero(some).astype(np.uint64)
+        if len(base) <= min(NARROW, len(codes) // EACH):
+            of = (np.cumsum(some) - 1).astype(np.uint16)[codes]
+            return Tokens(base, np.zeros(len(base), np.uint8), of)
     return tokens_of(codes, 1.0, MOST_TOKENS)
 
 
