@@ -13,24 +13,35 @@ const uint64_t *store_at(const store_work_t *w, size_t plane, store_ref_t ref)
     return w->planes + (plane - ref.plane) * w->stride + STORE_BACK - ref.row;
 }
 
+// Two taps at once; their planes may be one.
 STORE_CLONES
-static void add_scaled(uint64_t *restrict to, const uint64_t *restrict from, uint64_t weight, size_t rows)
+static void add_two(uint64_t *restrict to, const uint64_t *a, uint64_t v, const uint64_t *b, uint64_t w, size_t rows)
 {
-    for (size_t i = 0; weight == 1 && i < rows; i++)
-        to[i] += from[i];
-    for (size_t i = 0; weight != 1 && i < rows; i++)
-        to[i] += weight * from[i];
+    for (size_t i = 0; v == 1 && !w && i < rows; i++)
+        to[i] += a[i];
+    for (size_t i = 0; !(v == 1 && !w) && i < rows; i++)
+        to[i] += v * a[i] + w * b[i];
 }
 
 // Sums what the taps give; without `own`, those of other planes only.
 void store_guess(const store_work_t *w, size_t plane, int own)
 {
     const store_model_t *m = w->model;
+    const uint64_t *last = NULL;
+    uint64_t weight = 0;
     for (size_t i = 0; i < w->rows; i++)
         w->guess[i] = (uint64_t)m->bias;
-    for (int k = 0; k < m->taps; k++)
-        if (own || m->tap[k].plane)
-            add_scaled(w->guess, store_at(w, plane, m->tap[k]), (uint64_t)m->weight[k], w->rows);
+    for (int k = 0; k < m->taps; k++) {
+        const uint64_t *at = store_at(w, plane, m->tap[k]);
+        if (!own && !m->tap[k].plane)
+            continue;
+        if (last)
+            add_two(w->guess, last, weight, at, (uint64_t)m->weight[k], w->rows);
+        last = last ? NULL : at;
+        weight = (uint64_t)m->weight[k];
+    }
+    if (last)
+        add_two(w->guess, last, weight, w->zero, 0, w->rows);
 }
 
 static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
