@@ -44,12 +44,15 @@ void store_guess(const store_work_t *w, size_t plane, int own)
         add_two(w->guess, last, weight, w->zero, 0, w->rows);
 }
 
+STORE_CLONES
 static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
 {
-    uint64_t *q = w->quantity;
+    uint64_t *restrict q = w->quantity;
+    const uint64_t *restrict guess = w->guess;
+    int shift = w->model->shift;
     for (size_t i = 0; c->kind == STORE_GUESS && i < w->rows; i++) {
-        uint64_t g = store_shifted_many(w->guess[i], w->model->shift);
-        q[i] = g >> 63 ? 0 : g;
+        uint64_t g = store_shifted_many(guess[i], shift);
+        q[i] = g & ((g >> 63) - 1); // no less than 0
     }
     if (c->kind == STORE_CHANGE) {
         const uint64_t *a = store_at(w, plane, c->ref[0]), *b = store_at(w, plane, c->ref[1]);
