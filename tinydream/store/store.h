@@ -13,7 +13,7 @@ enum {
     STORE_SCALE = 1 << STORE_SCALE_BITS, // what the frequencies of a table add up to
     STORE_TAPS = 16,
     STORE_SHARE_BITS = STORE_SCALE_BITS + 1, // of a share, that may be all of them
-    STORE_TOKENS = (1 << (32 - STORE_SCALE_BITS - STORE_SHARE_BITS)) - 1, // and one that escapes
+    STORE_TOKENS = STORE_SCALE - 1, // and one that escapes: each has a slot
     STORE_THRESHOLDS = 63,
     STORE_TABLES = STORE_THRESHOLDS + 1, // of a model
     STORE_BACK = 3, // rows that a reference may reach back
