@@ -259,9 +259,11 @@ static int take_parts(parts_t *p, PyObject *given, Py_ssize_t rows)
 
 static int fits(const store_column_t *columns, size_t count, const parts_t *p)
 {
-    for (size_t k = 0; k < count; k++)
-        if (columns[k].part >= p->parts || columns[k].offset + columns[k].size > p->width[columns[k].part])
+    for (size_t k = 0; k < count; k++) {
+        size_t width = columns[k].part < p->parts ? p->width[columns[k].part] : 0;
+        if (columns[k].size > width || columns[k].offset > width - columns[k].size)
             return 0;
+    }
     return 1;
 }
 
