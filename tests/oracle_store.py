@@ -92,12 +92,12 @@ class Block:
     def code(self, turn, model, reached):
         table = model["tables"][model["map"][reached]]
         x = self.state[turn % 4]
-        slot, first, token = x % 2048, 0, 0
+        slot, first, token = x % 1024, 0, 0
         while slot >= first + table[token]:
             first += table[token]
             token += 1
         share = table[token]
-        x = share * (x // 2048) + slot - first
+        x = share * (x // 1024) + slot - first
         if x < 2**16:
             x = x * 2**16 + self.words.pop(0)
         self.state[turn % 4] = x
@@ -128,10 +128,13 @@ def decode_planes(models, data, rows):
     for p, (model, skip) in enumerate(models):
         planes.append([])
         turn = 0
+        if model["mode"] == 0:
+            planes[p] = [0] * rows
+            continue
+        if block.take(1):
+            planes[p] = [block.take(block.take(6) + 1)] * rows
+            continue
         for i in range(rows):
-            if model["mode"] == 0:
-                planes[p].append(0)
-                continue
             if skip and planes[skip - 1][i]:
                 planes[p].append(planes[p][-1] if i else 0)
                 continue
@@ -190,7 +193,7 @@ def inflate(data):
 
 def sections(data):
     magic, version, count, zero, directory, size = struct.unpack_from("<8sHHIQQ", data)
-    assert magic == b"\x89TDS\r\n\x1a\n" and (version, count, zero, size) == (1, 6, 0, len(data))
+    assert magic == b"\x89TDS\r\n\x1a\n" and (version, count, zero, size) == (2, 6, 0, len(data))
     assert zlib.crc32(data[:32]) == int.from_bytes(data[32:36], "little")
     assert zlib.crc32(data[directory:-4]) == int.from_bytes(data[-4:], "little")
     found = {}

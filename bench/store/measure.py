@@ -43,7 +43,7 @@ def machine() -> str:
 def code_hash() -> str:
     """Of what is measured and how."""
     digest = hashlib.blake2b(digest_size=8)
-    for file in sorted((ROOT / "tinydream/store").glob("*.[pch]*")):
+    for file in (*sorted((ROOT / "tinydream/store").glob("*.[pch]*")), Path(__file__)):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -63,8 +63,8 @@ def rows_of(name: str, folder: Path) -> NDArray[Any]:
 
 
 def speeds(name: str, folder: Path) -> dict[str, Any]:
-    """Bytes of the store's file, and seconds of this thread's processor, ours and zstd's in turns:
-    the least of a few. zstd's are of the first megabytes, for as many as there are."""
+    """Bytes of the store's file, and seconds of this thread's processor: the least of a few, ours
+    and zstd's. zstd's are of the first megabytes, for as many as there are."""
     import zstandard
 
     os.environ["TINYDREAM_THREADS"] = "1"
@@ -73,7 +73,7 @@ def speeds(name: str, folder: Path) -> dict[str, Any]:
     some = raw[:FIRST]
     best, plain, size = zstandard.ZstdCompressor(level=19), zstandard.ZstdDecompressor(), len(some)
     (store, packed), encode = _race(
-        (lambda: make_store({"x": rows}), lambda: best.compress(some)), 2
+        (lambda: make_store({"x": rows}), lambda: best.compress(some)), (1, 1)
     )
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "s.tds"
@@ -81,7 +81,7 @@ def speeds(name: str, folder: Path) -> dict[str, Any]:
         bytes_of_file = path.stat().st_size
         store = load_store(path)
         unpack = (store.arrays, lambda: plain.decompress(packed, max_output_size=size))
-        ((back,), _), decode = _race(unpack, 7)
+        ((back,), _), decode = _race(unpack, (5, 9))
         assert back.dtype == rows.dtype and back.tobytes() == raw, name
         warm, cold = _row(store)
     scale = len(raw) / size
@@ -103,15 +103,18 @@ def sizes(name: str, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _race(works: Sequence[Callable[[], Any]], times: int) -> tuple[list[Any], list[float]]:
-    """What each work comes to, and its least seconds; one after the other, so that a processor that
-    is slower for a while is so for all."""
+def _race(
+    works: Sequence[Callable[[], Any]], times: Sequence[int], rounds: int = 2
+) -> tuple[list[Any], list[float]]:
+    """What each work comes to, and its least seconds. A work is done some times in a row, for the
+    first time finds the caches full of the other's; and in rounds, so that a processor that is
+    slower for a while is so for all."""
     least, found = [np.inf] * len(works), [None] * len(works)
-    for _ in range(times):
-        for k, work in enumerate(works):
+    for k in [*range(len(works))] * rounds:
+        for _ in range(times[k]):
             found[k] = None  # let go of before the next one
             started = time.thread_time()
-            found[k] = work()
+            found[k] = works[k]()
             least[k] = min(least[k], time.thread_time() - started)
     return found, [float(x) for x in least]
 
@@ -122,7 +125,7 @@ def _row(store: Any) -> tuple[float, float]:
     warm, cold = [], []
     for i in rng.integers(0, len(store), 40).tolist():
         store.forget()
-        cold.append(_race([lambda i=i: store[i]], 1)[1][0])  # type: ignore[misc]
+        cold.append(_race([lambda i=i: store[i]], [1], 1)[1][0])  # type: ignore[misc]
         start = i // store.step * store.step
         near = rng.integers(start, min(start + store.step, len(store)), 50).tolist()
         started = time.thread_time()

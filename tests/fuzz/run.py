@@ -14,7 +14,9 @@ FUZZ = Path(__file__).resolve().parent
 ROOT = FUZZ.parents[1]
 KEPT = ROOT / "docs/results/fuzz.json"
 DEVICE = ROOT / "firmware/lib/tinydream/src"
-STORE = [ROOT / f"tinydream/store/{name}.c" for name in ("model", "plane", "block")]
+STORE = [
+    ROOT / f"tinydream/store/{name}.c" for name in ("model", "plane", "column", "encode", "decode")
+]
 
 # in C: what is compiled beside the target, and the longest input; corpus_*.py makes the first ones
 IN_C = {

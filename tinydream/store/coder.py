@@ -20,8 +20,8 @@ __all__ = ["Coder", "as_bytes", "fit_coder", "pack_rows"]
 U64 = NDArray[np.uint64]
 
 FITTED = 1 << 23  # numbers that models are fitted to
-BLOCK = 1 << 15  # numbers of a block, about
-FEWEST, MOST = 128, 2048  # rows of a block
+BLOCK = 1 << 16  # numbers of a block, about
+FEWEST, MOST = 256, 4096  # rows of a block
 MOST_WORDS = 1 << 26
 
 EXCEPTION = np.dtype([("plane", "<u4"), ("row", "<u4"), ("bits", "<u8")])
@@ -75,24 +75,22 @@ class Coder:
         _core.store_decode(self.handle, block[_after(block) :], count, planes)
         return planes
 
-    def decode(self, block: Any, count: int) -> tuple[NDArray[np.uint8], ...]:
-        """Rows of each part, (count, width) bytes; raises ValueError."""
-        planes = self.to_planes(block, count)
-        rows, cuts = [], self._cuts
-        for k, width in enumerate(self.widths):
-            part = np.empty((count, width), np.uint8)
-            own = slice(cuts[k], cuts[k + 1])
-            _core.store_unpack(self.columns[own], self.words, planes[own], width, count, part)
-            rows.append(part)
-        found = np.frombuffer(block[4 : _after(block)], EXCEPTION)
-        if (found["plane"] >= len(self.columns)).any() or (found["row"] >= count).any():
+    def decode(self, block: Any, rows: tuple[NDArray[Any], ...]) -> None:
+        """Writes rows of each part, (count, width) of plain numbers; raises ValueError."""
+        after, count = _after(block), len(rows[0])
+        columns = self.columns
+        _core.store_rows(self.handle, columns, self.words, block[after:], count, rows)
+        if after == 4:
+            return
+        found = np.frombuffer(block[4:after], EXCEPTION)
+        if (found["plane"] >= len(columns)).any() or (found["row"] >= count).any():
             raise ValueError("a block is damaged")
         for run in _runs(found["plane"]):
-            column = self.columns[found["plane"][run.start]]
+            column = columns[found["plane"][run.start]]
             size, offset = int(column["size"]), int(column["offset"])
             bits = np.ascontiguousarray(found["bits"][run]).view(np.uint8).reshape(-1, 8)
-            rows[column["part"]][found["row"][run], offset : offset + size] = bits[:, :size]
-        return tuple(rows)
+            part = rows[column["part"]].view(np.uint8).reshape(count, -1)
+            part[found["row"][run], offset : offset + size] = bits[:, :size]
 
 
 def _after(block: Any) -> int:

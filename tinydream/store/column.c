@@ -25,7 +25,7 @@ static uint64_t to_order(uint64_t bits, unsigned size)
     return bits & top ? ~bits & all : bits | top;
 }
 
-static inline uint64_t from_order(uint64_t order, unsigned size)
+STORE_INLINE uint64_t from_order(uint64_t order, unsigned size)
 {
     uint64_t top = top_of(size), all = top | (top - 1);
     return order & top ? order ^ top : ~order & all;
@@ -44,7 +44,7 @@ static double as_double(uint64_t bits, unsigned size)
     return wide;
 }
 
-static inline uint64_t from_double(double x, unsigned size)
+STORE_INLINE uint64_t from_double(double x, unsigned size)
 {
     uint64_t bits = 0;
     if (size == 4) {
@@ -106,12 +106,11 @@ static int pack(const store_column_t *c, const uint64_t *words, uint64_t bits, u
     return good && (c->width == 64 || *x >> c->width == 0);
 }
 
-static inline uint64_t unpack(const store_column_t *c, const uint64_t *words, uint64_t x)
+STORE_INLINE uint64_t unpack(const store_column_t *c, const uint64_t *words, uint64_t x)
 {
     switch (c->kind) {
     case STORE_INTEGER: return x + c->low;
     case STORE_FLOAT: return from_order(x + c->low, c->size);
-    case STORE_DECIMAL: return decimal_bits(x + c->low, c->size, c->decimals);
     default: break;
     }
     uint64_t word = x < c->count ? words[c->start + x] : 0;
@@ -141,35 +140,62 @@ size_t store_pack(const store_column_t *columns, size_t count, const uint64_t *w
     return found;
 }
 
-// With `size` a constant each copy is one instruction.
-static inline void unpack_plane(const store_column_t *c, unsigned size, const uint64_t *words, const uint64_t *plane,
-                                size_t row_bytes, size_t rows, uint8_t *raw)
+// With `size` and `kind` constants each number is a few instructions.
+STORE_INLINE void unpack_plane(const store_column_t *c, unsigned size, unsigned kind, const uint64_t *words,
+                                const uint64_t *plane, size_t row_bytes, size_t rows, uint8_t *raw)
 {
     store_column_t own = *c;
     own.size = (uint8_t)size;
-    for (size_t i = 0; i < rows; i++) {
-        uint64_t bits = own.kind == STORE_MASK ? own.low : unpack(&own, words, plane[i]);
-        if (own.kind != STORE_MASK || plane[i])
-            memcpy(raw + i * row_bytes, &bits, size);
+    own.kind = (uint8_t)kind;
+    for (size_t i = 0; i < rows; i++, raw += row_bytes) {
+        uint64_t bits = kind == STORE_MASK ? own.low : unpack(&own, words, plane[i]);
+        if (kind != STORE_MASK || plane[i])
+            memcpy(raw, &bits, size);
     }
 }
 
-void store_unpack(const store_column_t *columns, size_t count, const uint64_t *words, const uint64_t *planes,
-                  size_t row_bytes, size_t rows, uint8_t *raw)
+// Divisions, the slow part, as a loop of their own that becomes vectors.
+STORE_INLINE void unpack_decimals(const store_column_t *c, unsigned size, const uint64_t *plane, size_t row_bytes,
+                                   size_t rows, uint8_t *raw)
 {
-    for (int masks = 0; masks < 2; masks++) // what a mask tells is written last
-        for (size_t j = 0; j < count; j++) {
-            const store_column_t *c = &columns[j];
-            const uint64_t *plane = planes + j * rows;
-            if ((c->kind == STORE_MASK) != masks)
-                continue;
-            switch (c->size) {
-            case 1: unpack_plane(c, 1, words, plane, row_bytes, rows, raw + c->offset); break;
-            case 2: unpack_plane(c, 2, words, plane, row_bytes, rows, raw + c->offset); break;
-            case 4: unpack_plane(c, 4, words, plane, row_bytes, rows, raw + c->offset); break;
-            default: unpack_plane(c, 8, words, plane, row_bytes, rows, raw + c->offset); break;
-            }
+    enum { SOME = 64 };
+    double x[SOME], power = POWERS[c->decimals];
+    uint64_t low = c->low;
+    for (size_t at = 0; at < rows; at += SOME) {
+        size_t n = rows - at < SOME ? rows - at : SOME;
+        for (size_t i = 0; i < n; i++)
+            x[i] = (double)store_signed(plane[at + i] + low);
+        for (size_t i = 0; c->decimals && i < n; i++)
+            x[i] /= power;
+        for (size_t i = 0; i < n; i++, raw += row_bytes) {
+            uint64_t bits = from_double(x[i], size);
+            memcpy(raw, &bits, size);
         }
+    }
+}
+
+STORE_INLINE void unpack_sized(const store_column_t *c, unsigned size, const uint64_t *words, const uint64_t *plane,
+                                size_t row_bytes, size_t rows, uint8_t *raw)
+{
+    switch (c->kind) {
+    case STORE_INTEGER: unpack_plane(c, size, STORE_INTEGER, words, plane, row_bytes, rows, raw); break;
+    case STORE_FLOAT: unpack_plane(c, size, STORE_FLOAT, words, plane, row_bytes, rows, raw); break;
+    case STORE_DECIMAL: unpack_decimals(c, size, plane, row_bytes, rows, raw); break;
+    case STORE_WORDS: unpack_plane(c, size, STORE_WORDS, words, plane, row_bytes, rows, raw); break;
+    default: unpack_plane(c, size, STORE_MASK, words, plane, row_bytes, rows, raw); break;
+    }
+}
+
+void store_unpack(const store_column_t *column, const uint64_t *words, const uint64_t *plane, size_t row_bytes,
+                  size_t rows, uint8_t *raw)
+{
+    raw += column->offset;
+    switch (column->size) {
+    case 1: unpack_sized(column, 1, words, plane, row_bytes, rows, raw); break;
+    case 2: unpack_sized(column, 2, words, plane, row_bytes, rows, raw); break;
+    case 4: unpack_sized(column, 4, words, plane, row_bytes, rows, raw); break;
+    default: unpack_sized(column, 8, words, plane, row_bytes, rows, raw); break;
+    }
 }
 
 // The fewest decimals, at most `most`, that hold each of n numbers but those that are `missing`; -1: none do.

@@ -12,7 +12,7 @@ from tinydream.errors import DataError
 __all__ = ["damaged", "read_sections", "write_sections"]
 
 MAGIC = b"\x89TDS\r\n\x1a\n"
-VERSION = 1
+VERSION = 2
 HEAD = struct.Struct("<8sHHIQQ")  # magic, version, sections, 0, directory, bytes; and a CRC
 ENTRY = struct.Struct("<4sIQQ")  # tag, CRC, offset, bytes
 START = HEAD.size + 4
@@ -36,7 +36,8 @@ def read_sections(data: memoryview, name: str) -> dict[str, memoryview]:
     if zlib.crc32(data[: HEAD.size]) != int.from_bytes(data[HEAD.size : START], "little"):
         raise damaged(name, "its head does not match its checksum")
     if version != VERSION or zero:
-        raise DataError(f"{name} has format {version}; this version reads {VERSION}: update it")
+        what = "update it" if version > VERSION else "compress the table again"
+        raise DataError(f"{name} has format {version}; this version reads {VERSION}: {what}")
     if size != len(data):
         raise damaged(name, f"it has {len(data)} bytes of {size}")
     if count != len(TAGS) or directory + count * ENTRY.size + 4 != size:

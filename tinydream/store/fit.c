@@ -8,6 +8,8 @@
 
 enum { LOGS = 4096, ENTRY_BITS = 7 }; // about what an entry of a table costs in the file
 
+static const double NATURAL = 1.4426950408889634; // bits of e
+
 static double logs[LOGS]; // n log2 n; filled once, while the GIL is held
 
 void store_prepare(void)
@@ -27,6 +29,7 @@ typedef struct {
     const uint64_t *value; // distinct, ascending
     const size_t *before;  // how many codes come before each; one entry more
     double log_n, scale, price;
+    double slot; // codes of a table's slot, of which a token has one at least
     uint64_t *base;
     uint8_t *bits;
     size_t tokens, most;
@@ -70,7 +73,8 @@ static double grow(tree_t *t, size_t a, size_t b, uint64_t base, int bits)
     }
     if (b - a == 1)
         base = t->value[a], bits = 0;
-    double count = (double)many, whole = t->scale * (count * (bits + t->log_n) - n_log_n(many)) + t->price;
+    double count = (double)many, rare = t->slot > count ? t->slot - count : 0;
+    double whole = t->scale * (count * (bits + t->log_n) - n_log_n(many) + NATURAL * rare) + t->price;
     size_t mark = t->tokens;
     if (bits > 0) {
         uint64_t middle = base + ((uint64_t)1 << (bits - 1));
@@ -136,7 +140,7 @@ double store_fit_tokens(const uint64_t *codes, size_t n, double scale, double pr
         memcpy(x, codes, n * sizeof *x);
         radix_sort(x, x + n, n);
         size_t count = distinct(x, n, before);
-        tree_t t = {.value = x, .before = before, .log_n = log2((double)n), .scale = scale, .price = price, .base = base,
+        tree_t t = {.value = x, .before = before, .log_n = log2((double)n), .slot = (double)n / STORE_SCALE, .scale = scale, .price = price, .base = base,
                     .bits = bits, .most = *tokens};
         int high = 0;
         while (high < 64 && x[count - 1] >> high)

@@ -20,7 +20,8 @@ I64 = NDArray[np.int64]
 
 PRICE = 24.0  # bits that a token costs by itself: its place, and its share in some tables
 SERIAL = 0.3  # bits a number: what a context of the plane's own numbers must save, for it is slow
-MOST_TOKENS = 1024
+MOST_TOKENS = 1023  # as store.h
+NARROW, EACH = 128, 32  # values that have a token each; numbers for each of them, at least
 TRIED_TOKENS = 128  # while contexts are compared
 SHIFT = 14  # of weights that are not whole
 MOST_TAPS = 6
@@ -209,7 +210,7 @@ def finish(sight: Sight, model: Model) -> Model:
         if not sight.planes[sight.which].any():
             return model
         model = Model("direct")
-    tokens = tokens_of(sight.codes(model), 1.0, MOST_TOKENS)
+    tokens = _all_tokens(sight.codes(model))
     kinds, classes = len(tokens.base), model.context.classes
     where, share = np.empty(classes, np.uint8), np.empty((classes, kinds + 1), np.uint16)
     count = _core.store_tables(tokens.of, sight.classes(model), kinds, classes, where, share)
@@ -224,6 +225,17 @@ def finish(sight: Sight, model: Model) -> Model:
         map=where,
         frequency=share[:count].copy(),
     )
+
+
+def _all_tokens(codes: U64) -> Tokens:
+    """Where codes have few values each of these is a token: no bits are to be read then."""
+    if len(codes) and int(codes.max()) < 4 * NARROW:
+        some = np.bincount(codes.view(np.int64)) > 0
+        base = np.flatnonzero(some).astype(np.uint64)
+        if len(base) <= min(NARROW, len(codes) // EACH):
+            of = (np.cumsum(some) - 1).astype(np.uint16)[codes]
+            return Tokens(base, np.zeros(len(base), np.uint8), of)
+    return tokens_of(codes, 1.0, MOST_TOKENS)
 
 
 def _thin(context: Context, tables: NDArray[np.uint8]) -> tuple[Context, NDArray[np.uint8]]:

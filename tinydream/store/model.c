@@ -87,56 +87,49 @@ static int needs_own(const store_model_t *m)
 static int read_tokens(reader_t *r, store_model_t *m)
 {
     m->tokens = (size_t)number(r, STORE_TOKENS);
-    m->base = malloc((m->tokens + 1) * sizeof *m->base);
-    m->bits = malloc(m->tokens + 1);
+    m->entry = malloc((m->tokens + 1) * sizeof *m->entry);
     m->small = malloc(STORE_SHORT * sizeof *m->small);
-    if (!m->base || !m->bits || !m->small)
+    if (!m->entry || !m->small)
         return STORE_ENOMEM;
     uint64_t next = 0, q = 0;
     int full = 0; // whether the last token ends at 2^64
     for (size_t t = 0; t < m->tokens; t++) {
         uint64_t gap = number(r, UINT64_MAX);
-        m->bits[t] = (uint8_t)number(r, 64);
+        uint8_t bits = (uint8_t)number(r, 64);
         r->bad |= full || gap > UINT64_MAX - next;
         if (r->bad)
             return STORE_EMODEL;
-        m->base[t] = next + gap;
-        uint64_t last = m->bits[t] == 64 ? UINT64_MAX : ((uint64_t)1 << m->bits[t]) - 1;
-        if (last > UINT64_MAX - m->base[t])
+        uint64_t base = next + gap, mask = bits == 64 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+        if (mask > UINT64_MAX - base)
             return STORE_EMODEL;
-        last += m->base[t];
+        m->entry[t] = (store_entry_t){base, bits};
+        m->longest |= bits;
+        uint64_t last = base + mask;
         for (; q < STORE_SHORT && q <= last; q++)
-            m->small[q] = (uint16_t)(q < m->base[t] ? m->tokens : t);
+            m->small[q] = (uint16_t)(q < base ? m->tokens : t);
         full = last == UINT64_MAX;
         next = last + 1;
     }
+    m->entry[m->tokens] = (store_entry_t){0, 64};
     for (; q < STORE_SHORT; q++)
         m->small[q] = (uint16_t)m->tokens;
     return STORE_OK;
 }
 
-static int read_table(reader_t *r, store_model_t *m, store_table_t *table)
+static int read_table(reader_t *r, const store_model_t *m, store_table_t *table)
 {
     uint32_t start = 0;
-    size_t count = 0;
-    table->entry = malloc((m->tokens + 1) * sizeof *table->entry);
     table->range = malloc((m->tokens + 1) * sizeof *table->range);
-    if (!table->entry || !table->range)
+    if (!table->range)
         return STORE_ENOMEM;
-    for (size_t t = 0; t <= m->tokens; t++) {
+    for (uint32_t t = 0; t <= m->tokens; t++) {
         uint32_t share = (uint32_t)number(r, STORE_SCALE);
-        int escapes = t == m->tokens;
-        if (share > STORE_SCALE - start || (escapes && !share))
+        if (share > STORE_SCALE - start || (t == m->tokens && !share))
             return STORE_EMODEL; // what escapes always has room
         table->range[t] = share << 16 | start;
-        if (!share)
-            continue;
-        table->entry[count] = (store_entry_t){escapes ? 0 : m->base[t], (uint16_t)start, (uint16_t)share,
-                                              escapes ? 64 : m->bits[t]};
-        for (uint32_t k = start; k < start + share; k++)
-            table->place[k] = (uint16_t)count;
+        for (uint32_t k = 0; k < share; k++)
+            table->slot[start + k] = share << (32 - STORE_SHARE_BITS) | t << STORE_SCALE_BITS | k;
         start += share;
-        count++;
     }
     return r->bad || start != STORE_SCALE ? STORE_EMODEL : STORE_OK;
 }
@@ -224,13 +217,10 @@ void store_close(store_t *store)
     for (size_t m = 0; store->model && m < store->models; m++) {
         store_model_t *model = &store->model[m];
         free(model->context.small);
-        free(model->base);
-        free(model->bits);
+        free(model->entry);
         free(model->small);
-        for (size_t t = 0; model->table && t < model->tables; t++) {
-            free(model->table[t].entry);
+        for (size_t t = 0; model->table && t < model->tables; t++)
             free(model->table[t].range);
-        }
         free(model->table);
     }
     free(store->model_of);

@@ -45,7 +45,7 @@ class Context:
 @dataclass(frozen=True, eq=False)
 class Model:
     """mode: zero, direct or residual. base, bits (tokens): what a token stands for. map: table of
-    each class. frequency (tables, tokens + 1): shares of 2048, what escapes last."""
+    each class. frequency (tables, tokens + 1): shares of 1024, what escapes last."""
 
     mode: str = "zero"
     taps: tuple[Tap, ...] = ()

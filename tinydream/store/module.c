@@ -90,7 +90,7 @@ static PyObject *decode(PyObject *self, PyObject *args)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    error = store_decode(store, block.buf, (size_t)block.len, planes.buf, (size_t)rows);
+    error = store_decode(store, block.buf, (size_t)block.len, (size_t)rows, planes.buf, NULL);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&block);
     PyBuffer_Release(&planes);
@@ -222,27 +222,80 @@ static PyObject *pack(PyObject *self, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(unpack_doc, "store_unpack(columns, words, planes, row_bytes, rows, raw)");
-static PyObject *unpack(PyObject *self, PyObject *args)
+typedef struct {
+    Py_ssize_t parts;
+    Py_buffer *view;
+    uint8_t **raw;
+    size_t *width;
+} parts_t;
+
+static void release_parts(parts_t *p)
 {
-    Py_buffer v[4];
-    Py_ssize_t row_bytes, rows;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "y*y*y*nnw*", &v[0], &v[1], &v[2], &row_bytes, &rows, &v[3]))
-        return NULL;
-    size_t count = (size_t)v[0].len / sizeof(store_column_t);
-    int good = (size_t)v[3].len >= (size_t)(row_bytes * rows) && (size_t)v[2].len >= 8 * count * (size_t)rows;
-    Py_BEGIN_ALLOW_THREADS
-    if (good)
-        store_unpack(v[0].buf, count, v[1].buf, v[2].buf, (size_t)row_bytes, (size_t)rows, v[3].buf);
-    Py_END_ALLOW_THREADS
-    for (int k = 0; k < 4; k++)
-        PyBuffer_Release(&v[k]);
-    if (!good) {
-        PyErr_SetString(PyExc_ValueError, "buffers are too small");
-        return NULL;
+    while (p->parts--)
+        PyBuffer_Release(&p->view[p->parts]);
+    free(p->view);
+    free(p->raw);
+    free(p->width);
+}
+
+static int take_parts(parts_t *p, PyObject *given, Py_ssize_t rows)
+{
+    Py_ssize_t count = PyTuple_Size(given);
+    *p = (parts_t){0, calloc((size_t)count + 1, sizeof *p->view), calloc((size_t)count + 1, sizeof *p->raw),
+                   calloc((size_t)count + 1, sizeof *p->width)};
+    if (!p->view || !p->raw || !p->width) {
+        PyErr_NoMemory();
+        return -1;
     }
-    Py_RETURN_NONE;
+    for (; p->parts < count; p->parts++) {
+        Py_buffer *view = &p->view[p->parts];
+        if (take(PyTuple_GetItem(given, p->parts), view, 0, PyBUF_WRITABLE) < 0)
+            return -1;
+        p->raw[p->parts] = view->buf;
+        p->width[p->parts] = rows ? (size_t)(view->len / rows) : 0;
+    }
+    return 0;
+}
+
+static int fits(const store_column_t *columns, size_t count, const parts_t *p)
+{
+    for (size_t k = 0; k < count; k++) {
+        size_t width = columns[k].part < p->parts ? p->width[columns[k].part] : 0;
+        if (columns[k].size > width || columns[k].offset > width - columns[k].size)
+            return 0;
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(rows_doc, "store_rows(handle, columns, words, block, rows, parts): bytes of each part, written");
+static PyObject *rows_(PyObject *self, PyObject *args)
+{
+    PyObject *handle, *given;
+    Py_ssize_t rows;
+    Py_buffer v[3];
+    parts_t parts;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "Oy*y*y*nO!", &handle, &v[0], &v[1], &v[2], &rows, &PyTuple_Type, &given))
+        return NULL;
+    store_t *store = PyCapsule_GetPointer(handle, NAME);
+    int error = -1;
+    if (store && take_parts(&parts, given, rows) == 0) {
+        store_rows_t to = {v[0].buf, v[1].buf, parts.raw, parts.width};
+        if (store->planes == (size_t)v[0].len / sizeof *to.columns && fits(to.columns, store->planes, &parts)) {
+            Py_BEGIN_ALLOW_THREADS
+            error = store_decode(store, v[2].buf, (size_t)v[2].len, (size_t)rows, NULL, &to);
+            Py_END_ALLOW_THREADS
+        } else {
+            PyErr_SetString(PyExc_ValueError, "buffers are too small");
+        }
+    }
+    if (store)
+        release_parts(&parts);
+    for (int k = 0; k < 3; k++)
+        PyBuffer_Release(&v[k]);
+    if (error > 0)
+        return fail(error);
+    return error ? NULL : Py_NewRef(Py_None);
 }
 
 PyDoc_STRVAR(decimals_doc, "store_decimals(raw, offset, step, size, n, missing, most) -> decimals, or -1");
@@ -274,6 +327,6 @@ PyMethodDef store_methods[] = {{"store_open", open_, METH_VARARGS, open_doc},
                                {"store_rank", rank, METH_VARARGS, rank_doc},
                                {"store_tables", tables, METH_VARARGS, tables_doc},
                                {"store_pack", pack, METH_VARARGS, pack_doc},
-                               {"store_unpack", unpack, METH_VARARGS, unpack_doc},
+                               {"store_rows", rows_, METH_VARARGS, rows_doc},
                                {"store_decimals", decimals, METH_VARARGS, decimals_doc},
                                {NULL, NULL, 0, NULL}};

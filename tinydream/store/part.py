@@ -1,6 +1,7 @@
 """Arrays of a store: any dtype as plain numbers (n, d), and back, byte for byte."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,22 @@ class Part:
             if len(flat)
             else np.empty((len(array), self.width), np.uint32)
         )
+
+    @cached_property
+    def _plainly(self) -> bool:
+        """Whether an array's bytes are those of its plain numbers."""
+        return self.texts is None and self.width > 0 and np.dtype(self.dtype).isnative
+
+    def plain_of(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Where the plain numbers of an array are to be written: its own memory, if that may be."""
+        if self._plainly:
+            return array.view(self.plain).reshape(len(array), self.width)
+        return np.empty((len(array), self.width), self.plain)
+
+    def fill(self, array: NDArray[Any], plain: NDArray[Any]) -> None:
+        """Makes of plain numbers, where `plain_of` said, the array; raises ValueError."""
+        if not self._plainly:
+            array[...] = self.from_plain(plain)
 
     def from_plain(self, plain: NDArray[Any]) -> NDArray[Any]:
         """The array that (n, d) stand for; raises ValueError for places that no text has."""

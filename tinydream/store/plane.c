@@ -13,30 +13,46 @@ const uint64_t *store_at(const store_work_t *w, size_t plane, store_ref_t ref)
     return w->planes + (plane - ref.plane) * w->stride + STORE_BACK - ref.row;
 }
 
+// Two taps at once; their planes may be one.
 STORE_CLONES
-static void add_scaled(uint64_t *restrict to, const uint64_t *restrict from, uint64_t weight, size_t rows)
+static void add_two(uint64_t *restrict to, const uint64_t *a, uint64_t v, const uint64_t *b, uint64_t w, size_t rows)
 {
-    for (size_t i = 0; i < rows; i++)
-        to[i] += weight * from[i];
+    for (size_t i = 0; v == 1 && !w && i < rows; i++)
+        to[i] += a[i];
+    for (size_t i = 0; !(v == 1 && !w) && i < rows; i++)
+        to[i] += v * a[i] + w * b[i];
 }
 
 // Sums what the taps give; without `own`, those of other planes only.
 void store_guess(const store_work_t *w, size_t plane, int own)
 {
     const store_model_t *m = w->model;
+    const uint64_t *last = NULL;
+    uint64_t weight = 0;
     for (size_t i = 0; i < w->rows; i++)
         w->guess[i] = (uint64_t)m->bias;
-    for (int k = 0; k < m->taps; k++)
-        if (own || m->tap[k].plane)
-            add_scaled(w->guess, store_at(w, plane, m->tap[k]), (uint64_t)m->weight[k], w->rows);
+    for (int k = 0; k < m->taps; k++) {
+        const uint64_t *at = store_at(w, plane, m->tap[k]);
+        if (!own && !m->tap[k].plane)
+            continue;
+        if (last)
+            add_two(w->guess, last, weight, at, (uint64_t)m->weight[k], w->rows);
+        last = last ? NULL : at;
+        weight = (uint64_t)m->weight[k];
+    }
+    if (last)
+        add_two(w->guess, last, weight, w->zero, 0, w->rows);
 }
 
+STORE_CLONES
 static void quantities(const store_work_t *w, size_t plane, const store_context_t *c)
 {
-    uint64_t *q = w->quantity;
+    uint64_t *restrict q = w->quantity;
+    const uint64_t *restrict guess = w->guess;
+    int shift = w->model->shift;
     for (size_t i = 0; c->kind == STORE_GUESS && i < w->rows; i++) {
-        uint64_t g = store_shifted(w->guess[i], w->model->shift);
-        q[i] = g >> 63 ? 0 : g;
+        uint64_t g = store_shifted_many(guess[i], shift);
+        q[i] = g & ((g >> 63) - 1); // no less than 0
     }
     if (c->kind == STORE_CHANGE) {
         const uint64_t *a = store_at(w, plane, c->ref[0]), *b = store_at(w, plane, c->ref[1]);
@@ -46,14 +62,41 @@ static void quantities(const store_work_t *w, size_t plane, const store_context_
     }
 }
 
+// Limit by limit, where these have 32 bits: eight numbers at once.
+STORE_CLONES
+static void classify_narrow(const store_context_t *c, const uint64_t *restrict q, size_t rows, uint8_t *restrict to)
+{
+    enum { SOME = 256 };
+    int32_t number[SOME], reached[SOME];
+    for (size_t at = 0; at < rows; at += SOME, q += SOME, to += SOME) {
+        size_t n = rows - at < SOME ? rows - at : SOME;
+        for (size_t i = 0; i < n; i++) {
+            number[i] = (int32_t)((int64_t)(q[i] < UINT32_MAX ? q[i] : UINT32_MAX) + INT32_MIN);
+            reached[i] = 0;
+        }
+        for (int k = 0; k < c->thresholds; k++) {
+            int32_t limit = (int32_t)((int64_t)c->threshold[k] + INT32_MIN);
+            for (size_t i = 0; i < n; i++)
+                reached[i] += number[i] >= limit;
+        }
+        for (size_t i = 0; i < n; i++)
+            to[i] = (uint8_t)reached[i];
+    }
+}
+
 // By the table where all limits are small, else limit by limit.
 STORE_CLONES
 static void classify(const store_context_t *c, const uint64_t *q, size_t rows, uint8_t *to)
 {
     const uint64_t top = (uint64_t)1 << 63;
-    if (!c->thresholds || c->threshold[c->thresholds - 1] < STORE_SHORT) {
+    uint64_t last = c->thresholds ? c->threshold[c->thresholds - 1] : 0;
+    if (last < STORE_SHORT) {
         for (size_t i = 0; i < rows; i++)
             to[i] = c->small[q[i] < STORE_SHORT ? q[i] : STORE_SHORT - 1];
+        return;
+    }
+    if (last <= UINT32_MAX) {
+        classify_narrow(c, q, rows, to);
         return;
     }
     memset(to, 0, rows);
@@ -86,11 +129,14 @@ int store_work(store_work_t *w, const store_t *store, size_t rows)
     w->rows = rows;
     w->stride = rows + STORE_BACK;
     size_t words = (store->planes + 3) * w->stride;
-    w->planes = calloc(words, sizeof *w->planes);
+    w->planes = malloc(words * sizeof *w->planes);
     w->class = malloc(rows + 1);
-    if (!w->planes || !w->class)
+    w->token = malloc((rows + 1) * sizeof *w->token);
+    if (!w->planes || !w->class || !w->token)
         return STORE_ENOMEM;
-    w->zero = w->planes + store->planes * w->stride;
+    uint64_t *zero = w->planes + store->planes * w->stride;
+    memset(zero, 0, w->stride * sizeof *zero);
+    w->zero = zero;
     w->guess = w->planes + (store->planes + 1) * w->stride;
     w->quantity = w->planes + (store->planes + 2) * w->stride;
     return STORE_OK;
@@ -100,4 +146,5 @@ void store_done(store_work_t *w)
 {
     free(w->planes);
     free(w->class);
+    free(w->token);
 }

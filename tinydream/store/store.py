@@ -71,7 +71,10 @@ class Store:
     def planes(self, block: int) -> NDArray[np.uint64]:
         """A block as the coder sees it, (planes, rows); raises DataError when it is damaged."""
         assert self._coder is not None
-        return self._checked(block, self._coder.to_planes)
+        try:
+            return self._coder.to_planes(self._blocks.read(block), self._count(block))
+        except ValueError:
+            raise self._broken(block) from None
 
     @property
     def step(self) -> int:
@@ -137,8 +140,7 @@ class Store:
 
         def fill(block: int) -> None:
             at = block * self.step - start
-            for part, values in zip(found, self._decode(block), strict=True):
-                part[at : at + len(values)] = values
+            self._decode(block, tuple(part[at : at + self.step] for part in found))
 
         at_once(fill, range(start // self.step, -(-stop // self.step)))
         return found
@@ -152,30 +154,27 @@ class Store:
     def _block(self, block: int) -> Arrays:
         found = self._cache.get(block)
         if found is None:
-            self._cache[block] = found = self._decode(block)
+            found = self._empty(self._count(block))
+            self._decode(block, found)
+            self._cache[block] = found
             if len(self._cache) > KEPT:
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(block)
         return found
 
-    def _decode(self, block: int) -> Arrays:
-        assert self._coder is not None
-        rows = self._checked(block, self._coder.decode)
-        count = len(rows[0]) if rows else 0
-        try:
-            return tuple(
-                part.from_plain(data.reshape(-1).view(part.plain).reshape(count, part.width))
-                for part, data in zip(self._parts, rows, strict=True)
-            )
-        except ValueError:
-            raise self._broken(block) from None
+    def _count(self, block: int) -> int:
+        """Rows of a block."""
+        return min(self.step, self._rows - block * self.step)
 
-    def _checked(self, block: int, work: Callable[[Any, int], T]) -> T:
-        """work(bytes, rows) of a block; raises DataError when it is damaged."""
+    def _decode(self, block: int, into: Arrays) -> None:
+        """Fills arrays of its rows; raises DataError when it is damaged."""
+        assert self._coder is not None
+        plain = tuple(p.plain_of(array) for p, array in zip(self._parts, into, strict=True))
         try:
-            count = min(self.step, self._rows - block * self.step)
-            return work(self._blocks.read(block), count)
+            self._coder.decode(self._blocks.read(block), plain)
+            for part, rows, array in zip(self._parts, plain, into, strict=True):
+                part.fill(array, rows)
         except ValueError:
             raise self._broken(block) from None
 
@@ -199,11 +198,8 @@ class Store:
         over = self._rows % self.step
         if over:  # the last block is filled up
             last = len(self._blocks) - 1
-            rows = self._coder.decode(self._blocks.read(last), over)
-            old = [
-                np.frombuffer(r, p.dtype).reshape(over, -1)
-                for r, p in zip(rows, plain, strict=True)
-            ]
+            old = tuple(np.empty((over, p.shape[1]), p.dtype) for p in plain)
+            self._coder.decode(self._blocks.read(last), old)
             plain = [np.concatenate(pair) for pair in zip(old, plain, strict=True)]
             self._blocks.drop()
             self._cache.pop(last, None)
