@@ -1,6 +1,7 @@
 """Models in files: written from a plan's weights, and asked what they predict."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ from tinydream.keras.model import make_model
 from tinydream.network.quiet import import_keras, quiet
 from tinydream.plan import Plan
 
-__all__ = ["ENDINGS", "QUANTISED", "Predictor", "open_model", "write_model"]
+__all__ = ["ENDINGS", "QUANTISED", "Opened", "open_model", "write_model"]
 
 F32 = NDArray[np.float32]
 ENDINGS = (".keras", ".tflite")
 QUANTISED = ("none", "float16", "int8")
 
-Predictor = Callable[[ArrayLike], F32]  # rows (n, inputs) to outputs (n, outputs)
+
+@dataclass(frozen=True)
+class Opened:
+    """A model of a file. width: numbers in a row that it takes. integers: it computes in integers,
+    and takes network inputs if we wrote it. predict: rows (n, width) to outputs (n, outputs), both
+    float32; of integers quantised, and back. Raises InputError for rows of another width.
+    """
+
+    width: int
+    integers: bool
+    predict: Callable[[ArrayLike], F32]
 
 
 def write_model(
@@ -75,11 +86,10 @@ def _convert(model: Any, quantise: str, samples: F32 | None) -> bytes:
         return bytes(converter.convert())
 
 
-def open_model(path: str | Path) -> Predictor:
-    """What a .keras or .tflite file predicts: rows (n, inputs) float32 to outputs, float32.
+def open_model(path: str | Path) -> Opened:
+    """The model of a .keras or .tflite file, by LiteRT or its predecessors.
 
-    An int8 model's inputs and outputs are quantised and back. Raises InputError for a file that
-    cannot be read, a missing package, or rows of another width.
+    Raises InputError for a file that cannot be read, or a missing package.
     """
     path = Path(path)
     if path.suffix not in ENDINGS:
@@ -89,7 +99,7 @@ def open_model(path: str | Path) -> Predictor:
     return _open_keras(path) if path.suffix == ".keras" else _open_lite(path)
 
 
-def _open_keras(path: Path) -> Predictor:
+def _open_keras(path: Path) -> Opened:
     from tinydream.network.keras import load_model
 
     model = load_model(path)
@@ -99,10 +109,10 @@ def _open_keras(path: Path) -> Predictor:
         with quiet():
             return np.asarray(model.predict(_rows(rows, width), 512, verbose=0), np.float32)
 
-    return predict
+    return Opened(width, False, predict)
 
 
-def _open_lite(path: Path) -> Predictor:
+def _open_lite(path: Path) -> Opened:
     lite = _interpreter()
     try:
         with quiet():
@@ -112,16 +122,17 @@ def _open_lite(path: Path) -> Predictor:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is no .tflite model that can be read: {reason}") from None
     source, sink = model.get_input_details()[0], model.get_output_details()[0]
+    width = int(source["shape"][-1])
 
     def predict(rows: ArrayLike) -> F32:
-        x = _quantised(_rows(rows, int(source["shape"][-1])), source)
+        x = _quantised(_rows(rows, width), source)
         model.resize_tensor_input(source["index"], x.shape)
         model.allocate_tensors()
         model.set_tensor(source["index"], x)
         model.invoke()
         return _plain(model.get_tensor(sink["index"]), sink)
 
-    return predict
+    return Opened(width, source["dtype"] != np.float32, predict)
 
 
 def _interpreter() -> Any:

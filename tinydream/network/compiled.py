@@ -93,7 +93,7 @@ def _optimizer(optimizer: Any) -> SGD | Adam:
             " --schedule"
         )
     own = {
-        "rate": float(rate),
+        "rate": float(f"{rate:.7g}"),  # Keras tells float32, 0.009999999776
         "clip": float(config.get("global_clipnorm") or 0),
         "decay": float(config.get("weight_decay") or 0),
     }
