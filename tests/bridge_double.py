@@ -14,7 +14,9 @@ import numpy as np
 from conftest import need
 from numpy.typing import NDArray
 
+from tinydream.board import load_board
 from tinydream.bridge import Device, Link, ProcessLink
+from tinydream.codegen import generate
 from tinydream.plan import Inputs, Layer, Optimizer, Outputs, Plan, Rows
 
 __all__ = [
@@ -162,3 +164,16 @@ class MuteLink:
 
     def close(self) -> None:
         self.link.close()
+
+
+def compiled(plan, folder):
+    """A program with the real core and this plan."""
+    need("cc")
+    for place, text in generate(plan, load_board("native")).items():
+        if place.endswith((".c", ".h")):
+            (folder / place.rpartition("/")[2]).write_text(text)
+    port = [ROOT / "firmware/port/main.c", *(ROOT / "firmware/port/native").glob("*.c")]
+    files = [folder / "td_plan.c", *port, *sorted(CORE.glob("td_*.c"))]
+    flags = ["-std=c99", "-O1", "-ffp-contract=off", f"-I{folder}", f"-I{CORE}"]
+    subprocess.run(["cc", *flags, *files, "-o", folder / "device"], check=True)
+    return str(folder / "device")

@@ -1,18 +1,13 @@
 """A device with the real core, as a process: whatever is asked, the simulator's numbers."""
 
-import subprocess
-
 import numpy as np
 import pytest
-from bridge_double import CORE, FAST, ROOT
-from conftest import need
+from bridge_double import FAST, compiled
 from plans import gentle, random_plan
 from test_learn import some_rows
 from test_windows import late_plan
 
-from tinydream.board import load_board
 from tinydream.bridge import Device, ProcessLink
-from tinydream.codegen import generate
 from tinydream.errors import FirmwareError
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs
@@ -27,16 +22,7 @@ def plan(request):
 
 @pytest.fixture(scope="module")
 def program(plan, tmp_path_factory):
-    need("cc")
-    folder = tmp_path_factory.mktemp("device")
-    for place, text in generate(plan, load_board("native")).items():
-        if place.endswith((".c", ".h")):
-            (folder / place.rpartition("/")[2]).write_text(text)
-    port = [ROOT / "firmware/port/main.c", *(ROOT / "firmware/port/native").glob("*.c")]
-    files = [folder / "td_plan.c", *port, *sorted(CORE.glob("td_*.c"))]
-    flags = ["-std=c99", "-O1", "-ffp-contract=off", f"-I{folder}", f"-I{CORE}"]
-    subprocess.run(["cc", *flags, *files, "-o", folder / "device"], check=True)
-    return str(folder / "device")
+    return compiled(plan, tmp_path_factory.mktemp("device"))
 
 
 @pytest.fixture

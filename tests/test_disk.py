@@ -67,7 +67,7 @@ def fill(path):
 def test_a_build_on_a_full_disk(planned, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    with small_disk(disk, "384k"):
+    with small_disk(disk, "768k"):
         for name in os.listdir("run"):
             shutil.copy(f"run/{name}", disk / name)
         assert planned("generate", "-o", disk)[0] == 0

@@ -23,7 +23,7 @@ ROWS = (
     ("store",),
     ("codec", "network"),
     ("budget", "saving", "weights"),
-    ("keras", "planner"),
+    ("keras", "planner", "refill"),
     ("bridge", "build", "codegen", "simulator"),
     ("doctor", "report"),
     ("run",),

@@ -30,11 +30,13 @@ EXAMPLES = [
     message.Save(),
     message.Load(True),
     message.Erase(),
+    message.Filled(7, b"12345678"),
     answer.Info(3, 1, b"12345678", 600, 150, 240, 64, 9, 7, 1, "native", "µs"),
     answer.State(1, 3, 15, 0xFFFFFFFF, -6),
     answer.Counts(1 << 40, 1, 2, 4, 5, 6, 7, 8, 9, -24, 1, 3, 2, b"abcdefgh", 300),
     answer.Channel(2, 1, "temperature", "°C"),
     answer.Taken(7),
+    answer.Laid(9),
     answer.Packed(3, b"abc"),
     answer.Metrics(1, 5, 50, 49, 0.25, 30, 29, 0.5, 1, 1 << 40),
     answer.Done(2, 10, 0xFFFFFFFF, -6),
@@ -44,7 +46,7 @@ EXAMPLES = [
     answer.Log("grün"),
     answer.Failure(-10, 2),
 ]
-ARRAYS = {message.Push, message.Row, answer.Weights, answer.Seen}
+ARRAYS = {message.Push, message.Fill, message.Row, answer.Weights, answer.Seen}
 
 
 @pytest.mark.parametrize("sent", EXAMPLES, ids=lambda m: type(m).__name__)

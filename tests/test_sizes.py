@@ -1,5 +1,7 @@
 """What was planned is what is linked: every buffer to the byte, code within 5 % of the estimate."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.boards import networks
@@ -53,6 +55,14 @@ def test_every_buffer_of_20_networks_is_linked_as_planned(board_id, whole, requi
         assert (found["off"], found["gaps"]) == ({}, 0), (seed, found)
         # a table of less than a word may lie among others' constants, without a symbol
         assert not found["unnamed"], (seed, found)
+
+
+def test_representatives_in_ram_are_counted_there(whole):
+    linker = whole["qemu_netduinoplus2"]
+    for seed in range(100, 106):
+        plan = replace(networks.random_plan(seed, "qemu_netduinoplus2"), refill=True)
+        found = networks.sizes(linker, plan, linker.program(plan))
+        assert found["off"] == {} and 0 <= found["gaps"] < 8, (seed, found)
 
 
 @pytest.mark.parametrize("board_id", EMULATED)

@@ -244,6 +244,8 @@ static void parse_training(plan_bytes_t *out, reader_t *r)
     out->plan.clip = take_f32(r);
     out->plan.decay = take_f32(r);
     out->plan.keep_best = take_u8(r);
+    out->plan.refill = out->plan.keep_best >> 1 & 1;
+    out->plan.keep_best &= 0xfd;
     out->plan.batch = take_u16(r);
     out->plan.slice = take_u16(r);
 }

@@ -38,6 +38,7 @@ __all__ = [
 FORMAT = 2
 MAGIC = b"TDPL"
 OPTIMIZERS = {"sgd": 1, "adam": 2}
+KEEP_BEST, REFILL = 1, 2  # bits
 LOSSES = {"cross_entropy": 1, "mse": 2, "bce": 3, "huber": 4}
 
 
@@ -67,7 +68,8 @@ class Plan:
 
     delta: of the Huber loss; 0 for any other. validation: rows that the device looks at after each
     epoch, on the grid of `rows` and with hard labels. keep_best: a run ends with the weights of the
-    epoch whose validation loss was the least.
+    epoch whose validation loss was the least. refill: the representatives lie in RAM, where a host
+    may put others.
     """
 
     board: str
@@ -84,6 +86,7 @@ class Plan:
     delta: float = 0.0
     validation: Rows | None = None
     keep_best: bool = False
+    refill: bool = False
 
     @property
     def parameters(self) -> int:
@@ -183,7 +186,7 @@ class Plan:
             name = Reader(sections[b"NAME"], "names")
             layers, delta = _unpack_network(sections[b"NETW"])
             rows = Rows.from_bytes(sections[b"ROWS"])
-            optimizer, batch, slice_, keep_best = _unpack_training(sections[b"TRAN"])
+            optimizer, batch, slice_, flags = _unpack_training(sections[b"TRAN"])
             plan = cls(
                 Reader(sections[b"BORD"], "board").text(),
                 name.texts(),
@@ -198,7 +201,8 @@ class Plan:
                 slice_,
                 delta,
                 _unpack_validation(sections[b"HOLD"], rows),
-                keep_best,
+                bool(flags & KEEP_BEST),
+                bool(flags & REFILL),
             )
         except KeyError as missing:
             raise PlanError(f"the plan has no section {missing}; make it again") from None
@@ -314,16 +318,16 @@ def _unpack_validation(data: bytes, rows: Rows) -> Rows | None:
 def _pack_training(plan: Plan) -> bytes:
     o = plan.optimizer
     numbers = (o.a, o.b, o.c, o.clip, o.decay)
-    sizes = (plan.keep_best, plan.batch, plan.slice)
+    sizes = (plan.keep_best * KEEP_BEST | plan.refill * REFILL, plan.batch, plan.slice)
     return struct.pack("<BfffffBHH", OPTIMIZERS[o.kind], *numbers, *sizes)
 
 
-def _unpack_training(data: bytes) -> tuple[Optimizer, int, int, bool]:
+def _unpack_training(data: bytes) -> tuple[Optimizer, int, int, int]:
     read = Reader(data, "training")
     names = {number: kind for kind, number in OPTIMIZERS.items()}
-    kind, *numbers, keep_best, batch, slice_ = read.unpack("<BfffffBHH")
+    kind, *numbers, flags, batch, slice_ = read.unpack("<BfffffBHH")
     read.end(kind in names, f"optimizer {kind} is unknown")
-    return Optimizer(names[kind], *numbers), batch, slice_, bool(keep_best)
+    return Optimizer(names[kind], *numbers), batch, slice_, flags
 
 
 def _sections(data: bytes) -> Iterator[tuple[bytes, bytes]]:

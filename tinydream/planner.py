@@ -40,15 +40,16 @@ def make_plan(
     targets: Sequence[str] = ("target",),
     validation: Rows | None = None,
     keep_best: bool = False,
+    refill: bool = False,
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
     features, classes, targets: their names, by default the codec's own. validation: rows on the
     representatives' grid (`codec.validation_rows`) that the device judges each epoch by, and
-    keep_best: whether a run ends with the weights that these found best. Rows are trained four at
-    a time (`plan.tile`), one at a time on a board that has no RAM for four.
-    Raises InputError when network and data contradict each other, BudgetError when the board is
-    too small.
+    keep_best: whether a run ends with the weights that these found best. refill: representatives
+    lie in RAM, where `Device.refill` puts others. Rows are trained four at a time (`plan.tile`),
+    one at a time on a board that has no RAM for four. Raises InputError when network and data
+    contradict each other, BudgetError when the board is too small.
     """
     record = cast(Record, getattr(codec, "representatives_", codec))
     labels = tuple(map(str, record.classes if classes is None else classes))
@@ -78,6 +79,7 @@ def make_plan(
         delta=float(np.float32(network.huber)),
         validation=validation,
         keep_best=keep_best,
+        refill=refill,
     )
     plan = fitted(plan, board)
     check_budget(plan, board)

@@ -59,14 +59,16 @@ def sketch(
     bias_only: bool = False,
     validation: int = 0,
     keep_best: bool = False,
+    refill: bool = False,
 ) -> Plan:
     """The plan for a network with these hidden sizes on the run's representatives.
 
     network: another one, or its TOML, see `read_network`. sigmoid: two classes get one output
     instead of two. huber: delta of the loss of a regression, 0 for the mean squared error.
     train_last, bias_only: see `Network.trained`. validation: rows that the device holds to judge
-    each epoch by, out of those that `compress` kept back. Raises what `make_plan` raises, and
-    RunError when the folder holds no representatives.
+    each epoch by, out of those that `compress` kept back. refill: representatives
+    lie in RAM. Raises what `make_plan` raises, and RunError when the folder holds no
+    representatives.
     """
     reps, names = read_representatives(run)
     outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
@@ -89,4 +91,5 @@ def sketch(
         **asdict(names),
         validation=validation_rows(reps, *run.validation(validation)) if validation else None,
         keep_best=keep_best,
+        refill=refill,
     )

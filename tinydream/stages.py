@@ -1,7 +1,7 @@
 """What each verb does to a run folder; the command line only asks and prints."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -43,6 +43,7 @@ __all__ = [
     "compress",
     "generate",
     "is_built",
+    "knobs_of",
     "open_port",
     "plan",
     "read_model",
@@ -250,9 +251,7 @@ def train(
     that went away is waited for; changes: knobs that differ from the plan's. The files of an
     earlier training are replaced only when this one is done.
     """
-    made = run.plan()
-    knobs = replace(run.knobs("plan.json"), **changes)
-    knobs.check(made.validation is not None)
+    made, knobs = run.plan(), knobs_of(run, changes)
     epochs: list[Metrics] = []
     teller = teller or Teller(port)
     started = time.perf_counter()
@@ -288,6 +287,13 @@ def train(
     told = {"metrics": asdict(epochs[-1]), "crc32": crc, "tick_unit": unit, "observed": observed}
     run.write_json("train.json", facts | told | {"step_ticks": step_ticks, "seconds": seconds})
     return Trained(made, port, knobs, epochs[-1], weights, seconds, step_ticks, unit)
+
+
+def knobs_of(run: Run, changes: Mapping[str, Any]) -> Knobs:
+    """The plan's knobs with these changes; raises InputError when they contradict each other."""
+    knobs = replace(run.knobs("plan.json"), **changes)
+    knobs.check(run.plan().validation is not None)
+    return knobs
 
 
 def _observed(device: Port) -> dict[str, int] | None:

@@ -45,6 +45,9 @@ def sizes(linker: Linker, plan: Plan, program: Path) -> dict[str, Any]:
     planned |= others | {"arena": plan.arena_bytes}
     held = {name: linked.parts.get(name, 0) for name in ("arena", "node")}
     held["stack"] = linked.parts[".stack"]
+    if plan.refill:
+        names = {"representatives in RAM": "bits", "plan in RAM": "td_plan"}
+        held |= {name: linked.parts.get(symbol, 0) for name, symbol in names.items()}
     if "port" in planned:
         counter = ("wraps.", "last.")  # static in a function: the compiler adds a number
         held["port"] = sum(n for name, n in linked.parts.items() if name.startswith(counter))

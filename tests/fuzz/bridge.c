@@ -16,13 +16,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const float shift[] = {0.5f};
 static const int8_t gain[] = {-1}, low[] = {-8};
 static const uint8_t width[] = {0x03}, step[] = {200}, sigma[] = {160, 160, 160};
-static const uint8_t bits[] = {0x21, 0x43, 0x15, 0x57, 0x02, 0x99, 0x10}, valid[] = {0x31, 0x02, 0x54, 0x06};
+static const uint8_t built[] = {0x21, 0x43, 0x15, 0x57, 0x02, 0x99, 0x10};
+static uint8_t bits[sizeof built]; // a host may push others
+static const uint8_t valid[] = {0x31, 0x02, 0x54, 0x06};
 static const td_level_t levels[] = {{3, 1}, {1, 3}};
 static const td_layer_t layers[] = {{TD_DENSE, TD_TRAIN_ALL, 3, 4, 3, 0.5f},
                                     {TD_RELU, 0, 4, 4, 0, 0},
                                     {TD_DENSE, TD_TRAIN_ALL, 4, 3, 7, 0.5f},
                                     {TD_SOFTMAX, 0, 3, 3, 0, 0}};
-static const td_plan_t plan = {
+static td_plan_t plan = {
     .format = TD_FORMAT,
     .inputs = {.raw_columns = 3, .columns = 3, .outputs = 3, .shift = shift, .gain = gain},
     .rows = {.count = 4, .rows = 6, .row_bits = 14, .columns = 3, .label_bits = 2, .levels_count = 2, .width = width, .low = low, .step = step, .sigma = sigma, .levels = levels, .bits = bits},
@@ -38,6 +40,7 @@ static const td_plan_t plan = {
     .parameters = 31,
     .valid = valid,
     .valid_count = 2,
+    .refill = 1,
     .board = "fuzz"};
 
 // ---- a line in memory ----
@@ -140,6 +143,8 @@ static void start(td_node_t *node)
 {
     static uint32_t arena[512];
     td_frame_reset(&heard);
+    memcpy(bits, built, sizeof bits); // as start-up code does
+    memset(plan.digest, 0, sizeof plan.digest);
     must(td_node_init(node, &plan, arena, sizeof arena) == 0);
     (void)td_node_keep(node, &storage, TD_BOOT_TRAIN); // whatever it finds there
 }

@@ -207,6 +207,13 @@ class Taken(Message):
 
 
 @dataclass(frozen=True)
+class Laid(Taken):
+    """The bytes of representatives from number `first` on have been taken."""
+
+    TYPE: ClassVar[int] = 0x94
+
+
+@dataclass(frozen=True)
 class Packed(Message):
     """Bytes of the packed representatives, from byte `first` on."""
 
@@ -318,6 +325,7 @@ _ANSWERS: tuple[type[Message], ...] = (
     Seen,
     Taken,
     Packed,
+    Laid,
     Failure,
 )
 _EVENTS: tuple[type[Message], ...] = (Metrics, Done, Paused, Evaluation, Values, Log)

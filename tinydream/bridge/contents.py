@@ -4,6 +4,7 @@ import struct
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -46,6 +47,8 @@ class Contents(ABC):
     def _ask_all(
         self, requests: Sequence[Message], kind: type[A], fits: Callable[[Any, Any], bool]
     ) -> list[tuple[Message, A]]: ...
+    @abstractmethod
+    def hello(self) -> Info: ...
     @abstractmethod
     def status(self) -> State: ...
     @abstractmethod
@@ -116,6 +119,27 @@ class Contents(ABC):
         for _, got in self._ask_all(wanted, answer.Packed, _same_rows):
             data[got.first : got.first + len(got.data)] = got.data
         return bytes(data)
+
+    def refill(self, plan: Plan) -> None:
+        """Replace all representatives by those of `plan`, which is the device's from then on.
+
+        `expect` comes first; no run may be under way. After a restart the device is as it was
+        built. Raises InputError when the plans differ in more than packed rows, FirmwareError when
+        the device has its representatives in flash.
+        """
+        info, mine, bits = self._known(), self._made(), plan.rows.bits
+        same = len(bits) == len(mine.rows.bits)
+        if not same or replace(mine, rows=replace(mine.rows, bits=bits)) != plan:
+            raise InputError(
+                f"plan {plan.digest.hex()} differs from the device's {mine.digest.hex()} in more"
+                " than its representatives; build and flash it"
+            )
+        data, chunk = bits.tobytes(), self._line.most(info.payload, 4, 1)
+        pieces = [message.Fill(at, data[at : at + chunk]) for at in range(0, len(data), chunk)]
+        self._ask_all(pieces, answer.Laid, lambda piece, laid: piece.first == laid.first)
+        self._ask(message.Filled(zlib.crc32(data), plan.digest), answer.Nothing)
+        self._plan = plan
+        self.hello()
 
     # ---- rows ----
 

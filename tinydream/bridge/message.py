@@ -18,6 +18,8 @@ __all__ = [
     "Channels",
     "Erase",
     "Evaluate",
+    "Fill",
+    "Filled",
     "Health",
     "Hello",
     "Knob",
@@ -305,3 +307,32 @@ class Erase(Message):
     """Forget what was saved."""
 
     TYPE: ClassVar[int] = 0x13
+
+
+@dataclass(frozen=True)
+class Fill(Message):
+    """Take these bytes of packed representatives, from byte `first` on."""
+
+    TYPE: ClassVar[int] = 0x14
+    FORM: ClassVar[str] = "<I"
+    first: int
+    data: bytes
+
+    def pack(self) -> bytes:
+        return struct.pack(self.FORM, self.first) + self.data
+
+    def halves(self) -> tuple["Fill", ...]:
+        if len(self.data) == 1:
+            return (self,)
+        near = len(self.data) // 2
+        return Fill(self.first, self.data[:near]), Fill(self.first + near, self.data[near:])
+
+
+@dataclass(frozen=True)
+class Filled(Message):
+    """All representatives have been pushed; their CRC-32, and the digest of the plan with them."""
+
+    TYPE: ClassVar[int] = 0x15
+    FORM: ClassVar[str] = "<I8s"
+    crc32: int
+    digest: bytes

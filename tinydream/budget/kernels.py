@@ -39,5 +39,6 @@ def kernels(plan: Plan, board: Board | None = None) -> dict[str, int]:
         "TD_WITH_DECAY": int(plan.optimizer.decay > 0),
         "TD_WITH_PROJECTION": int(plan.inputs.projection is not None),
         "TD_WITH_EXPANSION": int(len(plan.inputs.expand) > 0),
+        "TD_WITH_REFILL": int(plan.refill),
         "TD_WITH_SAVE": int(board is None or board.storage is not None),
     }

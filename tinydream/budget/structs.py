@@ -26,7 +26,7 @@ def plan_struct_bytes(pointer: int) -> int:
     """sizeof(td_plan_t) on a target with pointers of so many bytes."""
     inputs, outputs, rows = ((_size(x, pointer), pointer) for x in (INPUTS, OUTPUTS, ROWS))
     head: list[Field] = [2, *[1] * 8, inputs, outputs, rows, "p", "p", 1, 1, 1, 2, 2]
-    return _size([*head, *[4] * 7, 4, "p", 4, 1, "p", "p"], pointer)
+    return _size([*head, *[4] * 7, 4, "p", 4, 1, 1, "p", "p"], pointer)
 
 
 def node_bytes(pointer: int, on: Mapping[str, int] | None = None) -> dict[str, int]:

@@ -46,6 +46,7 @@ def budget(plan: Plan, board: Board) -> tuple[Use, ...]:
     ram = [
         *plan.arena,
         *([Buffer("port", "ram", PORT_COUNTER, 4, "always")] if counts else []),
+        *_refilled(plan, board),
         Buffer("node", "ram", node, 8, "always"),
         Buffer("stack", "ram", board.stack_bytes, 8, "always"),
     ]
@@ -79,6 +80,15 @@ def _part(buffer: Buffer) -> str:
         if name in names:
             return group
     return "validation rows" if name == "validation" else "inputs and targets"
+
+
+def _refilled(plan: Plan, board: Board) -> list[Buffer]:
+    """What lies in RAM besides, so that a host may change it; its first contents are in flash."""
+    if not plan.refill:
+        return []
+    rows = Buffer("representatives in RAM", "ram", len(plan.rows.bits), 1, "always")
+    struct = plan_struct_bytes(board.pointer_bytes)
+    return [rows, Buffer("plan in RAM", "ram", struct, board.pointer_bytes, "always")]
 
 
 def _flash(plan: Plan, board: Board) -> list[Buffer]:

@@ -2,14 +2,14 @@
 
 import click
 
-from tinydream import carry
+from tinydream import carry, looks
 from tinydream.bridge.answer import STATES
 from tinydream.cli import show
 from tinydream.cli.options import CONTEXT, a_file, a_port, out
 from tinydream.keras import QUANTISED
 from tinydream.run import Run
 
-__all__ = ["erase", "load", "pull", "push", "save"]
+__all__ = ["erase", "load", "pull", "push", "refill", "save"]
 
 
 @click.command(context_settings=CONTEXT)
@@ -56,6 +56,29 @@ def push(file: str, port: str, folder: str) -> None:
     """
     weights = carry.push(Run(folder), port, file)
     show.line(f"{port} has taken {len(weights)} weights, and holds them")
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("file", metavar="DATA", type=a_file)
+@a_port
+@click.option("--seed", default=0, help="Of the choice of rows and places.")
+@out
+def refill(file: str, port: str, seed: int, folder: str) -> None:
+    """Put new rows in the place of a board's representatives.
+
+    DATA holds features and targets as in the table that was compressed: CSV with columns of their
+    names, or NPZ with x and y. Of more rows than there are representatives a random part is taken;
+    of fewer, random representatives are replaced. The plan must have been made with --refill; the
+    run's plan is then the one with these rows, and a board that restarts has its old ones again.
+
+    \b
+    Example: tinydream refill today.csv --port /dev/ttyACM0
+    """
+    done = looks.refill(Run(folder), file, port, seed=seed)
+    show.line(
+        f"{port} has {done.rows:,} new rows among its {done.representatives:,} representatives;"
+        f" that is plan {done.digest}"
+    )
 
 
 @click.command(context_settings=CONTEXT)

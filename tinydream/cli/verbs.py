@@ -10,7 +10,7 @@ from tinydream import archive, sizing, stages
 from tinydream.board import load_board
 from tinydream.cli import looks, show, show_budget
 from tinydream.cli.budgets import budget
-from tinydream.cli.carrying import erase, load, pull, push, save
+from tinydream.cli.carrying import erase, load, pull, push, refill, save
 from tinydream.cli.flashing import flash
 from tinydream.cli.options import (
     CONTEXT,
@@ -189,6 +189,7 @@ def _bits(text: str) -> str | int:
 @click.option("--bias-only", is_flag=True, help="Train biases only.")
 @click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
 @click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
+@click.option("--refill", is_flag=True, help="Representatives in RAM, where refill puts others.")
 @click.option("--batch", default=20, help="Rows an update.")
 @click.option(
     "--boot",
@@ -320,7 +321,7 @@ def build(verbose: bool, folder: str) -> None:
 verbs.add_command(flash)
 
 
-for each in (train, monitor, dashboard, pull, push, save, load, erase):
+for each in (train, monitor, dashboard, pull, push, refill, save, load, erase):
     verbs.add_command(each)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from tinydream import stages
+from tinydream import fleet
 from tinydream.bridge import port_names
 from tinydream.budget import budget
 from tinydream.cli import show
@@ -19,7 +19,6 @@ from tinydream.cli.options import (
     SaveEvery,
     a_course,
     a_file,
-    a_port,
     as_json,
     out,
     ports_of,
@@ -27,7 +26,7 @@ from tinydream.cli.options import (
 from tinydream.errors import InputError, TinydreamError
 from tinydream.ports import link_opener
 from tinydream.run import Run
-from tinydream.watch import Csv, Event, JsonLines, Lines, Sink, Teleplot, Teller, TensorBoard, Watch
+from tinydream.watch import Csv, Event, JsonLines, Lines, Sink, Teleplot, TensorBoard, Watch
 
 __all__ = ["dashboard", "monitor", "train"]
 
@@ -114,7 +113,7 @@ def a_record(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(context_settings=CONTEXT)
-@a_port
+@ports_of("sim, native, qemu, /dev/tty..., or any pyserial URL; several for several boards.")
 @click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
@@ -138,7 +137,7 @@ def a_record(verb: Callable[..., None]) -> Callable[..., None]:
 @out
 @as_json
 def train(
-    port: str,
+    ports: tuple[str, ...],
     seed: int | None,
     save_every: int,
     wait: float,
@@ -151,6 +150,7 @@ def train(
 
     A terminal shows how it goes. Each epoch is a line of RUN/log.jsonl; the weights are in
     RUN/weights.npz. Ctrl-C leaves a board that trains alone with it: watch it with monitor.
+    Several boards train at once, and must come to the same weights: the run is the first one's.
 
     \b
     The time of a step is told in the port's own unit: nanoseconds of a process, instructions of
@@ -163,10 +163,10 @@ def train(
     changes = {name: value for name, value in given.items() if value is not None}
     run = Run(folder)
     record.check(printing=as_json)
-    with record.told(*_progress(run, knobs["epochs"], record.plain, as_json)) as tell:
-        trained = stages.train(
-            run, port, teller=Teller(port, tell), save_every=save_every, wait=wait, **changes
-        )
+    names = list(dict.fromkeys(ports))
+    shown = _progress(run, knobs["epochs"], record.plain, as_json)
+    with record.told(*shown, several=len(names) > 1) as tell:
+        trained = fleet.train(run, names, tell, save_every=save_every, wait=wait, **changes)
     if not record.prints:
         show.trained(trained, run.path("weights.npz"), as_json)
 

@@ -4,6 +4,7 @@ from tinydream.looks.export import FORMATS, Exported, export
 from tinydream.looks.inspect import Inspected, inspect
 from tinydream.looks.picture import condense, entropy_svg
 from tinydream.looks.predict import Predicted, predict
+from tinydream.looks.refill import Refilled, refill
 from tinydream.looks.save import save
 from tinydream.looks.stored import reason, store_svg
 from tinydream.looks.verify import Alike, Verified, verify, verify_model
@@ -14,6 +15,7 @@ __all__ = [
     "Exported",
     "Inspected",
     "Predicted",
+    "Refilled",
     "Verified",
     "condense",
     "entropy_svg",
@@ -21,6 +23,7 @@ __all__ = [
     "inspect",
     "predict",
     "reason",
+    "refill",
     "save",
     "store_svg",
     "verify",

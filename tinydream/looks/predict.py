@@ -19,7 +19,7 @@ from tinydream.plan import Plan
 from tinydream.ports import PASSING, Port, open_port
 from tinydream.run import Run
 
-__all__ = ["Predicted", "predict", "read_rows", "read_weights"]
+__all__ = ["Predicted", "predict", "read_rows", "read_weights", "run_columns"]
 
 SUFFIXES = (".csv", ".csv.gz", ".npz", ".npy")
 SHOWN = 8  # names in a message
@@ -69,7 +69,7 @@ def predict(
         raise InputError(
             "a board predicts with the weights that it holds; give it others with `tinydream push`"
         )
-    X, notes = read_rows(file, made, *_columns(run))
+    X, notes = read_rows(file, made, *run_columns(run))
     with open_port(run, made, port) as device:
         if given is not None:
             device.push(given)
@@ -139,7 +139,7 @@ def _load(path: Path, wanted: str) -> Any:
 # ---- rows ----
 
 
-def _columns(run: Run) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+def run_columns(run: Run) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
     """Categories by feature, in order of their codes; and features that training saw missing."""
     if not run.has("compress.json"):
         return {}, frozenset()

@@ -171,6 +171,7 @@ typedef struct {
     const uint8_t *valid;   // validation rows, packed like rows.bits, with a label and without a spread's code
     uint32_t valid_count;   // 0: none
     uint8_t keep_best;      // a run ends with the weights of the epoch whose validation loss was the least
+    uint8_t refill;         // rows.bits and the plan itself lie in RAM: a host may push other representatives
     const char *board;      // the board it was made for
     const char *const *class_names;
 } td_plan_t;

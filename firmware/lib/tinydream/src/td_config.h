@@ -83,7 +83,7 @@
 #ifndef TD_WITH_LATE // a last layer whose gradients are never all in memory
 #define TD_WITH_LATE 1
 #endif
-#ifndef TD_WITH_VALIDATION // validation rows: early stopping, best weights
+#ifndef TD_WITH_VALIDATION // validation rows: patience, best weights
 #define TD_WITH_VALIDATION 1
 #endif
 #ifndef TD_WITH_DEVIATION
@@ -103,9 +103,6 @@
 #endif
 #ifndef TD_WITH_DECAY
 #define TD_WITH_DECAY 1
-#endif
-#ifndef TD_WITH_VALIDATION // validation rows, patience, keeping the best weights
-#define TD_WITH_VALIDATION 1
 #endif
 #ifndef TD_WITH_SOFT // soft targets
 #define TD_WITH_SOFT 1
@@ -129,6 +126,9 @@
 #endif
 #ifndef TD_WITH_PUSH // weights of the host's
 #define TD_WITH_PUSH 1
+#endif
+#ifndef TD_WITH_REFILL // representatives of the host's, where the plan has them in RAM
+#define TD_WITH_REFILL 1
 #endif
 #ifndef TD_WITH_CHANNELS // numbers of the firmware's own
 #define TD_WITH_CHANNELS 1

@@ -28,7 +28,7 @@ static void put_hello(td_node_t *node, td_frame_writer_t *writer)
     td_frame_put_u(writer, TD_PAYLOAD_MAX, 2);
     td_frame_put_u(writer, (uint32_t)td_port_room(), 2);
     td_frame_put_u(writer, node->boot, 4);
-    td_frame_put_u(writer, TD_WITH_LEARN | TD_WITH_PUSH << 1 | TD_WITH_CHANNELS << 2 | TD_WITH_VALIDATION << 3, 4);
+    td_frame_put_u(writer, TD_WITH_LEARN | TD_WITH_PUSH << 1 | TD_WITH_CHANNELS << 2 | TD_WITH_VALIDATION << 3 | (uint32_t)(TD_WITH_REFILL && node->plan->refill) << 4, 4);
     td_frame_put_u(writer, state_of(node), 1);
     put_text(writer, node->plan->board, TEXT_MAX);
     put_text(writer, td_port_tick_unit(), TEXT_MAX);
@@ -115,6 +115,7 @@ void td_node_answer(td_node_t *node, uint8_t type, uint8_t sequence, const uint8
     case STATUS: put_state(node, &writer); break;
     case HEALTH: put_health(node, &writer); break;
     case CHANNELS: put_channels(node, &writer, body[0]); break;
+    case FILL:
     case PUSH: td_frame_put_u(&writer, td_get_u32(body), 4); break;
     case ROW: put_row(node, &writer, body); break;
     case ROWS:

@@ -19,6 +19,7 @@ static const struct {
     [EVALUATE] = {0, ACTS | IDLE | WHOLE},                 [PUSH] = {4, ACTS | IDLE},
     [PUSHED] = {4, ACTS | IDLE},                           [ROWS] = {6, 0},
     [SAVE] = {0, ACTS | WHOLE}, [LOAD] = {1, ACTS | IDLE},        [ERASE] = {0, ACTS},
+    [FILL] = {4, ACTS | IDLE},  [FILLED] = {12, ACTS | IDLE},
 };
 
 // ---- requests that do something ----
@@ -37,7 +38,7 @@ static int start(td_node_t *node, const uint8_t *body)
     };
     if (body[FRESH] > 1)
         return TD_EARG;
-    if (node->dirty && !body[FRESH])
+    if ((node->dirty & HALF_ROWS) || (node->dirty && !body[FRESH]))
         return TD_EDIRTY;
     // started twice, so that knobs that are refused leave the weights alone
     int result = td_train_start(&node->train, &knobs);
@@ -149,7 +150,7 @@ static int push(td_node_t *node, const uint8_t *body, uint32_t count)
         if (td_net_is_wild(&value, 1))
             return TD_EARG;
     }
-    node->dirty = 1;
+    node->dirty |= HALF_WEIGHTS;
     for (uint32_t i = 0; i < count; i++)
         weights[first + i] = td_get_f32(body + 4 + 4 * i) + 0.0f; // there is no -0
     return 0;
@@ -159,9 +160,46 @@ static int pushed(td_node_t *node, uint32_t crc)
 {
     if (td_node_crc(node) != crc)
         return TD_EDIRTY;
-    node->dirty = 0;
+    node->dirty &= (uint8_t)~HALF_WEIGHTS;
     return 0;
 }
+
+static uint32_t rows_bytes(const td_plan_t *plan)
+{
+    return (uint32_t)(((uint64_t)plan->rows.count * plan->rows.row_bits + 7) / 8);
+}
+
+#if TD_WITH_REFILL
+// Other representatives; there is no second place for them either. What the plan points to is not constant where it
+// says refill.
+static int fill(td_node_t *node, const uint8_t *body, uint32_t count)
+{
+    uint8_t *bits = (uint8_t *)(uintptr_t)node->plan->rows.bits;
+    uint32_t first = td_get_u32(body), all = rows_bytes(node->plan);
+    if (!node->plan->refill)
+        return TD_EUNSUPPORTED;
+    if (count < 1 || first >= all || count > all - first)
+        return TD_EARG;
+    node->dirty |= HALF_ROWS;
+    for (uint32_t i = 0; i < count; i++)
+        bits[first + i] = body[4 + i];
+    return 0;
+}
+
+// They are those that the host meant, and legal ones: from now on this is the plan that it names.
+static int filled(td_node_t *node, const uint8_t *body)
+{
+    td_plan_t *plan = (td_plan_t *)(uintptr_t)node->plan;
+    if (!plan->refill)
+        return TD_EUNSUPPORTED;
+    if (td_frame_crc32(0, plan->rows.bits, rows_bytes(plan)) != td_get_u32(body) || td_rows_check(&plan->rows, td_loss_classes(plan)) != 0)
+        return TD_EDIRTY;
+    node->dirty &= (uint8_t)~HALF_ROWS;
+    for (uint32_t i = 0; i < sizeof plan->digest; i++)
+        plan->digest[i] = body[4 + i];
+    return 0;
+}
+#endif
 
 // What a request changes; a repeated one does not come here.
 static int act(td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size)
@@ -183,7 +221,11 @@ static int act(td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size
     case PUSH: return TD_WITH_PUSH ? push(node, body, (size - 4) / 4) : TD_EUNSUPPORTED;
     case PUSHED: return TD_WITH_PUSH ? pushed(node, td_get_u32(body)) : TD_EUNSUPPORTED;
     case SAVE: return td_node_keep_ask(node, TD_KEEP_SAVE, 0);
-    case LOAD: return body[0] > 1 ? TD_EARG : td_node_keep_ask(node, TD_KEEP_LOAD, body[0]);
+#if TD_WITH_REFILL
+    case FILL: return fill(node, body, size - 4);
+    case FILLED: return filled(node, body);
+#endif
+    case LOAD: return body[0] > 1 ? TD_EARG : (node->dirty & HALF_ROWS) ? TD_EDIRTY : td_node_keep_ask(node, TD_KEEP_LOAD, body[0]);
     default: return td_node_keep_ask(node, TD_KEEP_ERASE, 0);
     }
 }
@@ -200,7 +242,7 @@ static int check_range(const uint8_t *body, uint32_t most, uint32_t all)
 // Everything that a body could get wrong, before anything is done with it.
 static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint32_t size)
 {
-    if (type < HELLO || type > LAST)
+    if (type < HELLO || type > (TD_WITH_REFILL ? LAST : ERASE))
         return TD_EUNSUPPORTED;
     if (size < rules[type].bytes)
         return TD_EMESSAGE;
@@ -213,7 +255,7 @@ static int check(const td_node_t *node, uint8_t type, const uint8_t *body, uint3
     if (type == PULL)
         return check_range(body, PULL_MAX, node->plan->parameters);
     if (type == ROWS)
-        return check_range(body, TD_PAYLOAD_MAX - 4, (uint32_t)(((uint64_t)node->plan->rows.count * node->plan->rows.row_bits + 7) / 8));
+        return check_range(body, TD_PAYLOAD_MAX - 4, rows_bytes(node->plan));
     return 0;
 }
 

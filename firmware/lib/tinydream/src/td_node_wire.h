@@ -10,8 +10,9 @@
 // types of requests, by the number of SPEC.md
 enum {
     HELLO = 1, TRAIN, STOP, PULL, STATUS, RESET, HEALTH, PAUSE, STEP, KNOB, CHANNELS, ROW, EVALUATE, PUSH, PUSHED, ROWS,
-    SAVE, LOAD, ERASE, LAST = ERASE
+    SAVE, LOAD, ERASE, FILL, FILLED, LAST = FILLED
 };
+enum { HALF_WEIGHTS = 1, HALF_ROWS = 2 }; // what is half pushed
 enum { PREDICT = 0, JUDGE = 1, LEARN = 2 }; // what a row is for
 enum { PULL_MAX = (TD_PAYLOAD_MAX - 4) / 4 };
 
