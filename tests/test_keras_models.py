@@ -12,8 +12,8 @@ from tinydream.board import load_board
 from tinydream.codec import EntroGeDe
 from tinydream.demo import load_digits
 from tinydream.errors import InputError
-from tinydream.keras import make_model, open_model, write_model
-from tinydream.network import SGD, Adam, Network
+from tinydream.keras import drawn_rows, make_model, open_model, stored_rows, write_model
+from tinydream.network import SGD, Adam, Network, Softmax
 from tinydream.network.quiet import import_keras
 from tinydream.planner import make_plan
 from tinydream.simulator import Simulator
@@ -259,3 +259,43 @@ def test_a_model_that_does_not_fit_the_rows_is_named(keras, digits, reps):
     plain = EntroGeDe(budget_bytes=4096, projection="none").fit(digits.X, digits.y)
     with pytest.raises(InputError, match=r"never vary were left out, .*--shape 64"):
         Network.from_keras(model_of(keras, mlp), plain)
+
+
+# ---- rows for fit ----
+
+
+def test_fit_on_drawn_rows_is_the_device_s_training(keras, digits, reps):
+    model = model_of(keras, lambda like, x: like.Dense(10)(like.Dense(8, "tanh")(x)))
+    network = Network.from_keras(model)
+    plan = make_plan(reps, with_softmax(network), board=load_board("native"), batch=50)
+    simulator = Simulator(plan)
+    simulator.push(network.weights)
+    heard = simulator.train(epochs=2, rate=0.05, fresh=False, seed=SEED)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.05), loss)
+    rows = drawn_rows(reps, 50, seed=SEED)
+    fitted = model.fit(rows, epochs=2, shuffle=False, verbose=0).history["loss"]
+    assert fitted == pytest.approx([each.loss for each in heard], rel=1e-4)
+    x, y = rows[len(rows) - 1]
+    assert len(x) == len(y) == (reps.rows.rows - 1) % 50 + 1
+
+
+def with_softmax(network):
+    return Network([*network.layers, Softmax()], SGD(), shape=network.shape)
+
+
+@pytest.mark.parametrize("rows", [1, 700, 1797])
+def test_a_store_gives_each_row_once_an_epoch(keras, digits, rows):
+    x, y = np.arange(rows * 64).reshape(rows, 64), np.arange(rows)
+    store = EntroGeDe.encode(x, y)
+    data = stored_rows(store, 16, blocks=2)
+    orders = []
+    for _ in range(2):
+        batches = [data[i] for i in range(len(data))]
+        got, labels = (np.concatenate(each) for each in zip(*batches, strict=True))
+        assert sorted(labels) == list(range(rows)) and (got[:, 0] == 64 * labels).all()
+        orders.append(labels.tolist())
+        data.on_epoch_end()
+    assert rows == 1 or orders[0] != orders[1] and orders[0] != sorted(orders[0])
+    with pytest.raises(InputError, match="a batch has 1 row or more, not 0"):
+        stored_rows(store, 0)

@@ -2,5 +2,15 @@
 
 from tinydream.keras.files import ENDINGS, QUANTISED, Opened, open_model, write_model
 from tinydream.keras.model import make_model
+from tinydream.keras.rows import drawn_rows, stored_rows
 
-__all__ = ["ENDINGS", "QUANTISED", "Opened", "make_model", "open_model", "write_model"]
+__all__ = [
+    "ENDINGS",
+    "QUANTISED",
+    "Opened",
+    "drawn_rows",
+    "make_model",
+    "open_model",
+    "stored_rows",
+    "write_model",
+]
