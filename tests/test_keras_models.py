@@ -211,6 +211,12 @@ def test_a_model_that_came_out_goes_in_again(keras, digits, reps, tmp_path):
     assert trains == ["none"] * (len(trains) - 1) + ["all"]
 
 
+def test_layers_may_belong_to_two_models(keras, reps):
+    one = model_of(keras, lambda like, x: like.Dense(3, "relu")(like.BatchNormalization()(x)))
+    two = keras.Sequential([keras.Input((64,)), *one.layers[1:]])
+    assert Network.from_keras(two).layers == Network.from_keras(one).layers
+
+
 REFUSED = {
     "LSTM, which networks have not; Conv1D and": lambda like, x: like.LSTM(3)(
         like.Reshape((16, 4))(x)

@@ -88,13 +88,17 @@ def test_what_does_not_go_together_is_named(squeezed, tmp_path):
     plan = ("plan", "--board", "native", "--model")
     refused(squeezed(*plan, "in.keras", "--hidden", "4"), 2, "--model and --hidden do not go")
     refused(squeezed(*plan, "none.keras"), 2, "none.keras cannot be read: there is no such file")
-    refused(squeezed(*plan, "digits.npz"), 2, "lies in a .keras or .h5 file, not in 'digits.npz'")
+    refused(squeezed(*plan, "digits.npz"), 2, "lies in a .keras file, not in 'digits.npz'")
     (tmp_path / "bad.keras").write_bytes(b"no zip")
     refused(squeezed(*plan, "bad.keras"), 2, "bad.keras is no Keras model that can be read")
     assert squeezed(*plan, "in.keras")[0] == squeezed("train", "-p", "sim", "--epochs", "1")[0] == 0
     pull = ("pull", "-p", "sim", "--quantise", "int8", "--file")
     refused(squeezed(*pull, "a.keras"), 2, "'int8' and 'a.keras' do not go together")
     refused(squeezed(*pull, "a.npz"), 2, "only a .tflite is quantised, not 'a.npz'")
+    refused(squeezed("pull", "-p", "sim", "--file", "no/a.keras"), 2, "cannot be written")
+    refused(squeezed("pull", "-p", "sim", "--file", "no/a.tflite"), 2, "cannot be written")
+    assert squeezed("pull", "-p", "sim", "--file", "out.keras")[0] == 0
+    refused(squeezed(*plan, "out.keras"), 2, "which networks have not; a model that")
     (tmp_path / "bad.tflite").write_bytes(b"no flat buffer")
     refused(squeezed("verify", "--model", "bad.tflite"), 2, "bad.tflite is no .tflite model")
     refused(squeezed("verify", "-p", "sim", "--model", "a.keras"), 2, "leave --port out")

@@ -42,6 +42,7 @@ ACTIVATIONS: dict[str, AnyLayer | None] = {
     "sigmoid": Sigmoid(),
     "softmax": Softmax(),
 }
+FRONT = ("Rescaling", "Normalization", "Reshape")
 NESTED = ("Sequential", "Functional", "Model")
 INSTEAD = {
     "SeparableConv1D": "a DepthwiseConv1D and a Conv1D of size 1 compute the same",
@@ -62,6 +63,10 @@ INSTEAD = {
     "SimpleRNN": "Conv1D and GlobalAveragePooling1D are there",
     "Concatenate": "Add is there",
     "Conv2DTranspose": "Conv2D is there",
+    **dict.fromkeys(
+        ("Clip", "Equal", "Take", "Where"),
+        "a model that `tinydream pull` wrote goes on by `pull --file w.npz` and `push`",
+    ),
 }
 
 
@@ -83,20 +88,22 @@ class Parts:
 
 
 def load_model(path: str | Path) -> Any:
-    """The Keras model of a .keras or .h5 file.
+    """The Keras model of a .keras file; one that brings code along is refused.
 
     Raises InputError when it cannot be read, or Keras is not there.
     """
     path = Path(path)
-    if path.suffix not in (".keras", ".h5"):
-        raise InputError(f"a Keras model lies in a .keras or .h5 file, not in {str(path)!r}")
+    if path.suffix != ".keras":
+        raise InputError(
+            f"a Keras model lies in a .keras file, not in {str(path)!r}; model.save writes one"
+        )
     if not path.is_file():
         raise InputError(f"{path} cannot be read: there is no such file")
     keras = import_keras()
     try:
         with quiet():
-            return keras.saving.load_model(path)
-    except Exception as error:  # zipfile, h5py, Keras: each raises its own
+            return keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # zipfile, h5py and Keras each raise their own
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} is no Keras model that can be read: {reason}") from None
 
@@ -151,18 +158,23 @@ class _Reader:
         given: dict[str, int] = {}
         before = ""
         for layer, comes in _line(model):
-            name = layer.name
-            if type(layer).__name__ == "Add":
+            name, kind = layer.name, type(layer).__name__
+            if kind not in (*MAKE, *NESTED, *FRONT, "Add", "InputLayer"):
+                also = INSTEAD.get(kind, "leave it out, or put other layers in its place")
+                raise InputError(f"layer {name!r} is a {kind}, which networks have not; {also}")
+            if kind == "Add":
                 self._add(layer, comes, given, before)
             elif comes not in ((), (before,)):
                 raise InputError(
                     f"layer {name!r} does not take the outputs of {before!r}; a network is one"
                     " line of layers, with Adds of what earlier ones gave"
                 )
-            elif type(layer).__name__ in NESTED:
+            elif kind in NESTED:
                 self.model(layer)
-            elif type(layer).__name__ != "InputLayer":
-                self.layer(layer)
+            elif kind in FRONT:
+                self._front(layer, kind)
+            elif kind != "InputLayer":
+                self._layer(layer, kind)
             given[name] = len(self.layers) - 1
             before = name
 
@@ -180,17 +192,10 @@ class _Reader:
             )
         self.layers.append(Add(given[others[0]]))
 
-    def layer(self, layer: Any) -> None:
-        kind, config = type(layer).__name__, layer.get_config()
-        make = MAKE.get(kind)
-        if make is None:
-            also = INSTEAD.get(kind, "leave it out, or put other layers in its place")
-            raise InputError(f"layer {layer.name!r} is a {kind}, which networks have not; {also}")
-        if kind in ("Rescaling", "Normalization", "Reshape"):
-            self._front(layer, kind, config)
-            return
+    def _layer(self, layer: Any, kind: str) -> None:
+        config = layer.get_config()
         check_options(layer.name, config)
-        made, part = make(layer, config)
+        made, part = MAKE[kind](layer, config)
         if isinstance(made, Flatten) and not self.layers and len(self.shape) == 1:
             return
         if made is not None:
@@ -200,7 +205,7 @@ class _Reader:
         self._activation(layer.name, config.get("activation", "linear"))
 
     def _activation(self, name: str, activation: Any) -> None:
-        if activation not in ACTIVATIONS:
+        if not isinstance(activation, str) or activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise InputError(
                 f"layer {name!r} has the activation {told(activation)}, which networks have not;"
@@ -210,29 +215,26 @@ class _Reader:
         if made is not None:
             self.layers.append(made)
 
-    def _front(self, layer: Any, kind: str, config: dict[str, Any]) -> None:
+    def _front(self, layer: Any, kind: str) -> None:
         """What becomes of the inputs before the first layer."""
         if self.layers:
             raise InputError(f"layer {layer.name!r} is a {kind}; it can only come first")
         if kind == "Reshape":
-            shape = tuple(config["target_shape"])
-            if -1 in shape:
-                shape = tuple(layer.output.shape[1:])
-            self.shape = shape
+            self.shape = np.empty(self.shape).reshape(layer.target_shape).shape
             return
-        scale, offset = _affine(layer, kind, config, self.shape)
+        scale, offset = _affine(layer, kind, self.shape)
         self.scale, self.offset = self.scale * scale, self.offset * scale + offset
 
 
-def _affine(layer: Any, kind: str, config: dict[str, Any], shape: tuple[int, ...]) -> Any:
+def _affine(layer: Any, kind: str, shape: tuple[int, ...]) -> Any:
     """Scale and offset of a Rescaling or Normalization: one number, or one an input."""
     if kind == "Rescaling":
-        scale, offset = (np.asarray(config[key], float) for key in ("scale", "offset"))
+        scale, offset = (np.asarray(each, float) for each in (layer.scale, layer.offset))
     else:
         mean, variance = (np.asarray(each, float) for each in (layer.mean, layer.variance))
         deviation = np.maximum(np.sqrt(variance), 1e-7)
         scale, offset = 1 / deviation, -mean / deviation
-        if config.get("invert"):
+        if layer.invert:
             scale, offset = deviation, mean
     return tuple(_spread(each, shape) for each in (scale, offset))
 

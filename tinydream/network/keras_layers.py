@@ -77,7 +77,7 @@ def _train(layer: Any) -> str:
 
 
 def _weights(layer: Any, config: dict[str, Any]) -> tuple[F64, F64]:
-    """Kernel and bias."""
+    """Kernel and bias; a layer that does not train may have none."""
     kernel, *bias = (np.asarray(each, float) for each in layer.get_weights())
     if not config["use_bias"]:
         if layer.trainable:
@@ -85,7 +85,7 @@ def _weights(layer: Any, config: dict[str, Any]) -> tuple[F64, F64]:
                 f"layer {layer.name!r} has no bias, and a layer that trains has one; build it with"
                 " use_bias=True, which begins at 0"
             )
-        bias = [np.zeros(layer.compute_output_shape(layer.input.shape)[-1])]
+        bias = [np.zeros(kernel.shape[-2 if config.get("depth_multiplier") else -1])]
     return kernel, bias[0]
 
 
@@ -128,7 +128,7 @@ def _average_pool(layer: Any, config: dict[str, Any]) -> Made:
 
 
 def _batch_norm(layer: Any, config: dict[str, Any]) -> Made:
-    axis, rank = config["axis"], len(layer.input.shape)
+    axis, rank = config["axis"], layer.input_spec.ndim
     axes = [axis] if isinstance(axis, int) else list(axis)
     if [each % rank for each in axes] != [rank - 1]:
         raise InputError(f"layer {layer.name!r} has axis={axis}; networks have channels last")
@@ -166,6 +166,7 @@ def _only(made: Callable[[dict[str, Any]], AnyLayer | None]) -> Callable[[Any, A
     return lambda layer, config: (made(config), None)
 
 
+# "Add", and what comes first, are the reader's
 MAKE: dict[str, Callable[[Any, dict[str, Any]], Made]] = {
     "Dense": _dense,
     "Conv1D": _conv,
@@ -187,7 +188,4 @@ MAKE: dict[str, Callable[[Any, dict[str, Any]], Made]] = {
     "GlobalAveragePooling2D": _only(lambda config: GlobalAveragePool()),
     "GlobalMaxPooling1D": _only(lambda config: GlobalMaxPool()),
     "GlobalMaxPooling2D": _only(lambda config: GlobalMaxPool()),
-    "Rescaling": _only(lambda config: None),
-    "Normalization": _only(lambda config: None),
-    "Reshape": _only(lambda config: None),
 }

@@ -15,7 +15,6 @@ __all__ = ["import_keras", "quiet"]
 def import_keras() -> Any:
     """The module; raises InputError that says what to install when it is not there."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     try:
         with quiet():
             import keras
