@@ -25,7 +25,7 @@ PROGRAMS = {
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],
 }
 # pip install 'tinydream[keras]', and atheris comes with [dev] where there is one
-MODULES = {"keras": ["keras", "tensorflow"], "atheris": ["atheris"]}
+MODULES = {"keras": ["keras", "tensorflow", "ai_edge_litert"], "atheris": ["atheris"]}
 
 
 def absent(name: str, why: str) -> None:

@@ -23,13 +23,13 @@ ROWS = (
     ("store",),
     ("codec", "network"),
     ("budget", "saving", "weights"),
-    ("folding", "planner", "refill"),
+    ("folding", "keras", "planner", "refill"),
     ("bridge", "build", "codegen", "simulator"),
     ("doctor", "report"),
     ("run",),
     ("ports",),
-    ("archive", "carry", "gather", "sketch", "source", "watch"),
-    ("stages",),
+    ("archive", "gather", "sketch", "source", "watch"),
+    ("carry", "stages"),
     ("search",),
     ("dashboard", "demo", "flash", "looks", "sizing"),
     ("fleet",),
@@ -41,13 +41,15 @@ LEVEL = {room: level for level, row in enumerate(ROWS) for room in row}
 # libraries that only these files know; a name ending in / is a folder
 ONLY = {
     "click": ("cli/",),
+    "ai_edge_litert": ("keras/",),
     "jinja2": ("codegen/", "report/"),
+    "keras": ("network/quiet.py",),
     "platformio": ("build.py",),
     "rich": ("cli/",),
     "serial": ("bridge/link.py", "bridge/plugged.py"),
     "starlette": ("dashboard/",),
     "tensorboardX": ("watch/",),
-    "tensorflow": ("network/keras.py",),
+    "tensorflow": ("keras/", "network/quiet.py"),
     "uvicorn": ("dashboard/",),
 }
 

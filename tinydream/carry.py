@@ -2,22 +2,33 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.bridge import Counts, Device, State
 from tinydream.errors import InputError
+from tinydream.keras import ENDINGS, write_model
+from tinydream.plan import Plan
 from tinydream.ports import PASSING, keeps, open_port
 from tinydream.run import Run
+from tinydream.sketch import read_representatives
 from tinydream.weights import read_weights, write_weights
 
 __all__ = ["erase", "load", "pull", "push", "save"]
 
 
-def pull(run: Run, port: str, file: str | None = None) -> NDArray[np.float32]:
+CALIBRATION = 512  # drawn rows that an int8 model is calibrated on
+
+
+def pull(
+    run: Run, port: str, file: str | None = None, quantise: str = "none"
+) -> NDArray[np.float32]:
     """Fetch the weights of a device that is still there; write them to `file`, too.
 
+    file: .npz or .safetensors for weights, .keras or .tflite for a model with them; quantise: of a
+    .tflite, see `write_model`; int8 is calibrated on rows drawn from the representatives.
     The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
     their weights itself: for these the pulled weights are checked and returned.
     """
@@ -29,8 +40,22 @@ def pull(run: Run, port: str, file: str | None = None) -> NDArray[np.float32]:
             weights = np.array(device.pull(), np.float32)
         run.write_weights(made, weights)
     if file:
-        write_weights(file, made, weights)
+        _write(run, made, weights, file, quantise)
     return weights
+
+
+def _write(
+    run: Run, made: Plan, weights: NDArray[np.float32], file: str, quantise: str = "none"
+) -> None:
+    if Path(file).suffix in ENDINGS:
+        rows = None
+        if quantise == "int8":
+            rows = read_representatives(run)[0].sample(CALIBRATION, 0)[0]
+        write_model(file, made, weights, quantise=quantise, samples=rows)
+    elif quantise != "none":
+        raise InputError(f"only a .tflite is quantised, not {file!r}")
+    else:
+        write_weights(file, made, weights)
 
 
 def push(run: Run, port: str, file: str) -> NDArray[np.float32]:

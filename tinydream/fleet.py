@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tinydream import stages
 from tinydream.errors import InputError, VerifyError
-from tinydream.ports import PASSING, open_port
+from tinydream.ports import PASSING, begin, open_port
 from tinydream.run import Run
 from tinydream.stages import Trained
 from tinydream.watch import Event, Teller
@@ -94,5 +94,6 @@ def _train_along(
     hears = {"on_log": teller.log, "on_values": teller.values, "patience": wait}
     with open_port(run, made, port, save_every=save_every, **hears) as device:
         teller.opened(device)
-        device.train(**knobs.as_dict(), on_metrics=lambda metrics: teller.epoch(metrics, device))
+        told = knobs.as_dict() | {"fresh": begin(run, made, device)}
+        device.train(**told, on_metrics=lambda metrics: teller.epoch(metrics, device))
         return np.array(device.pull(), np.float32)

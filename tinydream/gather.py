@@ -50,7 +50,7 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
         linked=linked,
         linked_note=why,
         observed=run.observed(plan),
-        commands=tuple(commands) or _commands(facts, plan, trained),
+        commands=tuple(commands) or _commands(run, facts, plan, trained),
         provenance=_provenance(facts, plan, trained["knobs"], linked),
     )
 
@@ -112,7 +112,9 @@ def _linked(run: Run, plan: Plan) -> tuple[Linked | None, str]:
 # ---- how one gets there ----
 
 
-def _commands(facts: Mapping[str, Any], plan: Plan, trained: Mapping[str, Any]) -> tuple[str, ...]:
+def _commands(
+    run: Run, facts: Mapping[str, Any], plan: Plan, trained: Mapping[str, Any]
+) -> tuple[str, ...]:
     source, knobs, port = facts["source"], trained["knobs"], str(trained["port"])
     options = {key: value for key, value in facts["options"].items() if value is not None}
     size = "representatives" if "representatives" in options else "budget_bytes"
@@ -130,6 +132,8 @@ def _commands(facts: Mapping[str, Any], plan: Plan, trained: Mapping[str, Any]) 
     make = ["plan", "--board", plan.board, "--network", "network.toml"] if plan.windows else make
     make += ["--optimizer", move.kind]
     make += ["--momentum", f"{move.a:g}"] if move.kind == "sgd" and move.a else []
+    if run.has("initial.npz"):
+        make = ["plan", "--board", plan.board, "--model", "model.keras"]
     make += ["--batch", str(plan.batch)]
     train = ["train", "--port", port, "--epochs", knobs["epochs"], "--rate", f"{knobs['rate']:g}"]
     train += ["--seed", knobs["seed"]]

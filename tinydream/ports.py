@@ -30,6 +30,7 @@ __all__ = [
     "PASSING",
     "Place",
     "Port",
+    "begin",
     "boards_of",
     "boards_with",
     "keeps",
@@ -58,6 +59,7 @@ class Port(Protocol):
         seed: int,
         weights_seed: int,
         epoch_rows: int,
+        fresh: bool,
         on_metrics: Callable[[Metrics], object] | None,
     ) -> object: ...
     def pull(self) -> NDArray[np.float32]: ...
@@ -88,6 +90,14 @@ def open_port(
         if save_every:
             device.set(save_every=save_every)
         yield device
+
+
+def begin(run: Run, made: Plan, device: Port) -> bool:
+    """Push the weights that trainings of this plan begin with; True where they are drawn."""
+    initial = run.initial(made)
+    if initial is not None:
+        device.push(initial)
+    return initial is None
 
 
 def link_opener(run: Run, port: str, baud: int | None = None) -> Callable[[], Link]:

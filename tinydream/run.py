@@ -31,6 +31,7 @@ WRITERS = {
     "plan.bin": "plan",
     "plan.json": "plan",
     "network.toml": "plan",
+    "initial.npz": "plan",
     "board.toml": "plan",
     "build.json": "build",
     "train.json": "train",
@@ -294,6 +295,25 @@ class Run:
         if weights.dtype != np.float32 or weights.shape != (plan.parameters,):
             raise self.damaged("weights.npz", f"it needs {plan.parameters} float32 weights")
         return weights
+
+    def initial(self, plan: Plan) -> NDArray[np.float32] | None:
+        """The weights that each training of this plan begins with, (parameters,); None for drawn.
+
+        Those of a model, which `plan` was given.
+        """
+        if not self.has("initial.npz"):
+            return None
+        weights = self.read_arrays("initial.npz", "weights")["weights"]
+        if weights.dtype != np.float32 or weights.shape != (plan.parameters,):
+            raise self.damaged("initial.npz", f"it needs {plan.parameters} float32 weights")
+        return weights
+
+    def write_initial(self, weights: NDArray[np.float32] | None) -> None:
+        """Keep these for trainings to begin with; None: weights are drawn."""
+        if weights is not None:
+            self.write_arrays("initial.npz", weights=weights)
+        elif self.has("initial.npz"):
+            self.path("initial.npz").unlink()
 
     def write_weights(self, plan: Plan, weights: NDArray[np.float32]) -> None:
         """All parameters in one row, and each layer's W (out, in) and b (out) by name."""

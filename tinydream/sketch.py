@@ -52,7 +52,7 @@ def sketch(
     batch: int,
     *,
     activation: str = "relu",
-    network: str | None = None,
+    network: str | Network | None = None,
     sigmoid: bool = False,
     huber: float = 0.0,
     train_last: int | None = None,
@@ -63,11 +63,12 @@ def sketch(
 ) -> Plan:
     """The plan for a network with these hidden sizes on the run's representatives.
 
-    network: TOML of another one, see `read_network`. sigmoid: two classes get one output instead
-    of two. huber: delta of the loss of a regression, 0 for the mean squared error. train_last,
-    bias_only: see `Network.trained`. validation: rows that the device holds to judge each epoch
-    by, out of those that `compress` kept back. refill: representatives lie in RAM. Raises what
-    `make_plan` raises, and RunError when the folder holds no representatives.
+    network: another one, or its TOML, see `read_network`. sigmoid: two classes get one output
+    instead of two. huber: delta of the loss of a regression, 0 for the mean squared error.
+    train_last, bias_only: see `Network.trained`. validation: rows that the device holds to judge
+    each epoch by, out of those that `compress` kept back. refill: representatives
+    lie in RAM. Raises what `make_plan` raises, and RunError when the folder holds no
+    representatives.
     """
     reps, names = read_representatives(run)
     outputs = 1 if sigmoid else reps.rows.targets or len(names.classes)
@@ -76,6 +77,8 @@ def sketch(
         made = Network.mlp(
             hidden, outputs, optimizer, task=task, activation=activation, huber=huber
         )
+    elif isinstance(network, Network):
+        made = network
     else:
         made = read_network(network, outputs, optimizer, task=task, huber=huber)
     if train_last is not None or bias_only:

@@ -23,9 +23,10 @@ from tinydream.codegen import write_project
 from tinydream.data import Data, left_out
 from tinydream.errors import BudgetError, LinkError, RunError
 from tinydream.gather import gather
-from tinydream.network import SGD, Adam
+from tinydream.network import SGD, Adam, Network
+from tinydream.network.keras import load_model
 from tinydream.plan import Plan
-from tinydream.ports import Port, open_port
+from tinydream.ports import Port, begin, open_port
 from tinydream.report import Report, accuracy_of, baseline_accuracy, make_page, make_report
 from tinydream.run import Run
 from tinydream.saving import keeping
@@ -45,6 +46,7 @@ __all__ = [
     "knobs_of",
     "open_port",
     "plan",
+    "read_model",
     "read_representatives",
     "report",
     "sketch",
@@ -129,12 +131,14 @@ def plan(
     """Plan the training of a network with these hidden sizes; write the plan and its memory.
 
     boot: what a device does with saved weights when it starts, one of `saving.BOOTS`. shape: see
-    `sketch`.
+    `sketch`; a network's own weights are kept for trainings to begin with.
     """
     made = sketch(run, board, hidden, optimizer, batch, **shape)
     knobs.check(made.validation is not None)
-    if shape.get("network") is not None:
-        run.write("network.toml", shape["network"].encode())
+    network = shape.get("network")
+    if isinstance(network, str):
+        run.write("network.toml", network.encode())
+    run.write_initial(network.weights if isinstance(network, Network) else None)
     kept = keeping(made, board.storage) if board.storage else None
     uses = {
         use.region: {
@@ -157,6 +161,14 @@ def plan(
     run.write_json("plan.json", facts)
     run.write("board.toml", board.text.encode())
     return made
+
+
+def read_model(run: Run, path: str | Path) -> Network:
+    """The network of a Keras model that takes the rows which `compress` was given.
+
+    Raises InputError for a file that is no such model, and what `Network.from_keras` raises.
+    """
+    return Network.from_keras(load_model(path), read_representatives(run)[0])
 
 
 def generate(run: Run, *, self_test: bool = False, port: Path | None = None) -> Path:
@@ -258,7 +270,8 @@ def train(
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}
         run.write("log.jsonl", b"")
         run.append("log.jsonl", {"event": "start", **facts})
-        device.train(**knobs.as_dict(), on_metrics=heard)
+        fresh = begin(run, made, device)
+        device.train(**knobs.as_dict(), fresh=fresh, on_metrics=heard)
         weights = np.array(device.pull(), np.float32)
         unit, observed = device.tick_unit, _observed(device)
     if not epochs:
@@ -314,7 +327,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     facts = run.read_json("compress.json", "source", "rows", "raw_dtype", "raw_bytes", "seconds")
     knobs, weights, test = run.knobs("train.json"), run.weights(made), run.heldout()
     simulator = Simulator(made)
-    simulator.train(**knobs.as_dict())
+    simulator.train(**knobs.as_dict(), fresh=begin(run, made, simulator))
     accuracy = {
         "device": [accuracy_of(made, weights, test.X, test.y)],
         "all_rows": [],
@@ -324,7 +337,7 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
     if data is not None:
         valid = run.validation(made.validation.count) if made.validation else None
         reps = read_representatives(run)[0]
-        for name, value in compare(made, reps, knobs, data, valid).items():
+        for name, value in compare(made, reps, knobs, data, valid, run.initial(made)).items():
             accuracy[name].append(value)
     made_report = make_report(
         made,
@@ -353,18 +366,20 @@ def compare(
     knobs: Knobs,
     data: Data,
     valid: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    initial: NDArray[np.float32] | None = None,
 ) -> dict[str, float]:
     """Held-out accuracy of the plan's network on all rows, and on random rows of as many bytes.
 
     Beside a projection random rows are tried at each of BITS, and the best on held-out rows
     counts: nobody could have told these bits before, so this favours random rows. valid: the
-    plan's validation rows; the rivals have them, too, each on its own grid.
+    plan's validation rows; the rivals have them, too, each on its own grid. initial: weights to
+    begin with, None for drawn ones.
     """
 
     def score(rival: Representatives) -> float:
         held = validation_rows(rival, *valid) if valid else None
         plan = replace(made, validation=held)
-        return baseline_accuracy(plan, rival, knobs, data.X_test, data.y_test)
+        return baseline_accuracy(plan, rival, knobs, data.X_test, data.y_test, initial)
 
     tried: list[float] = []
     for bits in BITS if reps.inputs.projection else (None,):

@@ -6,6 +6,7 @@ from tinydream import carry, looks
 from tinydream.bridge.answer import STATES
 from tinydream.cli import show
 from tinydream.cli.options import CONTEXT, a_file, a_port, out
+from tinydream.keras import QUANTISED
 from tinydream.run import Run
 
 __all__ = ["erase", "load", "pull", "push", "refill", "save"]
@@ -13,18 +14,30 @@ __all__ = ["erase", "load", "pull", "push", "refill", "save"]
 
 @click.command(context_settings=CONTEXT)
 @a_port
-@click.option("--file", type=a_file, help="Write them here, too: .npz or .safetensors.")
+@click.option(
+    "--file",
+    type=a_file,
+    help="Write them here, too: .npz or .safetensors; .keras or .tflite for a whole model.",
+)
+@click.option(
+    "--quantise",
+    type=click.Choice(QUANTISED),
+    default="none",
+    help="Of a .tflite; int8 is calibrated on drawn rows, and takes network inputs.",
+)
 @out
-def pull(port: str, file: str | None, folder: str) -> None:
+def pull(port: str, file: str | None, quantise: str, folder: str) -> None:
     """Fetch the weights of a device that runs this plan.
 
-    They are in RUN/weights.npz then.
+    They are in RUN/weights.npz then. A .keras or .tflite file takes rows in raw units and predicts
+    what the device does, to five digits.
 
     \b
     Example: tinydream pull --port /dev/ttyUSB0 --file gait.safetensors
+    Example: tinydream pull --port native --file gait.tflite --quantise float16
     """
     run = Run(folder)
-    weights = carry.pull(run, port, file)
+    weights = carry.pull(run, port, file, quantise)
     show.line(f"{file or run.path('weights.npz')} holds {len(weights)} weights")
 
 

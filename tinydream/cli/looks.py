@@ -202,9 +202,11 @@ def _store(seen: looks.Inspected) -> None:
 
 @click.command(context_settings=CONTEXT)
 @maybe_port("Train anew on this device. [default: compare the weights that train brought home]")
+@click.option("--model", metavar="FILE", type=a_file, help="Check this .keras or .tflite instead.")
+@click.option("--within", default=1e-5, help="How far its outputs may be off.")
 @out
 @as_json
-def verify(port: str | None, folder: str, as_json: bool) -> None:
+def verify(port: str | None, model: str | None, within: float, folder: str, as_json: bool) -> None:
     """Check a device against the simulator, bit for bit.
 
     The simulator repeats the last training; each weight and each held-out prediction must be
@@ -214,7 +216,12 @@ def verify(port: str | None, folder: str, as_json: bool) -> None:
 
     \b
     Example: tinydream verify --port native
+    Example: tinydream verify --model gait.tflite
     """
+    if model:
+        if port:
+            raise InputError("--model is compared with RUN/weights.npz; leave --port out")
+        return _alike(looks.verify_model(Run(folder), model, within), as_json)
     with show.training(as_json) as on_metrics:
         found = looks.verify(Run(folder), port, on_metrics)
     if as_json:
@@ -227,6 +234,19 @@ def verify(port: str | None, folder: str, as_json: bool) -> None:
             ("training", f"{found.epochs} epochs of plan {found.digest}"),
             ("weights", f"{found.weights:,} equal bit for bit, CRC-32 {found.crc32}"),
             ("held-out rows", f"{found.probes:,} predicted alike"),
+        ],
+    )
+
+
+def _alike(found: looks.Alike, as_json: bool) -> None:
+    if as_json:
+        return click.echo(json.dumps(vars(found), indent=2))
+    show.sheet(
+        "verified",
+        [
+            ("model", found.file),
+            ("outputs", f"at most {found.apart:.2g} off the device's"),
+            ("held-out rows", f"{found.agree:,} of {found.probes:,} answered alike"),
         ],
     )
 

@@ -171,7 +171,13 @@ def _text(ctx: click.Context, param: click.Parameter, name: str | None) -> str |
 
 
 def a_network(command: Callable[..., None]) -> Callable[..., None]:
-    """--hidden, or --network."""
+    """--hidden, --network, or --model."""
+    command = click.option(
+        "--model",
+        type=_File("file"),
+        metavar="FILE",
+        help="Instead of --hidden: a Keras model, with its weights, optimizer, and what is frozen.",
+    )(command)
     command = click.option(
         "--network",
         type=_File("file"),

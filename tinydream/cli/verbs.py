@@ -211,6 +211,7 @@ def plan(
     /,
     board: str,
     hidden: str,
+    model: str | None,
     optimizer: str,
     momentum: float,
     clip: float,
@@ -236,12 +237,17 @@ def plan(
 
     \b
     Example: tinydream plan --board qemu_netduinoplus2 --hidden 32,16 --optimizer sgd
+    Example: tinydream plan --board native --model gait.keras
     """
     sizes, run, made_for = hidden_sizes(hidden), Run(folder), load_board(board)
     also, found = {"clip": clip, "decay": decay}, None
     moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
+    if model:
+        _refuse_beside(ctx, "model", *OWN, "activation", "optimizer", "momentum", "clip", "decay")
+        shape["network"] = stages.read_model(run, model)
+        moves = shape["network"].optimizer
     if search:
-        _refuse_beside_search(ctx)
+        _refuse_beside(ctx, "search", *OWN, "model", "batch", "train_last", "bias_only")
         with show.counting("search") as tell:
             activation = shape["activation"]
             found = sizing.run_search(run, made_for, moves, activation=activation, tell=tell)
@@ -265,12 +271,15 @@ def plan(
     show_budget.planned(sizing.size(made, made_for), found, as_json)
 
 
-def _refuse_beside_search(ctx: click.Context) -> None:
-    """What a search finds, or what its networks have not."""
-    for name in ("hidden", "network", "batch", "sigmoid", "huber", "train_last", "bias_only"):
+OWN = ("hidden", "network", "sigmoid", "huber")  # what a search finds, or a model tells
+
+
+def _refuse_beside(ctx: click.Context, this: str, *others: str) -> None:
+    """What does not go together with an option."""
+    for name in others:
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = "--" + name.replace("_", "-")
-            raise InputError(f"--search and {option} do not go together; leave one out")
+            raise InputError(f"--{this} and {option} do not go together; leave one out")
 
 
 verbs.add_command(budget)

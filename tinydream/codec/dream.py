@@ -11,10 +11,12 @@ from tinydream.rows import Rows
 __all__ = ["dream"]
 
 
-def dream(rows: Rows, n: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """The first n rows of the stream: inputs (n, r) float32, and labels (n,) int32 or targets
-    (n, t) float32."""
-    drawn, labels = _core.rows_draw(rows.to_bytes(), seed, 0, n)
+def dream(
+    rows: Rows, n: int, seed: int = 0, first_pass: int = 0
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """The first n rows of the stream from this pass on: inputs (n, r) float32, and labels (n,)
+    int32 or targets (n, t) float32."""
+    drawn, labels = _core.rows_draw(rows.to_bytes(), seed, first_pass, n)
     x = np.frombuffer(drawn, np.float32).reshape(n, -1)
     if rows.targets:
         return x[:, : -rows.targets], x[:, -rows.targets :]

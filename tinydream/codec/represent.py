@@ -95,15 +95,17 @@ class Representatives:
         units = {**self.inputs.tables(), **self.outputs.tables()}
         return sum(map(len, units.values())) + self.rows.nbytes
 
-    def sample(self, n: int, seed: int = 0) -> tuple[F32, I32 | F32]:
+    def sample(self, n: int, seed: int = 0, *, first_pass: int = 0) -> tuple[F32, I32 | F32]:
         """The first n rows of the stream that a device would draw: (n, r), and as y.
 
-        Raises InputError unless n is above 0 and seed fits 32 bits.
+        first_pass: from this pass on. Raises InputError unless n is above 0 and seed and first_pass
+        fit 32 bits.
         """
         if n < 1:
             raise InputError(f"n is {n}; one row or more can be drawn")
         _check_whole("seed", seed, 0, 2**32 - 1)
-        return dream(self.rows, n, seed)
+        _check_whole("first_pass", first_pass, 0, 2**32 - 1)
+        return dream(self.rows, n, seed, first_pass)
 
 
 CHOICES = {

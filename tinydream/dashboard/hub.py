@@ -107,7 +107,7 @@ class Hub:
         port = list(self._boards)[index]
         follower = self._watch.followers[port]
         actions: dict[str, Callable[[], object]] = {
-            "start": lambda: follower.start(self._knobs(given)),
+            "start": lambda: follower.start(self._knobs(given), self._initial()),
             "pause": follower.pause,
             "resume": follower.resume,
             "stop": follower.stop,
@@ -121,6 +121,9 @@ class Hub:
     def knobs(self) -> Knobs:
         """What `start` uses where nothing else is given."""
         return self._run.knobs("plan.json") if self._plan else Knobs()
+
+    def _initial(self) -> NDArray[np.float32] | None:
+        return self._run.initial(self._plan) if self._plan else None
 
     def _knobs(self, given: Mapping[str, Any]) -> Knobs:
         kinds = {"epochs": int, "rate": float, "seed": int}

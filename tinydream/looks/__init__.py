@@ -7,10 +7,11 @@ from tinydream.looks.predict import Predicted, predict
 from tinydream.looks.refill import Refilled, refill
 from tinydream.looks.save import save
 from tinydream.looks.stored import reason, store_svg
-from tinydream.looks.verify import Verified, verify
+from tinydream.looks.verify import Alike, Verified, verify, verify_model
 
 __all__ = [
     "FORMATS",
+    "Alike",
     "Exported",
     "Inspected",
     "Predicted",
@@ -26,4 +27,5 @@ __all__ = [
     "save",
     "store_svg",
     "verify",
+    "verify_model",
 ]

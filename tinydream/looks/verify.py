@@ -8,14 +8,15 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from tinydream.errors import VerifyError
+from tinydream.errors import InputError, VerifyError
+from tinydream.keras import open_model
 from tinydream.plan import Plan
-from tinydream.ports import open_port
+from tinydream.ports import begin, open_port
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
 
-__all__ = ["Verified", "verify"]
+__all__ = ["Alike", "Verified", "verify", "verify_model"]
 
 F32 = NDArray[np.float32]
 
@@ -31,6 +32,52 @@ class Verified:
     weights: int
     probes: int
     crc32: str
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A model beside the device: the largest difference of an output, shares of classes or targets
+    in standard deviations, on so many held-out rows, and how many of these get the same class.
+    """
+
+    file: str
+    probes: int
+    apart: float
+    agree: int
+
+
+def verify_model(run: Run, file: str, within: float = 1e-5) -> Alike:
+    """Compare what a .keras or .tflite model predicts with what the device's weights do.
+
+    These are the run's, as `train` or `pull` brought them home; rows are the held-out ones. Raises
+    VerifyError when an output differs by more than `within`, InputError for a file that cannot be
+    read or takes other rows, RunError when there are no weights.
+    """
+    made, probes = run.plan(), run.heldout().X
+    device, model = Simulator(made), open_model(file)
+    device.push(run.weights(made))
+    rows = made.inputs.apply(probes) if model.integers else probes
+    found = model.predict(rows)
+    truth: NDArray[Any]
+    if made.task == "classification":
+        truth = device.predict_proba(probes)
+        found = np.hstack([1 - found, found]) if made.loss == "bce" else found
+    else:
+        truth, found = (
+            (each - made.outputs.shift) / made.outputs.scale
+            for each in (device.predict(probes), found)
+        )
+    if found.shape != truth.shape:
+        raise InputError(f"{file} gives outputs of shape {found.shape}, the device {truth.shape}")
+    apart = float(np.abs(found - truth).max(initial=0))
+    agree = int((found.argmax(1) == truth.argmax(1)).sum()) if made.classes else len(probes)
+    if not apart <= within:
+        raise VerifyError(
+            f"{file} and the device differ by {apart:.3g}, more than {within:g}; {agree:,} of"
+            f" {len(probes):,} held-out rows get the same answer: pull it again, or allow a"
+            " quantised model more with --within"
+        )
+    return Alike(file, len(probes), apart, agree)
 
 
 def verify(
@@ -54,10 +101,11 @@ def verify(
     else:
         knobs, where = _last_knobs(run, made), port
         with open_port(run, made, port) as device:
-            device.train(**knobs.as_dict(), on_metrics=on_metrics)
+            fresh = begin(run, made, device)
+            device.train(**knobs.as_dict(), fresh=fresh, on_metrics=on_metrics)
             weights = np.array(device.pull(), np.float32)
     simulator = Simulator(made)
-    simulator.train(**knobs.as_dict())
+    simulator.train(**knobs.as_dict(), fresh=begin(run, made, simulator))
     _compare(made, where, weights, simulator, probes)
     return Verified(
         port=where,

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinydream.errors import InputError
 from tinydream.network.between import Add, BatchNorm, Between, between_record
@@ -176,13 +178,16 @@ class Network:
     them, or another operation, lies between any two Dense. The last operation is a Dense with as
     many units as there are classes, or targets; two classes may have one unit and a Sigmoid.
     Without either the network is trained for regression, with the mean squared error, or with the
-    Huber loss of that delta when `huber` is above 0. Raises InputError for any other stack.
+    Huber loss of that delta when `huber` is above 0. weights: float32 (parameters,) to begin with,
+    as a simulator or a device takes them (`push`); None for drawn ones. Raises InputError for any
+    other stack.
     """
 
     layers: Sequence[AnyLayer]
     optimizer: SGD | Adam = Adam()
     huber: float = 0.0
     shape: tuple[int, ...] = ()
+    weights: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -263,6 +268,22 @@ class Network:
         if task == "classification":
             layers.append(Softmax() if outputs > 1 else Sigmoid())
         return cls(layers, optimizer or Adam(), huber)
+
+    @classmethod
+    def from_keras(cls, model: Any, codec: Any = None) -> "Network":
+        """A Sequential or functional Keras model: layers, weights, what is frozen, compilation.
+
+        codec: fitted on rows as the model takes them (or representatives): weights are converted
+        so that the network computes of scaled inputs, and to scaled targets, what the model does
+        in raw units. Without it the model is taken to get network inputs. Raises InputError for a
+        layer or an option that networks have not, with what would do instead, and for a model that
+        does not fit the codec.
+        """
+        from tinydream.network.convert import converted
+        from tinydream.network.keras import read_model
+
+        made = converted(read_model(model), getattr(codec, "representatives_", codec))
+        return cls(made.layers, made.optimizer, made.huber, made.shape, made.weights)
 
     @property
     def task(self) -> str:

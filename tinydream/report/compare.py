@@ -23,12 +23,18 @@ def accuracy_of(plan: Plan, weights: ArrayLike, X: ArrayLike, y: ArrayLike) -> f
 
 
 def baseline_accuracy(
-    plan: Plan, record: Record, knobs: Knobs, X: ArrayLike, y: NDArray[Any]
+    plan: Plan,
+    record: Record,
+    knobs: Knobs,
+    X: ArrayLike,
+    y: NDArray[Any],
+    initial: NDArray[np.float32] | None = None,
 ) -> float:
     """Accuracy after training `plan`'s network on `record`'s rows instead of its own.
 
     As many rows are drawn in each epoch, in batches of the same size: as many updates. Where the
-    record has more inputs or fewer, the first layer has as many.
+    record has more inputs or fewer, the first layer has as many. initial: weights to begin with,
+    None for drawn ones.
     """
     first, *others = plan.layers
     inputs = record.inputs.outputs
@@ -44,5 +50,7 @@ def baseline_accuracy(
     )
     rows = knobs.epoch_rows or plan.rows.rows
     simulator = Simulator(other)
-    simulator.train(**(asdict(knobs) | {"epoch_rows": rows}))
+    if initial is not None:
+        simulator.push(initial)
+    simulator.train(**(asdict(knobs) | {"epoch_rows": rows}), fresh=initial is None)
     return simulator.score(X, y)

@@ -52,9 +52,15 @@ class Follower:
 
     # ---- requests ----
 
-    def start(self, knobs: Knobs) -> None:
-        """Begin a run from new weights."""
-        self._asked.put(lambda device: device.start(knobs))
+    def start(self, knobs: Knobs, weights: NDArray[np.float32] | None = None) -> None:
+        """Begin a run from these weights; None: from new ones."""
+
+        def start(device: Device) -> None:
+            if weights is not None:
+                device.push(weights)
+            device.start(knobs, fresh=weights is None)
+
+        self._asked.put(start)
 
     def stop(self) -> None:
         """End the run."""

@@ -1,0 +1,16 @@
+"""What a device has learnt, as files that other people's programs read: .keras and .tflite."""
+
+from tinydream.keras.files import ENDINGS, QUANTISED, Opened, open_model, write_model
+from tinydream.keras.model import make_model
+from tinydream.keras.rows import drawn_rows, stored_rows
+
+__all__ = [
+    "ENDINGS",
+    "QUANTISED",
+    "Opened",
+    "drawn_rows",
+    "make_model",
+    "open_model",
+    "stored_rows",
+    "write_model",
+]
