@@ -16,7 +16,7 @@ from tinydream.layer import WINDOWED
 from tinydream.plan import Plan
 from tinydream.report.elf import read_elf
 
-__all__ = ["code_bytes", "code_costs"]
+__all__ = ["WINDOWS", "code_bytes", "code_costs"]
 
 # of each of these a plan has exactly one
 CHOICES = (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bench.boards.code import code_costs
+from bench.boards.code import WINDOWS, code_costs
 from bench.boards.link import Linker
 from bench.boards.pace import instruction_costs, plans
 from bench.boards.stack import MARGIN, frame, worst_path
@@ -37,6 +37,7 @@ CASES = {
     "Cortex-M33": "M33 SGD 20 tile 4",
 }
 NO_MANUAL = 1.5
+LATE = "TD_WITH_LATE"  # its sums are those of convolutions
 
 
 def board_costs(board_id: str, tell: Callable[[str], Any] = lambda what: None) -> dict[str, Any]:
@@ -49,15 +50,20 @@ def board_costs(board_id: str, tell: Callable[[str], Any] = lambda what: None) -
         found[f"code_{tile}"] = code_costs(mixed, plan, tile)
         whole = Linker(board_id, BUILD / board_id / f"all_{tile}")
         found[f"instructions_{tile}"] = instruction_costs(whole, tile, GRAPH)
-        found["stack"][f"tile_{tile}"] = _stack(whole, board_id, tile)
+        for name in ("tile", "windows"):
+            found["stack"][f"{name}_{tile}"] = _stack(whole, board_id, tile, name == "windows")
     return found
 
 
-def _stack(linker: Linker, board_id: str, tile: int) -> int:
-    """The worst path of a program with all kernels, an interrupt and the library's functions."""
+def _stack(linker: Linker, board_id: str, tile: int, windows: bool) -> int:
+    """The worst path of a program with all kernels, an interrupt and the library's functions.
+
+    windows: those of operations with windows, too.
+    """
     plan = plans(board_id, tile)[0]
-    program = linker.program(plan, dict.fromkeys(kernels(plan), 1) | {"TD_TILE": tile}, (GRAPH,))
-    graphs = [*linker.folder.glob("*.ci"), *program.parent.glob("*.ci")]
+    on = {name: int(windows or name not in (*WINDOWS, LATE)) for name in kernels(plan)}
+    linker.program(plan, on | {"TD_TILE": tile}, (GRAPH,))
+    graphs = [each.with_suffix(".ci") for each in linker.objects]  # others are of older sources
     return -(-(worst_path(graphs, "start") + frame(linker.board)) // 8) * 8
 
 
@@ -81,7 +87,7 @@ def text(found: dict[str, dict[str, Any]], tools: dict[str, str]) -> str:
         "# number, a product of weight and input (forward or backward), a unit's output, a",
         "# parameter that moves. cycles: of an instruction, on average. stack: the worst path of",
         f"# calls with all kernels, an interrupt, and {MARGIN} bytes for a function of the",
-        "# compiler's library.",
+        "# compiler's library; tile_4, tile_1 without operations that have windows.",
         "",
         "[like] # cores that are not emulated, and the one whose figures stand in",
         *(f'"{name}" = "{other}"' for name, other in LIKE.items()),

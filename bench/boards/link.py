@@ -44,6 +44,7 @@ class Linker:
         kept = self.board.storage.defines if self.board.storage else ()
         self._defines = tuple(f"-D{macro}" for macro in (*devices, *kept))
         ports = sorted((PORT / self.board.port).glob("*.c"))
+        self.objects: tuple[Path, ...] = ()  # of the last program
         self._sources = (*sorted(LIBRARY.glob("*.c")), *ports)
 
     def program(
@@ -59,6 +60,7 @@ class Linker:
         also = (*extra, f"-I{own}", *(f"-D{key}={value}" for key, value in switches.items()))
         for source in (own / "td_plan.c", PORT / "main.c"):
             objects.append(self._compile(source, own / f"{source.stem}.o", also))
+        self.objects = tuple(objects)
         return self._link(own / "firmware.elf", objects)
 
     def _object(self, source: Path, switches: Mapping[str, int], extra: Sequence[str]) -> Path:

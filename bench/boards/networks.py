@@ -11,7 +11,7 @@ from bench.boards import trial
 from bench.boards.link import Linker
 from bench.core.table import table
 from bench.core.target import ROOT
-from tinydream.budget import budget, estimate_code, fitted, stack_bound
+from tinydream.budget import budget, estimate_code, fitted, stack_bound, stack_lacks
 from tinydream.plan import Plan
 from tinydream.report.elf import read_elf
 
@@ -76,7 +76,8 @@ def on_board(board_id: str) -> dict[str, Any]:
         if len(found) == MANY:
             return found
         plan = fitted(random_plan(seed, board_id), linker.board)
-        if any(use.over for use in budget(plan, linker.board)):
+        over = any(use.over for use in budget(plan, linker.board))
+        if over or stack_lacks(plan, linker.board):
             continue
         program = linker.program(plan)
         each = sizes(linker, plan, program)

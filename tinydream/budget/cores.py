@@ -61,7 +61,10 @@ def stack_bound(plan: Plan, board: Board) -> Estimate | None:
     if (found := core_costs(board)) is None:
         return None
     costs, core = found
-    return Estimate(costs["stack"][f"tile_{kernels(plan)['TD_TILE']}"], _source(board, core))
+    on = kernels(plan)
+    windows = on["TD_WITH_LATE"] or any(layer.window for layer in plan.layers)
+    name = "windows" if windows else "tile"
+    return Estimate(costs["stack"][f"{name}_{on['TD_TILE']}"], _source(board, core))
 
 
 def _source(board: Board, core: str) -> str:
