@@ -64,7 +64,7 @@ INSTEAD = {
     "Concatenate": "Add is there",
     "Conv2DTranspose": "Conv2D is there",
     **dict.fromkeys(
-        ("Clip", "Equal", "Take", "Where"),
+        ("keras.ops.Clip", "keras.ops.Equal", "keras.ops.Take", "keras.ops.Where"),
         "a model that `tinydream pull` wrote goes on by `pull --file w.npz` and `push`",
     ),
 }
@@ -158,7 +158,7 @@ class _Reader:
         given: dict[str, int] = {}
         before = ""
         for layer, comes in _line(model):
-            name, kind = layer.name, type(layer).__name__
+            name, kind = layer.name, _kind(layer)
             if kind not in (*MAKE, *NESTED, *FRONT, "Add", "InputLayer"):
                 also = INSTEAD.get(kind, "leave it out, or put other layers in its place")
                 raise InputError(f"layer {name!r} is a {kind}, which networks have not; {also}")
@@ -251,11 +251,17 @@ def _line(model: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise InputError(f"a model with one input and one output is needed, not {model.name!r}")
     comes = {each["name"]: each["inbound_nodes"] for each in model.get_config()["layers"]}
-    for layer in model.layers:
+    for layer in model.operations:  # layers, and functions of keras.ops
         nodes = comes[layer.name]
         if len(nodes) > 1:
             raise InputError(f"layer {layer.name!r} is used {len(nodes)} times; make a layer each")
         yield layer, tuple(_histories(nodes))
+
+
+def _kind(layer: Any) -> str:
+    """A layer's class, or a function of keras.ops; x + y is as good as an Add."""
+    name = type(layer).__name__
+    return name if name == "Add" or hasattr(layer, "get_weights") else f"keras.ops.{name}"
 
 
 def _histories(node: Any) -> Iterator[str]:
