@@ -57,7 +57,7 @@ def test_serial_ports_are_suggested(monkeypatch):
     from tinydream.cli import options
 
     monkeypatch.setattr(options, "port_names", lambda: ["/dev/ttyACM7"])
-    option = next(p for p in cli.verbs.commands["train"].params if p.name == "port")
+    option = next(p for p in cli.verbs.commands["train"].params if p.name == "ports")
     context = cli.verbs.make_context("tinydream", ["train", "-p", "sim"])
     found = option.shell_complete(context, "/dev/ttyA")
     assert [item.value for item in found] == ["/dev/ttyACM7"]
