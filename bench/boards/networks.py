@@ -100,8 +100,9 @@ def page(found: dict[str, Any]) -> tuple[Path, str]:
     tools = ", ".join(f"{name} {found[name]}" for name in found if "gcc" in name or "qemu" in name)
     return KEPT, (
         "# Random networks: planned, linked, observed\n\n"
-        f"Made by `{found['command']}`; {tools}. Networks of all kinds (tests/plans.py), half of"
-        " them with convolutions and the like, the first that fit the board. Each is linked with"
+        f"Made by `{found['command']}`; {tools}. Networks of all kinds (tests/plans.py), every"
+        " other one with convolutions and the like, the first that fit the board (none of the"
+        " latter fits the stack of `qemu_microbit`). Each is linked with"
         " the kernels that it asks for, by gcc with the flags of tinydream's platform, and trained"
         " on the emulated board over a painted stack.\n\n"
         + table(HEAD, rows)
