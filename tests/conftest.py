@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def require() -> Callable[[str], None]:
     """For a test that learns only while it runs what it needs: require("qemu")."""
     return need
+
+
+@pytest.fixture(scope="session")
+def keras() -> Any:
+    """Keras, without its noise; for tests that need it."""
+    from tinydream.network.quiet import import_keras
+
+    return import_keras()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from tinydream.codec import EntroGeDe
 from tinydream.demo import load_digits
 from tinydream.keras import make_model
 from tinydream.network import SGD, Adam, Network
-from tinydream.network.quiet import import_keras
 from tinydream.planner import make_plan
 from tinydream.simulator import Simulator
 
@@ -23,11 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),
 ]
-
-
-@pytest.fixture(scope="module")
-def keras():
-    return import_keras()
 
 
 def representatives(task):

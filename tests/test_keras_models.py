@@ -28,11 +28,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def keras():
-    return import_keras()
-
-
-@pytest.fixture(scope="module")
 def digits():
     return load_digits()
 

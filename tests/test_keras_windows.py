@@ -28,7 +28,6 @@ from tinydream.network import (
     Relu,
     Softmax,
 )
-from tinydream.network.quiet import import_keras
 from tinydream.planner import make_plan
 from tinydream.simulator import Simulator
 
@@ -40,11 +39,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore"),
 ]
-
-
-@pytest.fixture(scope="module")
-def keras():
-    return import_keras()
 
 
 @pytest.fixture(scope="module")

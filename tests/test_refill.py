@@ -160,9 +160,19 @@ def test_the_verb_refills_a_board_and_the_run(planned, table):
     assert verb("plan", "--board", "native", "--refill")[0] == 0
     verb("generate"), verb("build")
     refused(verb("refill", table, "--port", "native"), 2, "ends with this verb")
+    for name, y, says in (
+        ("objects", np.array([{}] * 2), "cannot be read"),
+        ("other", np.array(["x", "y"]), "is of class 'x', which this plan does not know"),
+        ("short", np.array(["a"]), "2 rows and 1 answers"),
+        ("none", None, "has no array 'y'"),
+    ):
+        arrays = {} if y is None else {"y": y}
+        np.savez(f"{name}.npz", x=np.ones((2, len(Run("run").plan().features))), **arrays)
+        refused(verb("refill", f"{name}.npz", "--port", "/dev/null"), 2, f"{name}.npz", says)
     Path("some.csv").write_text("\n".join(Path(table).read_text().splitlines()[:40]) + "\n")
     before = Run("run").plan()
-    with plugged_in(Run("run").program(before)) as port:
+    program = Run("run").program(before)
+    with plugged_in(program) as port:
         code, out, err = verb("refill", "some.csv", "--port", port)
         assert (code, err) == (0, ""), err
         plan = Run("run").plan()
@@ -170,4 +180,19 @@ def test_the_verb_refills_a_board_and_the_run(planned, table):
         assert verb("train", "--port", port, "--epochs", 2)[0] == 0
     assert verb("verify")[0] == 0
     notes = Run("run").read_json("compress.json")["notes"]
-    assert notes[-1].endswith("were replaced by rows of another table")
+    assert notes[-1] == "representatives were replaced by rows of another table"
+    with plugged_in(program) as port:  # as it was built
+        refused(
+            verb("train", "--port", port, "--epochs", 2), 3, "built from another plan", "refill"
+        )
+        assert plan.digest.hex() in verb("refill", "--port", port)[1]
+        assert verb("train", "--port", port, "--epochs", 2)[0] == 0
+    assert verb("verify")[0] == 0 and Run("run").plan() == plan
+
+
+def test_a_device_of_another_plan_is_not_refilled_unasked(tmp_path):
+    with Device.open(ProcessLink([compiled(in_ram(3), tmp_path)]), **FAST) as device:
+        for seed in (0, 8):
+            with pytest.raises(InputError, match="differs from the device's"):
+                device.refill(in_ram(seed))
+        device.refill(refilled(in_ram(3), *rows_for(in_ram(3), 2)))

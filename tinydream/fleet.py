@@ -91,7 +91,7 @@ def _train_along(
 ) -> NDArray[np.float32]:
     """The weights that this board comes to; nothing of it is kept."""
     made, knobs = run.plan(), stages.knobs_of(run, changes)
-    hears = {"on_log": teller.log, "on_values": teller.values, "patience": wait}
+    hears: dict[str, Any] = {"on_log": teller.log, "on_values": teller.values, "patience": wait}
     with open_port(run, made, port, save_every=save_every, **hears) as device:
         teller.opened(device)
         told = knobs.as_dict() | {"fresh": begin(run, made, device)}

@@ -20,7 +20,7 @@ from tinydream.bridge import (
     plugged,
 )
 from tinydream.doctor import examine
-from tinydream.errors import InputError
+from tinydream.errors import FirmwareError, InputError
 from tinydream.plan import Plan
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -70,14 +70,14 @@ class Port(Protocol):
 
 @contextlib.contextmanager
 def open_port(
-    run: Run, made: Plan, port: str, *, save_every: int = 0, **options: Any
+    run: Run, made: Plan, port: str, *, save_every: int = 0, other: bool = False, **options: Any
 ) -> Iterator[Port]:
     """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
 
     options: on_log, on_values, patience of a `Device`. save_every: epochs after which the device
     saves weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far;
-    what a process or an emulated board saves is in the run folder. Raises InputError for a port
-    that keeps nothing.
+    what a process or an emulated board saves is in the run folder. other: the device may be built
+    from another plan. Raises InputError for a port that keeps nothing.
     """
     if save_every and port == "sim":
         raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
@@ -86,7 +86,8 @@ def open_port(
         return
     link = _passing(run, port, save_every > 0) or port
     with Device.open(link, baud=run.board(made).baud or BAUD, **options) as device:
-        device.expect(made)
+        with contextlib.suppress(*[FirmwareError] * other):
+            device.expect(made)
         if save_every:
             device.set(save_every=save_every)
         yield device

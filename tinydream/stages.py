@@ -264,7 +264,7 @@ def train(
             on_metrics(metrics)
         teller.epoch(metrics, device)
 
-    hears = {"on_log": teller.log, "on_values": teller.values, "patience": wait}
+    hears: dict[str, Any] = {"on_log": teller.log, "on_values": teller.values, "patience": wait}
     with open_port(run, made, port, save_every=save_every, **hears) as device:
         teller.opened(device)
         facts = {"digest": made.digest.hex(), "port": port, "knobs": knobs.as_dict()}

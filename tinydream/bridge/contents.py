@@ -15,7 +15,7 @@ from tinydream.bridge.answer import Channel, Evaluation, Info, Seen, State
 from tinydream.bridge.line import Line
 from tinydream.bridge.link import Link
 from tinydream.bridge.message import Message
-from tinydream.errors import InputError, VerifyError
+from tinydream.errors import FirmwareError, InputError, VerifyError
 from tinydream.plan import Plan
 from tinydream.training import with_answers
 
@@ -123,23 +123,34 @@ class Contents(ABC):
     def refill(self, plan: Plan) -> None:
         """Replace all representatives by those of `plan`, which is the device's from then on.
 
-        `expect` comes first; no run may be under way. After a restart the device is as it was
-        built. Raises InputError when the plans differ in more than packed rows, FirmwareError when
+        No run may be under way. After a restart the device is as it was built, and may be refilled
+        again. Raises InputError when the plans differ in more than packed rows, FirmwareError when
         the device has its representatives in flash.
         """
-        info, mine, bits = self._known(), self._made(), plan.rows.bits
-        same = len(bits) == len(mine.rows.bits)
-        if not same or replace(mine, rows=replace(mine.rows, bits=bits)) != plan:
+        info = self._known()
+        if not self._differs_in_rows(plan):
             raise InputError(
-                f"plan {plan.digest.hex()} differs from the device's {mine.digest.hex()} in more"
-                " than its representatives; build and flash it"
+                f"plan {plan.digest.hex()} differs from the device's {info.digest.hex()} in more"
+                " than its representatives, or the device is half refilled; reset it, or build"
+                " and flash this plan"
             )
-        data, chunk = bits.tobytes(), self._line.most(info.payload, 4, 1)
+        data, chunk = plan.rows.bits.tobytes(), self._line.most(info.payload, 4, 1)
         pieces = [message.Fill(at, data[at : at + chunk]) for at in range(0, len(data), chunk)]
         self._ask_all(pieces, answer.Laid, lambda piece, laid: piece.first == laid.first)
         self._ask(message.Filled(zlib.crc32(data), plan.digest), answer.Nothing)
         self._plan = plan
         self.hello()
+
+    def _differs_in_rows(self, plan: Plan) -> bool:
+        """Whether the device's plan is this one but for its rows; its digest proves it."""
+        if self._plan is not None:
+            same = len(plan.rows.bits) == len(self._plan.rows.bits)
+            return same and _with_rows(plan, self._plan.rows.bits.tobytes()) == self._plan
+        try:
+            rows = self.pull_rows(len(plan.rows.bits))
+        except FirmwareError:  # it has fewer
+            return False
+        return _with_rows(plan, rows).digest == self._known().digest
 
     # ---- rows ----
 
@@ -261,6 +272,10 @@ class Contents(ABC):
 
 def _same_weights(asked: message.Pull, got: answer.Weights) -> bool:
     return (got.first, len(got.values)) == (asked.first, asked.count)
+
+
+def _with_rows(plan: Plan, bits: bytes) -> Plan:
+    return replace(plan, rows=replace(plan.rows, bits=np.frombuffer(bits, np.uint8)))
 
 
 def _same_rows(asked: message.Rows, got: answer.Packed) -> bool:

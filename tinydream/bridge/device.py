@@ -136,12 +136,13 @@ class Device(Contents):
         wanted = (FORMAT, plan.digest.hex(), plan.board, plan.parameters)
         found = (info.format, info.digest.hex(), info.board, info.parameters)
         names = ("format", "digest", "board", "parameters")
+        again = "`tinydream refill` if it has restarted, else " if plan.refill else ""
         for name, want, have in zip(names, wanted, found, strict=True):
             if want != have:
                 raise FirmwareError(
                     f"the device on {self.link.name!r} was built from another plan: {name} {have}"
                     f" instead of {want} (plan {found[1]} for board {found[2]}, wanted {wanted[1]}"
-                    f" for board {wanted[2]}); run `tinydream build` and flash it"
+                    f" for board {wanted[2]}); run {again}`tinydream build` and flash it"
                 )
         self._plan = plan
 

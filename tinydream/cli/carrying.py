@@ -59,26 +59,24 @@ def push(file: str, port: str, folder: str) -> None:
 
 
 @click.command(context_settings=CONTEXT)
-@click.argument("file", metavar="DATA", type=a_file)
+@click.argument("file", metavar="[DATA]", required=False, type=a_file)
 @a_port
 @click.option("--seed", default=0, help="Of the choice of rows and places.")
 @out
-def refill(file: str, port: str, seed: int, folder: str) -> None:
+def refill(file: str | None, port: str, seed: int, folder: str) -> None:
     """Put new rows in the place of a board's representatives.
 
     DATA holds features and targets as in the table that was compressed: CSV with columns of their
     names, or NPZ with x and y. Of more rows than there are representatives a random part is taken;
     of fewer, random representatives are replaced. The plan must have been made with --refill; the
-    run's plan is then the one with these rows, and a board that restarts has its old ones again.
+    run's plan is then the one with these rows. A board that restarts has those again that it was
+    built with: without DATA it gets the run's once more.
 
     \b
     Example: tinydream refill today.csv --port /dev/ttyACM0
     """
     done = looks.refill(Run(folder), file, port, seed=seed)
-    show.line(
-        f"{port} has {done.rows:,} new rows among its {done.representatives:,} representatives;"
-        f" that is plan {done.digest}"
-    )
+    show.line(f"{port} has the run's {done.representatives:,} representatives: plan {done.digest}")
 
 
 @click.command(context_settings=CONTEXT)

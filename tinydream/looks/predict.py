@@ -19,7 +19,7 @@ from tinydream.plan import Plan
 from tinydream.ports import PASSING, Port, open_port
 from tinydream.run import Run
 
-__all__ = ["Predicted", "predict", "read_rows", "read_weights", "run_columns"]
+__all__ = ["Predicted", "load_arrays", "predict", "read_rows", "read_weights", "run_columns"]
 
 SUFFIXES = (".csv", ".csv.gz", ".npz", ".npy")
 SHOWN = 8  # names in a message
@@ -103,7 +103,7 @@ def read_weights(path: str | Path, made: Plan) -> NDArray[np.float32]:
     Raises InputError when it is not such a file, or belongs to another plan.
     """
     path = Path(path)
-    arrays = _load(path, "a weights file that `tinydream train` wrote")
+    arrays = load_arrays(path, "a weights file that `tinydream train` wrote")
     if not isinstance(arrays, dict) or "weights" not in arrays:
         raise InputError(f"{path} has no array 'weights'; name a file that `tinydream train` wrote")
     weights, digest = arrays["weights"], str(arrays.get("digest", made.digest.hex()))
@@ -120,8 +120,8 @@ def read_weights(path: str | Path, made: Plan) -> NDArray[np.float32]:
     return np.asarray(weights)
 
 
-def _load(path: Path, wanted: str) -> Any:
-    """An array, or arrays by name."""
+def load_arrays(path: Path, wanted: str) -> Any:
+    """An array, or arrays by name; raises DataError for what cannot be read."""
     try:
         with path.open("rb") as source:
             loaded = np.load(source, allow_pickle=False)
@@ -185,7 +185,7 @@ def read_rows(
 
 
 def _array_rows(path: Path, made: Plan) -> NDArray[Any]:
-    loaded = _load(path, "an .npz with an array x, or an .npy")
+    loaded = load_arrays(path, "an .npz with an array x, or an .npy")
     if isinstance(loaded, dict):
         if "x" not in loaded:
             there = ", ".join(list(loaded)[:SHOWN]) or "none"

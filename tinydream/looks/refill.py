@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinydream.bridge import Device
 from tinydream.data.frame import open_frame
 from tinydream.errors import DataError, InputError
-from tinydream.looks.predict import read_rows, run_columns
+from tinydream.looks.predict import load_arrays, read_rows, run_columns
 from tinydream.plan import Plan
 from tinydream.ports import PASSING, open_port
 from tinydream.refill import refilled
@@ -21,41 +21,49 @@ __all__ = ["Refilled", "refill"]
 
 @dataclass(frozen=True)
 class Refilled:
-    """What a refill came to: rows that took places, of so many representatives; the new digest."""
+    """What a refill came to: so many representatives, and the digest of the plan with them."""
 
-    rows: int
     representatives: int
     digest: str
 
 
-def refill(run: Run, file: str | Path, port: str, *, seed: int = 0) -> Refilled:
+def refill(run: Run, file: str | Path | None, port: str, *, seed: int = 0) -> Refilled:
     """Put rows of `file` in the place of representatives, on the board and in the run.
 
     file: features as `predict` reads them, and the plan's targets: CSV columns of their names, or
-    an array y beside x. From then on the run's plan is the one with these rows; a board that
-    restarts has those that it was built with. Raises InputError for a plan whose representatives
-    lie in flash, and for a port whose device ends with this verb, DataError for rows that do not
-    fit, LinkError and FirmwareError when the board has other ideas.
+    an array y beside x; None: the run's own representatives, for a board that has restarted with
+    those that it was built with. From then on the run's plan is the one with these rows. Raises
+    InputError for a plan whose representatives lie in flash, and for a port whose device ends with
+    this verb, DataError for rows that do not fit, LinkError and FirmwareError when the board has
+    other ideas.
     """
     made = run.plan()
+    if not made.refill:
+        raise InputError("this run's representatives lie in flash; plan with --refill")
     if port in PASSING:
         raise InputError(
             f"what runs behind port {port!r} ends with this verb, and the rows with it; name a"
             " board on a serial port"
         )
-    X, _ = read_rows(file, made, *run_columns(run))
-    y = _truth(Path(file), made)
-    if len(y) != len(X):
-        raise DataError(f"{Path(file).name} has {len(X)} rows and {len(y)} answers")
-    new = refilled(made, X, y, seed)
-    with open_port(run, made, port) as device:
+    count = made.rows.count
+    new = made if file is None else _refilled(run, made, Path(file), seed)
+    with open_port(run, made, port, other=True) as device:
         assert isinstance(device, Device)  # of a port on a wire
         device.refill(new)
-    _keep(run, new, min(len(X), new.rows.count))
-    return Refilled(min(len(X), new.rows.count), new.rows.count, new.digest.hex())
+    if file is not None:
+        _keep(run, new)
+    return Refilled(count, new.digest.hex())
 
 
-def _keep(run: Run, new: Plan, rows: int) -> None:
+def _refilled(run: Run, made: Plan, file: Path, seed: int) -> Plan:
+    X, _ = read_rows(file, made, *run_columns(run))
+    y = _truth(file, made)
+    if len(y) != len(X):
+        raise DataError(f"{file.name} has {len(X)} rows and {len(y)} answers")
+    return refilled(made, X, y, seed)
+
+
+def _keep(run: Run, new: Plan) -> None:
     arrays = run.read_arrays("representatives.npz")
     run.write_arrays(
         "representatives.npz", **arrays | {"rows": np.frombuffer(new.rows.to_bytes(), np.uint8)}
@@ -63,17 +71,18 @@ def _keep(run: Run, new: Plan, rows: int) -> None:
     run.write_json("plan.json", run.read_json("plan.json") | {"digest": new.digest.hex()})
     run.write("plan.bin", new.to_bytes())
     facts = run.read_json("compress.json", "notes")
-    note = f"{rows:,} of the representatives were replaced by rows of another table"
+    note = "representatives were replaced by rows of another table"
     run.write_json("compress.json", facts | {"notes": [*facts["notes"], note]})
 
 
 def _truth(path: Path, made: Plan) -> NDArray[Any]:
     """Class indices (n,), or targets (n, targets)."""
     if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as file:  # that it can be read is known by now
-            if "y" not in file:
-                raise DataError(f"{path.name} has no array 'y'; save labels or targets as y")
-            columns = [file["y"]] if made.classes else list(file["y"].reshape(len(file["y"]), -1).T)
+        arrays = load_arrays(path, "an .npz with arrays x and y")
+        if "y" not in arrays:
+            raise DataError(f"{path.name} has no array 'y'; save labels or targets as y")
+        y = np.atleast_1d(arrays["y"])
+        columns = [y.reshape(-1)] if made.classes else list(y.reshape(len(y), -1).T)
     elif path.suffix.lower() == ".npy":
         raise DataError(f"{path.name} holds no labels or targets; name a CSV or an NPZ")
     else:
