@@ -31,6 +31,44 @@ static void draw_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssi
     }
 }
 
+static void pick_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssize_t n, uint32_t *picks)
+{
+    uint32_t order[TD_ORDER], position = 0;
+    Py_ssize_t i;
+    td_rows_order(seed, pass, order);
+    for (i = 0; i < n; i++) {
+        picks[i] = td_rows_pick(rows, order, position);
+        if (++position == rows->rows) {
+            position = 0;
+            td_rows_order(seed, ++pass, order);
+        }
+    }
+}
+
+// rows_picks(rows: bytes, seed, first_pass, n) -> uint32 (n,) as bytes, or int: which representative each drawn row is of
+static PyObject *rows_picks(PyObject *self, PyObject *args)
+{
+    Py_buffer bytes;
+    unsigned int seed, pass;
+    Py_ssize_t n;
+    plan_bytes_t plan;
+    PyObject *picks;
+    int code;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "y*IIn", &bytes, &seed, &pass, &n))
+        return NULL;
+    code = n < 0 ? TD_EARG : plan_bytes_parse_rows(&plan, bytes.buf, (size_t)bytes.len);
+    PyBuffer_Release(&bytes);
+    if (code != 0)
+        return PyLong_FromLong(code);
+    code = td_rows_check(&plan.plan.rows, outputs_of(&plan.plan.rows));
+    picks = code != 0 ? PyLong_FromLong(code) : PyBytes_FromStringAndSize(NULL, 4 * n);
+    if (code == 0 && picks != NULL)
+        pick_all(&plan.plan.rows, seed, pass, n, (uint32_t *)(void *)PyBytes_AsString(picks));
+    plan_bytes_free(&plan);
+    return picks;
+}
+
 // rows_draw(rows: bytes, seed, first_pass, n) -> (float32 (n, columns), int32 (n,)) as bytes, or int
 static PyObject *rows_draw(PyObject *self, PyObject *args)
 {
@@ -170,6 +208,7 @@ static PyObject *project(PyObject *self, PyObject *args)
 
 PyMethodDef rows_methods[] = {
     {"rows_draw", rows_draw, METH_VARARGS, NULL},
+    {"rows_picks", rows_picks, METH_VARARGS, NULL},
     {"rows_target", rows_target, METH_VARARGS, NULL},
     {"project", project, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},

@@ -137,7 +137,7 @@ def _commands(
     make += ["--batch", str(plan.batch)]
     train = ["train", "--port", port, "--epochs", knobs["epochs"], "--rate", f"{knobs['rate']:g}"]
     train += ["--seed", knobs["seed"]]
-    build = [] if port == "sim" else [["generate"], ["build"]]
+    build = [] if port in ("sim", "keras") else [["generate"], ["build"]]
     verbs = [compress, make, *build, train, ["report"]]
     return tuple(shlex.join(["tinydream", *map(str, verb)]) for verb in verbs)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tinydream import _core
 from tinydream.rows import Rows
 
-__all__ = ["dream"]
+__all__ = ["dream", "picks"]
 
 
 def dream(
@@ -21,3 +21,8 @@ def dream(
     if rows.targets:
         return x[:, : -rows.targets], x[:, -rows.targets :]
     return x, np.frombuffer(labels, np.int32)
+
+
+def picks(rows: Rows, n: int, seed: int = 0, first_pass: int = 0) -> NDArray[np.uint32]:
+    """Of which representative each of these rows was drawn, (n,)."""
+    return np.frombuffer(_core.rows_picks(rows.to_bytes(), seed, first_pass, n), np.uint32)

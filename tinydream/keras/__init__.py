@@ -3,10 +3,12 @@
 from tinydream.keras.files import ENDINGS, QUANTISED, Opened, open_model, write_model
 from tinydream.keras.model import make_model
 from tinydream.keras.rows import drawn_rows, stored_rows
+from tinydream.keras.train import KerasTwin
 
 __all__ = [
     "ENDINGS",
     "QUANTISED",
+    "KerasTwin",
     "Opened",
     "drawn_rows",
     "make_model",

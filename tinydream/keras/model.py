@@ -13,7 +13,7 @@ from tinydream.network.quiet import import_keras, quiet
 from tinydream.plan import Layer, Plan, Window
 from tinydream.weights import split_weights
 
-__all__ = ["make_model"]
+__all__ = ["make_model", "read_weights"]
 
 F32 = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ class _Maker:
         self.keras, self.like, self.plan = keras, keras.layers, plan
         arrays = iter(split_weights(plan, weights).values())
         self.arrays = zip(arrays, arrays, strict=True)  # W and b of each layer that has any
-        self.signal = all(w.height == 1 for w in plan.windows if w)
+        self.signal = _is_signal(plan)
 
     def model(self, raw: bool) -> Any:
         inputs = self.plan.inputs
@@ -135,6 +135,32 @@ def _as_keras(layer: Layer, w: F32, b: F32, *, signal: bool) -> list[F32]:
         return [w.T, b]
     kernel = w.transpose(1, 2, 3, 0) if layer.kind == "conv" else w[..., None]
     return [kernel[0] if signal else kernel, b]
+
+
+def read_weights(plan: Plan, model: Any) -> F32:
+    """All parameters (parameters,) of what `make_model` made of a network, as a device has them."""
+    signal = _is_signal(plan)
+    arrays = (layer.get_weights() for layer in model.layers)
+    layers = (layer for layer in plan.operations if layer.parameters)
+    both = zip(layers, filter(None, arrays), strict=True)
+    flat = [np.ravel(each) for pair in both for each in _as_ours(*pair, signal=signal)]
+    return np.concatenate(flat).astype(np.float32) + np.float32(0)  # no -0
+
+
+def _as_ours(layer: Layer, arrays: list[F32], *, signal: bool) -> tuple[F32, F32]:
+    """W and b of parameters in Keras' order and shapes."""
+    if layer.kind == "batch_norm":
+        scale, b, mean, variance = arrays
+        return np.stack([mean, variance, scale]), b
+    kernel, b = arrays
+    if layer.kind == "dense":
+        return kernel.T, b
+    kernel = kernel[None] if signal else kernel
+    return (kernel.transpose(3, 0, 1, 2) if layer.kind == "conv" else kernel[..., 0]), b
+
+
+def _is_signal(plan: Plan) -> bool:
+    return all(w.height == 1 for w in plan.windows if w)
 
 
 def _scaled(keras: Any, inputs: Inputs, raw: Any) -> Any:

@@ -96,8 +96,15 @@ def verify(
         trained = run.read_json("train.json", "digest", "port", "knobs")
         if trained["digest"] != made.digest.hex():
             raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
+        if trained["port"] == "keras":
+            raise InputError(
+                "RUN/weights.npz was trained by Keras, which no simulator repeats to the last bit;"
+                " `tinydream verify --port native` trains a device, `verify --model` checks a file"
+            )
         knobs, where = run.knobs("train.json"), str(trained["port"])
         weights = run.weights(made)
+    elif port == "keras":
+        raise InputError("port 'keras' is no device; verify another, or a file with --model")
     else:
         knobs, where = _last_knobs(run, made), port
         with open_port(run, made, port) as device:
