@@ -146,7 +146,7 @@ def test_the_verbs_know_the_port(planned, tmp_path):
     assert planned("predict", "table.csv", "--to", "b.csv")[0] == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
     refused(planned("verify"), 2, "trained by Keras, which no simulator repeats")
-    refused(planned("verify", "--port", "keras"), 2, "'keras' is no device; verify another")
+    refused(planned("verify", "--port", "keras"), 2, "'keras' is no device; verify one, or")
     refused(planned("monitor", "--port", "keras"), 2, "'keras' is no device on a line")
     refused(planned("push", "a.npz", "--port", "keras"), 2, "ends with this verb")
     refused(planned("train", "-p", "keras", "--save-every", "2"), 2, "'keras' keeps nothing")

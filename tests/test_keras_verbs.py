@@ -60,6 +60,7 @@ def test_a_model_goes_through_a_device(squeezed, tmp_path, board, port):
         ("pull", "--port", port, "--file", "small.tflite", "--quantise", "float16"),
         ("verify",),
         ("verify", "--model", "out.keras"),
+        ("verify", "--model", "out.keras", "--port", port),
         ("verify", "--model", "small.tflite", "--within", "0.01"),
         ("report", "--no-baselines"),
     ):
@@ -98,10 +99,10 @@ def test_what_does_not_go_together_is_named(squeezed, tmp_path):
     refused(squeezed("pull", "-p", "sim", "--file", "no/a.keras"), 2, "cannot be written")
     refused(squeezed("pull", "-p", "sim", "--file", "no/a.tflite"), 2, "cannot be written")
     assert squeezed("pull", "-p", "sim", "--file", "out.keras")[0] == 0
-    refused(squeezed(*plan, "out.keras"), 2, "which networks have not; a model that")
     (tmp_path / "bad.tflite").write_bytes(b"no flat buffer")
     refused(squeezed("verify", "--model", "bad.tflite"), 2, "bad.tflite is no .tflite model")
-    refused(squeezed("verify", "-p", "sim", "--model", "a.keras"), 2, "leave --port out")
+    refused(squeezed("verify", "-p", "keras", "--model", "a.keras"), 2, "'keras' is no device")
+    refused(squeezed(*plan, "in.keras", "--clip", "1"), 2, "an optimizer of its own; give no other")
 
 
 def test_without_keras_it_is_said_what_to_install(planned, without_keras, tmp_path):

@@ -163,12 +163,13 @@ def plan(
     return made
 
 
-def read_model(run: Run, path: str | Path) -> Network:
+def read_model(run: Run, path: str | Path, optimizer: SGD | Adam | None = None) -> Network:
     """The network of a Keras model that takes the rows which `compress` was given.
 
-    Raises InputError for a file that is no such model, and what `Network.from_keras` raises.
+    optimizer: of a model that was not compiled. Raises InputError for a file that is no such model,
+    and what `Network.from_keras` raises.
     """
-    return Network.from_keras(load_model(path), read_representatives(run)[0])
+    return Network.from_keras(load_model(path), read_representatives(run)[0], optimizer)
 
 
 def generate(run: Run, *, self_test: bool = False, port: Path | None = None) -> Path:

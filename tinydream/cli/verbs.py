@@ -242,8 +242,9 @@ def plan(
     also, found = {"clip": clip, "decay": decay}, None
     moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
     if model:
-        _refuse_beside(ctx, "model", *OWN, "activation", "optimizer", "momentum", "clip", "decay")
-        shape["network"] = stages.read_model(run, model)
+        _refuse_beside(ctx, "model", *OWN, "activation")
+        moves_told = any(_is_given(ctx, name) for name in ("optimizer", "momentum", *also))
+        shape["network"] = stages.read_model(run, model, moves if moves_told else None)
         moves = shape["network"].optimizer
     if search:
         _refuse_beside(ctx, "search", *OWN, "model", "batch", "train_last", "bias_only")
@@ -276,9 +277,13 @@ OWN = ("hidden", "network", "sigmoid", "huber")  # what a search finds, or a mod
 def _refuse_beside(ctx: click.Context, this: str, *others: str) -> None:
     """What does not go together with an option."""
     for name in others:
-        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        if _is_given(ctx, name):
             option = "--" + name.replace("_", "-")
             raise InputError(f"--{this} and {option} do not go together; leave one out")
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 verbs.add_command(budget)

@@ -111,7 +111,7 @@ def unpack_rows(rows: Rows) -> tuple[U16, NDArray[np.int32]]:
 def unpack_shares(rows: Rows) -> NDArray[np.float32]:
     """Soft targets (m, classes) of packed rows that have some; of each they add up to 1."""
     shares = _unpack(rows)[:, rows.columns : rows.columns + rows.classes].astype(np.float32)
-    return shares * (np.float32(1) / shares.sum(axis=1, keepdims=True))
+    return np.asarray(shares * (np.float32(1) / shares.sum(axis=1, keepdims=True)))
 
 
 def _unpack(rows: Rows) -> U16:

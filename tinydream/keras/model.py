@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.inputs import INPUT_LIMIT, Inputs, f8_decode
+from tinydream.network.front import MARK, SCALED
 from tinydream.network.quiet import import_keras, quiet
 from tinydream.plan import Layer, Plan, Window
 from tinydream.weights import split_weights
@@ -42,7 +43,7 @@ class _Maker:
         inputs = self.plan.inputs
         width = inputs.raw_columns if raw else inputs.outputs
         first = self.keras.Input((width,), name="features" if raw else "inputs")
-        x = _scaled(self.keras, inputs, first) if raw else first
+        x = self.like.Identity(name=MARK)(_scaled(self.keras, inputs, first)) if raw else first
         given: list[Any] = []
         for i, layer in enumerate(self.plan.operations):
             if layer.kind == "add":
@@ -182,7 +183,7 @@ def _scaled(keras: Any, inputs: Inputs, raw: Any) -> Any:
     gain = np.ldexp(np.float32(1), inputs.gain.astype(np.int32))
     scale, offset = (each.tolist() for each in (gain, -inputs.shift * gain))
     one = len(scale) == 1
-    y = like.Rescaling(*((scale[0], offset[0]) if one else (scale, offset)), name="scaled")(y)
+    y = like.Rescaling(*((scale[0], offset[0]) if one else (scale, offset)), name=SCALED)(y)
     y = ops.clip(y, -limit, limit)
     fill = inputs.fill if len(inputs.fill) else np.zeros(1, np.float32)
     y = ops.where(ops.equal(x, x), y, fill[None])  # NaN is not equal to itself

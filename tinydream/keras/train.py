@@ -109,7 +109,7 @@ class KerasTwin:
         For regression to targets in raw units (n, targets), float32.
         """
         if self.plan.task == "classification":
-            return self.predict_proba(raw).argmax(axis=1).astype(np.int32)
+            return np.asarray(self.predict_proba(raw).argmax(axis=1), np.int32)
         return self._outputs(raw)
 
     def _outputs(self, raw: ArrayLike) -> F32:
