@@ -34,7 +34,7 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
     plan = run.plan()
     facts = run.read_json("compress.json", "source", "options", *FACTS)
     trained = run.read_json("train.json", "knobs", "crc32", "port")
-    source = facts["source"] | {"path": PurePath(facts["source"]["path"]).name}
+    source = _by_name(facts["source"])
     facts = facts | {"source": source}
     linked, why = _linked(run, plan)
     return Evidence(
@@ -53,6 +53,12 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
         commands=tuple(commands) or _commands(run, facts, plan, trained),
         provenance=_provenance(facts, plan, trained["knobs"], linked),
     )
+
+
+def _by_name(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Files by their names: where they lie is nobody else's business."""
+    told = {**source, "path": PurePath(source["path"]).name}
+    return told | ({"features": _by_name(source["features"])} if source.get("features") else {})
 
 
 def _entropy(run: Run) -> Entropy | None:
@@ -124,6 +130,7 @@ def _commands(
     compress += [] if options.get("deviation", True) else ["--no-deviation"]
     for name in ("projection", "components"):
         compress += [f"--{name}", options[name]] if options.get(name, "auto") != "auto" else []
+    compress += ["--features", source["features"]["path"]] if source.get("features") else []
     compress += ["--groups", source["groups"]] if source.get("groups") else []
     compress += ["--test", f"{source['test']:.6g}", "--seed", source["seed"]]
     hidden = [layer.outputs for layer in plan.layers if layer.kind == "dense"][:-1]

@@ -31,6 +31,7 @@ from tinydream.codec import KINDS, EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
+from tinydream.keras.features import extracted
 from tinydream.network import ACTIVATIONS, SGD, Adam
 from tinydream.run import Run
 from tinydream.saving import BOOTS
@@ -90,6 +91,12 @@ def verbs() -> None:
     " [default: auto; with --shape none, as a convolution wants the inputs where they are]",
 )
 @click.option("--components", type=click.IntRange(1), help="How many. [default: as tries tell]")
+@click.option(
+    "--features",
+    type=a_file,
+    metavar="MODEL",
+    help="A frozen .keras or .tflite model: what it makes of rows is compressed instead of them.",
+)
 @a_shape
 @click.option(
     "--groups",
@@ -110,6 +117,8 @@ def compress(
     categories: str,
     bits: str,
     projection: str | None,
+    features: str | None,
+    shape: list[int] | None,
     groups: str | None,
     no_deviation: bool,
     test: float,
@@ -134,16 +143,11 @@ def compress(
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
     Example: tinydream compress gait.csv --target activity --groups person --projection trained
     Example: tinydream compress strokes.npz --shape 40,2
+    Example: tinydream compress photos.npz --features backbone.tflite
     """
     if size["budget_bytes"] and size["representatives"]:
         raise InputError("give --budget-bytes or --representatives, not both")
-    codec = EntroGeDe(
-        bits=_bits(bits),
-        deviation=not no_deviation,
-        projection=projection or ("none" if size["shape"] else "auto"),
-        **{k: v for k, v in size.items() if v},
-    )
-    run = Run(folder)
+    run, depth = Run(folder), _bits(bits)
     data = load_data(
         table,
         target=target,
@@ -153,7 +157,18 @@ def compress(
         categories=categories,
         groups=groups,
     )
-    codec.set_params(task=data.task, one_hot=data.one_hot)
+    if features:
+        with show.counting("features") as tell:
+            data, shape = extracted(data, features, shape, tell)
+    codec = EntroGeDe(
+        bits=depth,
+        deviation=not no_deviation,
+        projection=projection or ("none" if shape else "auto"),
+        shape=tuple(shape) if shape else None,
+        task=data.task,
+        one_hot=data.one_hot,
+        **{k: v for k, v in size.items() if v},
+    )
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed, validation)
         if store:

@@ -1,5 +1,6 @@
 """What a device has learnt, as files that other people's programs read: .keras and .tflite."""
 
+from tinydream.keras.features import Extractor
 from tinydream.keras.files import ENDINGS, QUANTISED, Opened, open_model, write_model
 from tinydream.keras.model import make_model
 from tinydream.keras.rows import drawn_rows, stored_rows
@@ -8,6 +9,7 @@ from tinydream.keras.train import KerasTwin
 __all__ = [
     "ENDINGS",
     "QUANTISED",
+    "Extractor",
     "KerasTwin",
     "Opened",
     "drawn_rows",
