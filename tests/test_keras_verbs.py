@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from test_carry import plugged_in
 from verbs import refused
 
 from tinydream.demo import load_digits
@@ -80,6 +81,23 @@ def test_a_model_goes_through_a_device(squeezed, tmp_path, board, port):
     )
     assert squeezed("plan", "--board", board)[0] == 0
     assert run.initial(run.plan()) is None
+
+
+@pytest.mark.needs("cc")
+@pytest.mark.needs("keras")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_is_compared_with_what_a_board_holds(built, tmp_path):
+    for line in (
+        ("train", "--port", "keras", "--epochs", "1"),
+        ("pull", "--port", "keras", "--file", "a.keras"),
+    ):
+        assert built(*line)[0] == 0
+    with plugged_in(Run("run").program(Run("run").plan())) as port:
+        refused(built("verify", "--model", "a.keras", "--port", port), 1, "a.keras and the device")
+        assert built("push", "run/weights.npz", "--port", port)[0] == 0
+        code, out, err = built("verify", "--model", "a.keras", "--port", port, "--json")
+        assert code == 0 and json.loads(out)["apart"] < 1e-5, err
 
 
 @pytest.mark.needs("keras")

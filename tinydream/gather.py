@@ -12,6 +12,7 @@ import numpy as np
 
 from tinydream.board import Board
 from tinydream.errors import InputError
+from tinydream.keras.features import extractor_of
 from tinydream.plan import Plan
 from tinydream.report import Entropy, Evidence, Heldout, Likeness, Linked, Report, read_elf
 from tinydream.run import Run
@@ -57,8 +58,8 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
 
 def _by_name(source: Mapping[str, Any]) -> dict[str, Any]:
     """Files by their names: where they lie is nobody else's business."""
-    told = {**source, "path": PurePath(source["path"]).name}
-    return told | ({"features": _by_name(source["features"])} if source.get("features") else {})
+    told, front = {**source, "path": PurePath(str(source.get("path"))).name}, extractor_of(source)
+    return told | ({"features": _by_name(front)} if front else {})
 
 
 def _entropy(run: Run) -> Entropy | None:
@@ -130,7 +131,8 @@ def _commands(
     compress += [] if options.get("deviation", True) else ["--no-deviation"]
     for name in ("projection", "components"):
         compress += [f"--{name}", options[name]] if options.get(name, "auto") != "auto" else []
-    compress += ["--features", source["features"]["path"]] if source.get("features") else []
+    if front := extractor_of(source):
+        compress += ["--features", front.get("path")]
     compress += ["--groups", source["groups"]] if source.get("groups") else []
     compress += ["--test", f"{source['test']:.6g}", "--seed", source["seed"]]
     hidden = [layer.outputs for layer in plan.layers if layer.kind == "dense"][:-1]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.data.table import choose_groups
 from tinydream.errors import InputError
-from tinydream.keras import Extractor
+from tinydream.keras.features import Extractor, extractor_of
 from tinydream.run import Run
 
 __all__ = ["carve", "describe", "load_again", "load_table", "missing", "part_note", "table_facts"]
@@ -121,7 +121,7 @@ def load_table(source: dict[str, Any]) -> Data | None:
 
 
 def _extracted(data: Data, source: dict[str, Any]) -> Data:
-    told = source.get("features")
+    told = extractor_of(source)
     return Extractor.of(told).applied(data) if told else data
 
 

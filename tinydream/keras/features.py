@@ -13,7 +13,7 @@ from tinydream.data import Column, Data
 from tinydream.errors import DataError, InputError, RunError
 from tinydream.keras.files import Opened, open_model
 
-__all__ = ["Extractor", "extracted", "raw_columns"]
+__all__ = ["Extractor", "extracted", "extractor_of", "raw_columns"]
 
 F32 = NDArray[np.float32]
 BLOCK = 512  # rows that a model is given at a time
@@ -123,6 +123,12 @@ def extracted(
     front.check(data.X.shape[1], shape)
     gives = list(front.model.gives)
     return front.applied(data, tell), gives if len(gives) > 1 else None
+
+
+def extractor_of(source: Any) -> dict[str, Any] | None:
+    """What a run's source says of its extractor, as in `Data.extractor`."""
+    told = source.get("features") if isinstance(source, dict) else None
+    return told if isinstance(told, dict) else None
 
 
 def raw_columns(told: Mapping[str, Any]) -> tuple[list[str], dict[str, tuple[str, ...]]]:

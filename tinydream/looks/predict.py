@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.errors import DataError, InputError
-from tinydream.keras.features import Extractor, raw_columns
+from tinydream.keras.features import Extractor, extractor_of, raw_columns
 from tinydream.looks.columns import categories
 from tinydream.plan import Plan
 from tinydream.ports import PASSING, Port, open_port
@@ -156,9 +156,9 @@ def new_rows(run: Run, made: Plan, file: str | Path) -> tuple[NDArray[Any], tupl
     Where `compress` was given an extractor, the file has what that takes, and it makes features of
     them. Raises DataError as `read_rows` does, RunError when the extractor is gone or has changed.
     """
-    source = run.read_json("compress.json").get("source") if run.has("compress.json") else None
-    told = source.get("features") if isinstance(source, dict) else None
-    if not isinstance(told, dict):
+    facts = run.read_json("compress.json") if run.has("compress.json") else {}
+    told = extractor_of(facts.get("source"))
+    if told is None:
         return read_rows(file, made.features, *run_columns(run))
     rows, notes = read_rows(file, *raw_columns(told))
     return Extractor.of(told).features(rows), notes
