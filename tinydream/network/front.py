@@ -31,12 +31,12 @@ class Front:
 
 def read_front(model: Any) -> Front | None:
     """The front of a functional model, if it has one."""
-    marks = [layer for layer in model.layers if layer.name == MARK]
-    if not marks:
+    named = {layer.name: layer for layer in model.layers}
+    if type(named.get(MARK)).__name__ != "Identity":
         return None
-    cut = type(model)(model.inputs[0], marks[0].output)
+    cut = type(model)(model.inputs[0], named[MARK].output)
     kinds = {type(each).__name__ for each in cut.operations}
-    scaling = model.get_layer(SCALED) if kinds <= PLAIN else None
+    scaling = named.get(SCALED) if kinds <= PLAIN else None
     return Front(int(cut.output_shape[-1]), lambda rows: np.asarray(cut(rows)), scaling)
 
 
