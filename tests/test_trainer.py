@@ -1,5 +1,9 @@
 """The trained projection, against the same written in NumPy."""
 
+import ctypes
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -92,6 +96,39 @@ def test_a_network_without_a_projection_is_the_one_of_the_slow_way(n, d, hidden,
     assert all(map(np.array_equal, fast.weights, slow)) and fast.A.shape == (d, 0)
     outputs = np.maximum(Z @ slow[1] + slow[2], 0) @ slow[3] + slow[4]
     assert np.allclose(fast.outputs(Z), outputs, atol=1e-5)
+
+
+class Job(ctypes.Structure):
+    """kernels.h, project_t."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("rows", "targets", "labels")),
+        *((name, ctypes.c_size_t) for name in ("n", "d", "r", "outputs", "hidden", "steps")),
+        ("batch", ctypes.c_size_t),
+        *((name, ctypes.c_float) for name in ("rate", "decay")),
+        ("seed", ctypes.c_uint32),
+    ]
+
+
+@pytest.mark.needs("cc")
+def test_a_machine_without_wide_vectors_trains_the_same(tmp_path):
+    home = Path(__file__).parent.parent
+    core, codec = home / "firmware/lib/tinydream/src", home / "tinydream/codec"
+    flags = ["-shared", "-fPIC", "-O1", "-ffp-contract=off", "-Wno-psabi", "-DKERNEL_CLONES="]
+    sources = [codec / "project.c", core / "td_math.c"]
+    library = tmp_path / "plain.so"
+    command = ["cc", "-std=c99", *flags, f"-I{core}", f"-I{codec}", *sources, "-lm", "-o", library]
+    subprocess.run(command, check=True)
+    rng = np.random.default_rng(4)
+    Z, A = rng.standard_normal((90, 21), F), rng.standard_normal((21, 5)).astype(F)
+    y = rng.integers(0, 3, 90).astype(np.int32)
+    fast = train_net(Z, y, 3, A, 18, 7, 12, rate=3e-3, seed=7)
+    weights = np.concatenate([A.ravel(), np.zeros(sum(w.size for w in fast.weights[1:]), F)])
+    sizes = (90, 21, 5, 3, 18, 7, 12, 3e-3, 1e-4, 7)
+    job = Job(Z.ctypes.data, None, y.ctypes.data, *sizes)
+    plain = ctypes.CDLL(str(library)).project_train
+    assert plain(ctypes.byref(job), ctypes.c_void_p(weights.ctypes.data)) == 0
+    assert np.array_equal(weights, np.concatenate([w.ravel() for w in fast.weights]))
 
 
 def test_the_projection_finds_the_columns_that_tell():

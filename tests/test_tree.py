@@ -206,8 +206,8 @@ def test_sums_of_a_cut_tree_are_merged_from_those_of_the_whole():
     sums, counts = leaf_sums(rows, tree.leaf, tree.leaves)
     for leaves in (7, 8, 50, tree.leaves):
         cut = leaf_sums(rows, tree.cut(leaves), leaves)
-        assert np.array_equal(tree.merge(leaves, sums)[0], cut[0])
-        assert np.array_equal(tree.merge(leaves, counts)[0], cut[1])
+        merged = tree.merge(leaves, sums, counts)
+        assert np.array_equal(merged[0], cut[0]) and np.array_equal(merged[1], cut[1])
 
 
 def test_the_kernels_refuse_what_would_leave_their_buffers():

@@ -7,6 +7,8 @@
 
 #include "td_internal.h"
 
+enum { AGAIN = 4 }; // in the byte that tells what of a layer trains
+
 typedef struct {
     const uint8_t *at, *end;
     int bad;
@@ -213,6 +215,8 @@ static void parse_network(plan_bytes_t *out, reader_t *r)
         td_layer_t *layer = &out->layers[i];
         layer->kind = take_u8(r);
         layer->train = take_u8(r);
+        layer->again = layer->train / AGAIN;
+        layer->train %= AGAIN;
         layer->in = take_u16(r);
         layer->out = take_u16(r);
         layer->place = take_u32(r);

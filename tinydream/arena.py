@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Buffer", "Operation", "activations", "line_up", "phases"]
+__all__ = ["Buffer", "Operation", "activations", "droppable", "line_up", "phases"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Buffer:
 
 
 class Operation(Protocol):
-    """What is wanted of an operation: outputs, what training moves, and what else it reads."""
+    """What is wanted of an operation: outputs, what training moves, what else it reads, and
+    whether its outputs are computed again in the backward pass."""
 
     @property
     def outputs(self) -> int: ...
@@ -40,6 +41,8 @@ class Operation(Protocol):
     def train(self) -> str: ...
     @property
     def beside(self) -> int: ...
+    @property
+    def again(self) -> bool: ...
 
 
 def phases(operations: Sequence[Operation]) -> tuple[str, ...]:
@@ -56,19 +59,34 @@ def activations(
     """Each activation's name, numbers and place (in numbers), first and last phase.
 
     Numbers are those for each row of a slice. Each lies at the lowest place where nothing lies
-    that is still wanted.
+    that is wanted at a time when it is. Those that are computed again follow the others once
+    more, with the phases of their second life.
     """
     placed: list[tuple[str, int, int, int, int]] = []
+    once_more: list[tuple[str, int, int, int, int]] = []
     widths = [columns, *(layer.outputs for layer in operations)]
-    for i, width in enumerate(widths):
-        last = _last_use(operations, i, targets)
-        taken = sorted((p, p + n) for _, n, p, _, end in placed if end >= i)
+    for i, (width, lives) in enumerate(zip(widths, _lives(operations, targets), strict=True)):
+        taken = sorted(
+            (p, p + n)
+            for _, n, p, begin, end in (*placed, *once_more)
+            if any(begin <= last and first <= end for first, last in lives)
+        )
         place = 0
         for start, end in taken:
             if start < place + width:
                 place = max(place, end)
-        placed.append((f"outputs {i}" if i else "rows", width, place, i, last))
-    return placed
+        name = f"outputs {i}" if i else "rows"
+        placed.append((name, width, place, *lives[0]))
+        once_more += [(f"{name} again", width, place, *life) for life in lives[1:]]
+    return placed + once_more
+
+
+def droppable(operations: Sequence[Operation]) -> list[int]:
+    """The operations, from 0 on, whose outputs may be computed again: wanted in a backward pass,
+    by the next operation alone; sums and what they add are kept."""
+    added = {layer.beside for layer in operations}
+    lowest, last = _lowest(operations), len(operations)
+    return [i - 1 for i in range(lowest, last) if not operations[i - 1].beside and i not in added]
 
 
 def line_up(pieces: Iterable[tuple[str, int, str, int, int, int]]) -> tuple[Buffer, ...]:
@@ -85,6 +103,26 @@ def line_up(pieces: Iterable[tuple[str, int, str, int, int, int]]) -> tuple[Buff
 
 def _lowest(operations: Sequence[Operation]) -> int:
     return next(i for i, layer in enumerate(operations, 1) if layer.train != "none")
+
+
+def _lives(operations: Sequence[Operation], targets: int) -> list[list[tuple[int, int]]]:
+    """First and last phases of each activation, the drawn rows first.
+
+    What is computed again is wanted until the next operation has read it, and then from the
+    backward pass on that ends its stretch of such operations; what this begins with, until then.
+    """
+    count = len(operations)
+    lives = [[(i, _last_use(operations, i, targets))] for i in range(count + 1)]
+    until = 0  # that phase, of the stretch that we are in
+    for i in range(count, -1, -1):
+        first, last = lives[i][0]
+        if i and operations[i - 1].again:
+            until = until or 2 * count + 1 - i
+            lives[i] = [(i, i + 1), (until, last)]
+        else:
+            lives[i] = [(first, max(last, until))]
+            until = 0
+    return lives
 
 
 def _last_use(operations: Sequence[Operation], i: int, targets: int) -> int:

@@ -29,6 +29,7 @@ KINDS = {
     "add": 15,
 }
 TRAIN = {"all": 0, "bias": 1, "none": 2, "late": 3}
+AGAIN = 4  # is added to them
 WINDOWED = (
     "conv",
     "depthwise",
@@ -74,7 +75,8 @@ class Layer:
     batch norm's momentum, a dropout's rate, the number of the layer whose outputs an add adds.
 
     train: which of a layer's parameters training moves: 'all', 'bias' or 'none'; 'late': all,
-    without gradients in memory (`Plan.late`). window: of all operations but dense ones.
+    without gradients in memory (`Plan.late`). window: of all operations but dense ones. again:
+    whether an operation's outputs are computed again in the backward pass, not kept until then.
     """
 
     kind: str
@@ -83,6 +85,7 @@ class Layer:
     limit: float = 0.0
     train: str = "all"
     window: Window | None = None
+    again: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -144,7 +147,8 @@ def pack_layers(layers: Iterable[Layer], places: Iterable[int]) -> bytes:
     for i, x in enumerate(layers):
         place = next(at, 0) if i % 2 == 0 else 0
         sizes = (x.inputs, x.outputs, place)
-        body += struct.pack("<BBHHIf", KINDS[x.kind], TRAIN[x.train], *sizes, x.limit)
+        train = TRAIN[x.train] + AGAIN * x.again
+        body += struct.pack("<BBHHIf", KINDS[x.kind], train, *sizes, x.limit)
         body += struct.pack("<12H", *x.window.numbers) if x.window else b""
     return body
 
@@ -156,7 +160,8 @@ def unpack_layers(read: Reader, count: int) -> tuple[Layer, ...]:
     for _ in range(count):
         kind, train, inputs, outputs, _, limit = read.unpack("<BBHHIf")
         read.check(kind in names, f"layer kind {kind} is unknown")
-        read.check(train in TRAIN.values(), f"training {train} of a layer is unknown")
+        read.check(train < 2 * AGAIN, f"training {train} of a layer is unknown")
         window = Window(*read.unpack("<12H")) if names[kind] in WINDOWED else None
-        layers.append(Layer(names[kind], inputs, outputs, limit, list(TRAIN)[train], window))
+        how = list(TRAIN)[train % AGAIN], window, train >= AGAIN
+        layers.append(Layer(names[kind], inputs, outputs, limit, *how))
     return tuple(layers)

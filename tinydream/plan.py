@@ -236,7 +236,7 @@ class Plan:
     @property
     def places(self) -> tuple[int, ...]:
         """Where the outputs of each operation lie, in numbers for each row of a slice."""
-        return tuple(place for _, _, place, _, _ in self._activations[1:])
+        return tuple(x[2] for x in self._activations[1 : 1 + len(self.operations)])
 
     @cached_property
     def _activations(self) -> list[tuple[str, int, int, int, int]]:

@@ -6,7 +6,7 @@ from typing import Protocol, cast
 import numpy as np
 
 from tinydream.board import Board
-from tinydream.budget import check_budget, fitted
+from tinydream.budget import check_budget, computed_again, fitted
 from tinydream.errors import InputError
 from tinydream.network import Network
 from tinydream.plan import Inputs, Outputs, Plan, Rows
@@ -41,15 +41,17 @@ def make_plan(
     validation: Rows | None = None,
     keep_best: bool = False,
     refill: bool = False,
+    recompute: bool = False,
 ) -> Plan:
     """The plan for training `network` on `board` from a fitted codec, or from representatives.
 
     features, classes, targets: their names, by default the codec's own. validation: rows on the
     representatives' grid (`codec.validation_rows`) that the device judges each epoch by, and
     keep_best: whether a run ends with the weights that these found best. refill: representatives
-    lie in RAM, where `Device.refill` puts others. Rows are trained four at a time (`plan.tile`),
-    one at a time on a board that has no RAM for four. Raises InputError when network and data
-    contradict each other, BudgetError when the board is too small.
+    lie in RAM, where `Device.refill` puts others. recompute: the backward pass computes outputs
+    again wherever that saves RAM, not only on a board that has none to spare. Rows are trained four
+    at a time (`plan.tile`), one at a time on a board that has no RAM for four. Raises InputError
+    when network and data contradict each other, BudgetError when the board is too small.
     """
     record = cast(Record, getattr(codec, "representatives_", codec))
     labels = tuple(map(str, record.classes if classes is None else classes))
@@ -82,6 +84,8 @@ def make_plan(
         refill=refill,
     )
     plan = fitted(plan, board)
+    if recompute:
+        plan = computed_again(plan)
     check_budget(plan, board)
     return plan
 

@@ -60,14 +60,15 @@ def sketch(
     validation: int = 0,
     keep_best: bool = False,
     refill: bool = False,
+    recompute: bool = False,
 ) -> Plan:
     """The plan for a network with these hidden sizes on the run's representatives.
 
     network: another one, or its TOML, see `read_network`. sigmoid: two classes get one output
     instead of two. huber: delta of the loss of a regression, 0 for the mean squared error.
     train_last, bias_only: see `Network.trained`. validation: rows that the device holds to judge
-    each epoch by, out of those that `compress` kept back. refill: representatives
-    lie in RAM. Raises what `make_plan` raises, and RunError when the folder holds no
+    each epoch by, out of those that `compress` kept back. refill, recompute: see
+    `make_plan`. Raises what `make_plan` raises, and RunError when the folder holds no
     representatives.
     """
     reps, names = read_representatives(run)
@@ -92,4 +93,5 @@ def sketch(
         validation=validation_rows(reps, *run.validation(validation)) if validation else None,
         keep_best=keep_best,
         refill=refill,
+        recompute=recompute,
     )

@@ -37,7 +37,7 @@ CASES = {
     "Cortex-M33": "M33 SGD 20 tile 4",
 }
 NO_MANUAL = 1.5
-LATE = "TD_WITH_LATE"  # its sums are those of convolutions
+BESIDE = ("TD_WITH_LATE", "TD_WITH_AGAIN")  # which count as networks with windows
 
 
 def board_costs(board_id: str, tell: Callable[[str], Any] = lambda what: None) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _stack(linker: Linker, board_id: str, tile: int, windows: bool) -> int:
     windows: those of operations with windows, too.
     """
     plan = plans(board_id, tile)[0]
-    on = {name: int(windows or name not in (*WINDOWS, LATE)) for name in kernels(plan)}
+    on = {name: int(windows or name not in (*WINDOWS, *BESIDE)) for name in kernels(plan)}
     linker.program(plan, on | {"TD_TILE": tile}, (GRAPH,))
     graphs = [each.with_suffix(".ci") for each in linker.objects]  # others are of older sources
     return -(-(worst_path(graphs, "start") + frame(linker.board)) // 8) * 8

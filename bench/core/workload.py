@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from tinydream.board import load_board
 from tinydream.codec.quantise import f8_encode, pack_rows
 from tinydream.demo import load_digits
-from tinydream.network import SGD, Adam, Conv, Dense, Flatten, Network, Relu, Softmax
+from tinydream.network import SGD, Adam, Dense, Network, Softmax
+from tinydream.network.layers import AnyLayer
 from tinydream.plan import Inputs, Outputs, Plan, Rows
 from tinydream.planner import make_plan
 
@@ -54,8 +55,8 @@ def digits_plan(optimizer: SGD | Adam, batch: int, grids: int = 1) -> Plan:
     )
 
 
-def picture_plan(optimizer: SGD | Adam, batch: int) -> Plan:
-    """28x28, conv 8 3x3/2, conv 16 3x3/2, dense 10, on the same digits, enlarged."""
+def picture_plan(optimizer: SGD | Adam, batch: int, windows: tuple[AnyLayer, ...]) -> Plan:
+    """28x28, these layers, dense 10, on the same digits, enlarged."""
     small, labels = _digits()
     at = np.arange(SIDE) * 8 // SIDE
     pixels = small.reshape(-1, 8, 8)[:, at][:, :, at].reshape(COUNT, -1)
@@ -71,7 +72,6 @@ def picture_plan(optimizer: SGD | Adam, batch: int) -> Plan:
         bits=pack_rows(pixels, labels, width, 4),
     )
     inputs = Inputs(np.ones(SIDE * SIDE, bool), np.array([8.0]), np.array([-3]))
-    windows = (Conv(8, 3, 2), Relu(), Conv(16, 3, 2), Relu(), Flatten())
     return make_plan(
         _Record(inputs, rows, Outputs()),
         Network((*windows, Dense(10), Softmax()), optimizer, shape=(SIDE, SIDE, 1)),

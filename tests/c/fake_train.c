@@ -133,7 +133,7 @@ uint32_t td_row_numbers(const td_plan_t *plan)
     return plan->inputs.raw_columns + 1u;
 }
 
-int td_net_is_wild(const float *values, uint32_t count)
+int td_update_is_wild(const float *values, uint32_t count)
 {
     return count && !(values[0] < 8589934592.0f && values[0] > -8589934592.0f);
 }

@@ -1,5 +1,6 @@
 """Where each byte of RAM and flash goes, and whether it fits, before anything is built."""
 
+from tinydream.budget.again import computed_again
 from tinydream.budget.change import Change, changes, check_budget, fitted, stack_lacks
 from tinydream.budget.cores import SHARED, Estimate, estimate_code, stack_bound
 from tinydream.budget.kernels import kernels
@@ -18,6 +19,7 @@ __all__ = [
     "budget",
     "changes",
     "check_budget",
+    "computed_again",
     "estimate_code",
     "estimate_pace",
     "fitted",

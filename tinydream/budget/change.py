@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tinydream.board import Board
+from tinydream.budget.again import computed_again
 from tinydream.budget.cores import stack_bound
 from tinydream.budget.use import Use, budget
 from tinydream.errors import BudgetError
@@ -31,12 +32,15 @@ class Change:
 def fitted(plan: Plan, board: Board) -> Plan:
     """The plan for this board; one row at a time where RAM or stack are too small for more.
 
-    Where that is still too much, without the last layer's gradients (`Plan.late`).
+    Where that is still too much, without the last layer's gradients (`Plan.late`); and where that
+    is, too, convolutions and the like compute outputs again in the backward pass.
     """
     plan = replace(plan, board=board.id)
     more = _over(plan, board, "ram") or stack_lacks(plan, board)
     plan = replace(plan, slice=1) if more else plan
-    return plan.late if _over(plan, board, "ram") else plan
+    plan = plan.late if _over(plan, board, "ram") else plan
+    over = _over(plan, board, "ram") if plan.windows else 0  # dense outputs are next to nothing
+    return computed_again(plan, plan.arena_bytes - over) if over else plan
 
 
 def changes(plan: Plan, board: Board) -> list[Change]:

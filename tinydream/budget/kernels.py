@@ -27,6 +27,7 @@ def kernels(plan: Plan, board: Board | None = None) -> dict[str, int]:
             any(x.train in ("bias", "none") for x in plan.layers if x.parameters)
         ),
         "TD_WITH_LATE": int(any(x.train == "late" for x in plan.layers)),
+        "TD_WITH_AGAIN": int(any(x.again for x in plan.layers)),
         "TD_WITH_VALIDATION": int(plan.validation is not None),
         "TD_WITH_DEVIATION": int(len(plan.rows.sigma) > 0),
         "TD_WITH_FACTORS": int(plan.rows.rank > 0),

@@ -81,7 +81,7 @@ def work(plan: Plan, rows: int) -> dict[str, int]:
     moved = sum(x.parameters if x.train == "late" else x.moving for x in done)
     each: Counter[str] = Counter(drawn=plan.rows.columns)
     for i, x in enumerate(done):
-        each.update(_of_a_row(x, 1 + (x.train in ("all", "late")) + (i > lowest)))
+        each.update(_of_a_row(x, 1 + (x.train in ("all", "late")) + (i > lowest) + x.again))
     counts = {name: rows * count for name, count in each.items()}
     return counts | {f"moved_{optimizer}": -(-rows // plan.batch) * moved}
 

@@ -77,10 +77,14 @@ def planned(sized: Sized, found: Found | None, as_json: bool) -> None:
     rows = f"{plan.tile} row{'s' * (plan.tile > 1)} at a time"
     arena = f"arena {plan.arena_bytes:,} B"
     line(f"plan {plan.digest.hex()}: {plan.parameters:,} weights, {arena}, {rows}")
+    if again := [x for x in plan.operations if x.again]:
+        more = sum(x.products for x in again) / max(1, sum(x.products for x in plan.operations))
+        line(f"outputs of {len(again)} layers are computed again: {more:.0%} of a forward pass")
 
 
 def _layers(plan: Plan) -> None:
-    """Each operation: its outputs, and what it costs; bytes: of all that training keeps of it."""
+    """Each operation: its outputs, and what it costs; bytes: of all that training keeps of it,
+    or holds for a while where outputs are computed again."""
     table = _table("layer", "outputs", "weights", "multiply-adds", "bytes")
     kept = 1 + plan.gradients + plan.optimizer.state + plan.keep_best
     for x in plan.operations:
@@ -88,7 +92,8 @@ def _layers(plan: Plan) -> None:
         w = x.window
         shape = f"{w.out_height}x{w.out_width}x{w.filters}" if w else str(x.outputs)
         counts = (x.parameters, x.products, 4 * numbers)
-        table.add_row(x.kind.replace("_", " "), shape, *map(_number, counts))
+        name = x.kind.replace("_", " ") + (", again" if x.again else "")
+        table.add_row(name, shape, *map(_number, counts))
     console.print(table)
 
 

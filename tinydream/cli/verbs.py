@@ -205,6 +205,7 @@ def _bits(text: str) -> str | int:
 @click.option("--validation", default=0, metavar="N", help="Rows in flash that judge each epoch.")
 @click.option("--keep-best", is_flag=True, help="End with the weights that these found best.")
 @click.option("--refill", is_flag=True, help="Representatives in RAM, where refill puts others.")
+@click.option("--recompute", is_flag=True, help="Less RAM, more time: outputs computed again.")
 @click.option("--batch", default=20, help="Rows an update.")
 @click.option(
     "--boot",

@@ -136,7 +136,7 @@ def choose(
         return Choice(None, models[0], None, ())
     fit, held = _split(y, classes, groups, len(U))
     directions = Directions(U[fit], y[fit], classes)
-    court = _Court(U, y, classes, fit, held, directions, space, build)
+    court = _Court(U, y, classes, directions, U[held], y[held], space, build)
     if len(held) < LEAST_HELD_OUT:  # too few to judge by
         return Choice(tried[0], models[0], court.projection(tried[0]), ())
 
@@ -171,27 +171,27 @@ class _Room:
 
 @dataclass(frozen=True, eq=False)
 class _Court:
-    """Rows to fit to and rows held out, as places in U (n, d) and y; and how spaces and rows are
+    """All rows U (n, d) and y, those to fit to and those held out; and how spaces and rows are
     made of them."""
 
     U: F32
     y: NDArray[Any]
     classes: int
-    fit: NDArray[np.int64]
-    held: NDArray[np.int64]
     directions: Directions  # of the rows to fit to
+    held: F32
+    truth: NDArray[Any]  # of those held out
     space: Open
     build: Build
 
     def room(self, candidate: Candidate) -> _Room:
-        U, fit, held = self.U, self.fit, self.held
+        U, y = self.directions.U, self.directions.y
         if candidate.kind == "none":
-            return _Room(None, self.space(U[fit], self.y[fit]), U[held])
+            return _Room(None, self.space(U, y), self.held)
         projection = self.directions.projection(
             candidate.kind, candidate.rank, candidate.bits, TRIAL_STEPS
         )
         matrix = projection.matrix
-        return _Room(projection, self.space(U[fit] @ matrix, self.y[fit]), U[held] @ matrix)
+        return _Room(projection, self.space(U @ matrix, y), self.held @ matrix)
 
     def projection(self, candidate: Candidate, trial: _Room | None = None) -> Projection | None:
         """The final one of a candidate, from all rows; a trained one goes on from its trial."""
@@ -209,7 +209,7 @@ class _Court:
         with suppress(BudgetError):
             rows = self.build(room.space, room.projection, model)
             drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
-            return _right(*drawn, self.classes, room.held, self.y[self.held])
+            return _right(*drawn, self.classes, room.held, self.truth)
         return None
 
 

@@ -188,6 +188,51 @@ static PyObject *sum_leaves(PyObject *self, PyObject *args)
     return give_back(v, 4, result);
 }
 
+PyDoc_STRVAR(merge_leaves_doc,
+             "merge_leaves(parent, sums, counts, all, d, leaves, root, cut_sums, cut_counts)\n\n"
+             "parent (all) int32, sums (all, d) float64 and counts (all) int64 of the uncut leaves; fills root (all)\n"
+             "int32, cut_sums (leaves, d) float64 and cut_counts (leaves) int64. See kernels.h, leaf_merge.");
+
+// Each leaf that is cut off has a parent that is older.
+static int parents_good(const int32_t *parent, Py_ssize_t all, Py_ssize_t leaves)
+{
+    for (Py_ssize_t i = leaves; i < all; i++)
+        if (parent[i] < 0 || parent[i] >= i) {
+            PyErr_Format(PyExc_ValueError, "parent[%zd] is %d; it must be in 0..%zd", i, (int)parent[i], i - 1);
+            return 0;
+        }
+    return 1;
+}
+
+static PyObject *merge_leaves(PyObject *self, PyObject *args)
+{
+    PyObject *o[6], *result = NULL;
+    Py_ssize_t all, d, leaves;
+    Py_buffer v[6];
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OOOnnnOOO", &o[0], &o[1], &o[2], &all, &d, &leaves, &o[3], &o[4], &o[5]) ||
+        !sizes_good(all, d, leaves, 1))
+        return NULL;
+    if (leaves > all)
+        return PyErr_Format(PyExc_ValueError, "leaves is %zd; there are %zd", leaves, all);
+    want_t want[] = {{o[0], "parent", all, 4, 0},
+                     {o[1], "sums", all * d, 8, 0},
+                     {o[2], "counts", all, 8, 0},
+                     {o[3], "root", all, 4, PyBUF_WRITABLE},
+                     {o[4], "cut_sums", leaves * d, 8, PyBUF_WRITABLE},
+                     {o[5], "cut_counts", leaves, 8, PyBUF_WRITABLE}};
+    if (take_all(want, v, 6) < 0)
+        return NULL;
+    if (parents_good(v[0].buf, all, leaves)) {
+        merge_t job = {v[0].buf, v[1].buf, v[2].buf, (size_t)all, (size_t)d, (size_t)leaves};
+        Py_BEGIN_ALLOW_THREADS
+        leaf_merge(&job, v[3].buf, v[4].buf, v[5].buf);
+        Py_END_ALLOW_THREADS
+        result = number_or_memory(0);
+    }
+    return give_back(v, 6, result);
+}
+
 PyDoc_STRVAR(measure_columns_doc,
              "measure_columns(rows, about, n, d, low, high, sum, square, missing)\n\n"
              "rows (n, d) and about (d) float32; fills low and high (d) float32, sum and square of x - about (d)\n"
@@ -317,6 +362,7 @@ PyMethodDef kernels_methods[] = {{"bit_counts", bit_counts, METH_VARARGS, bit_co
                                  {"fit_grid", fit_grid, METH_VARARGS, fit_grid_doc},
                                  {"grow_tree", grow_tree, METH_VARARGS, grow_tree_doc},
                                  {"measure_columns", measure_columns_, METH_VARARGS, measure_columns_doc},
+                                 {"merge_leaves", merge_leaves, METH_VARARGS, merge_leaves_doc},
                                  {"move_rows", move_rows, METH_VARARGS, move_rows_doc},
                                  {"sum_leaves", sum_leaves, METH_VARARGS, sum_leaves_doc},
                                  {"project_train", project_train_, METH_VARARGS, project_train_doc},

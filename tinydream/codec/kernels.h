@@ -9,10 +9,11 @@
 #include <stdlib.h> // which says whether the C library is glibc
 
 // A loop compiled for several vector units, the widest chosen when it is loaded. Sums keep their order: only speed
-// differs. (Without -mfma nothing is fused.)
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+// differs. (Without -mfma nothing is fused. With -DKERNEL_CLONES= all are as the compiler was told, vector units or not.)
+#if !defined(KERNEL_CLONES) && defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
 #if __has_attribute(target_clones)
 #define KERNEL_CLONES __attribute__((target_clones("avx2", "default")))
+#define WIDE_TARGET __attribute__((target("avx512f"))) // for who has asked whether there is such a unit
 #endif
 #endif
 #ifndef KERNEL_CLONES
@@ -67,6 +68,17 @@ int lloyd(const lloyd_job_t *job, int32_t *leaf);
 // Sums of the rows of each leaf, added in row order: sums (leaves, d), counts (leaves).
 void leaf_sums(const float *rows, const int32_t *leaf, size_t n, size_t d, size_t leaves, double *sums,
                int64_t *counts);
+
+// The same of the tree cut at `leaves` of its `all` leaves, where root (all) is out: the leaf that each was split off by
+// then; sums (all, d) and counts (all) give cut_sums (leaves, d) and cut_counts (leaves). parent: as tree_grow says it.
+typedef struct {
+    const int32_t *parent;
+    const double *sums;
+    const int64_t *counts;
+    size_t all, d, leaves;
+} merge_t;
+
+void leaf_merge(const merge_t *job, int32_t *root, double *cut_sums, int64_t *cut_counts);
 
 // For each column of values (m, r), weighted by rows (m): the low and step (r) of the grid with the least squared
 // error, `width` (r) bits wide; steps from one that covers all, and two coarser, down to 0.4 of it. -1 without memory.

@@ -21,6 +21,7 @@ typedef int32_t marks_t __attribute__((vector_size(4 * LANES)));
 typedef struct {
     double *sum;   // (d)
     float *tile;   // (d, TILE) means side by side
+    float *rows;   // (d, ROWS) of those that look together
     float *far;    // (places) of each mean from the leaf's
     int32_t *near; // (places) the places worth trying, ring by ring
 } desk_t;
@@ -113,10 +114,9 @@ static void means_part(void *job, size_t part, size_t thread)
 }
 
 // Looks for ROWS rows through the first `count` means of a tile, filled up to whole vectors. Where one is nearer than
-// `least`, that and its number in the tile are noted; among equals the first.
+// `least`, that and its number in the tile are noted; among equals the first. rows (d, ROWS): stressed.
 KERNEL_CLONES
-static void look(const float *const row[ROWS], const float *stress, const float *tile, size_t d, size_t count,
-                 float least[ROWS], int32_t found[ROWS])
+static void look(const float *rows, const float *tile, size_t d, size_t count, float least[ROWS], int32_t found[ROWS])
 {
     lanes_t best[ROWS];
     marks_t at[ROWS] = {{0}};
@@ -128,7 +128,7 @@ static void look(const float *const row[ROWS], const float *stress, const float 
             lanes_t mean;
             memcpy(&mean, tile + j * TILE + v, sizeof mean);
             for (size_t r = 0; r < ROWS; r++) {
-                lanes_t apart = row[r][j] * stress[j] - mean;
+                lanes_t apart = rows[j * ROWS + r] - mean;
                 sum[r] += apart * apart;
             }
         }
@@ -149,20 +149,21 @@ static void look(const float *const row[ROWS], const float *stress, const float 
 }
 
 // The rows of a leaf that still look (`count` of them, in `active`) look through a tile of `means` places.
-static void look_all(lloyd_t *t, const int32_t *active, size_t count, const float *tile, const int32_t *near,
+static void look_all(lloyd_t *t, const int32_t *active, size_t count, const desk_t *desk, const int32_t *near,
                      size_t means)
 {
     for (size_t a = 0; a < count; a += ROWS) {
-        const float *row[ROWS];
         float least[ROWS];
         int32_t found[ROWS], *at[ROWS];
         for (size_t r = 0; r < ROWS; r++) {
             size_t i = (size_t)active[a + r < count ? a + r : count - 1];
             at[r] = &t->best[t->order[i]];
-            row[r] = t->rows + (size_t)t->order[i] * t->d;
+            const float *row = t->rows + (size_t)t->order[i] * t->d;
+            for (size_t j = 0; j < t->d; j++)
+                desk->rows[j * ROWS + r] = row[j] * t->stress[j];
             least[r] = t->least[i];
         }
-        look(row, t->stress, tile, t->d, means, least, found);
+        look(desk->rows, desk->tile, t->d, means, least, found);
         for (size_t r = 0; r < ROWS && a + r < count; r++) {
             t->least[active[a + r]] = least[r];
             if (found[r] >= 0)
@@ -242,7 +243,7 @@ static void find(lloyd_t *t, size_t k, desk_t *desk)
         t->best[t->order[active[a]]] = (int32_t)k;
     }
     lay_tile(t, desk->tile, &own, 1);
-    look_all(t, active, count, desk->tile, &own, 1);
+    look_all(t, active, count, desk, &own, 1);
     for (size_t a = 0; a < count; a++) {
         t->own[active[a]] = sqrtf(t->least[active[a]]);
         most = t->own[active[a]] > most ? t->own[active[a]] : most;
@@ -259,7 +260,7 @@ static void find(lloyd_t *t, size_t k, desk_t *desk)
         if (count == 0)
             return;
         lay_tile(t, desk->tile, desk->near + from, tried);
-        look_all(t, active, count, desk->tile, desk->near + from, tried);
+        look_all(t, active, count, desk, desk->near + from, tried);
         from += tried;
     }
 }
@@ -312,9 +313,10 @@ static int open_desks(lloyd_t *t)
         desk_t *desk = &t->desks[i];
         desk->sum = malloc(t->d * sizeof *desk->sum);
         desk->tile = malloc(t->d * TILE * sizeof *desk->tile);
+        desk->rows = malloc(t->d * ROWS * sizeof *desk->rows);
         desk->far = malloc(t->places * sizeof *desk->far);
         desk->near = malloc(t->places * sizeof *desk->near);
-        failed |= !desk->sum || !desk->tile || !desk->far || !desk->near;
+        failed |= !desk->sum || !desk->tile || !desk->rows || !desk->far || !desk->near;
     }
     return failed || !t->desks ? -1 : 0;
 }
@@ -324,6 +326,7 @@ static void close_desks(lloyd_t *t)
     for (size_t i = 0; t->desks && i < t->threads; i++) {
         free(t->desks[i].sum);
         free(t->desks[i].tile);
+        free(t->desks[i].rows);
         free(t->desks[i].far);
         free(t->desks[i].near);
     }
@@ -353,18 +356,4 @@ int lloyd(const lloyd_job_t *job, int32_t *leaf)
     free(floats);
     free(sizes);
     return failed;
-}
-
-void leaf_sums(const float *rows, const int32_t *leaf, size_t n, size_t d, size_t leaves, double *sums,
-               int64_t *counts)
-{
-    memset(sums, 0, leaves * d * sizeof *sums);
-    memset(counts, 0, leaves * sizeof *counts);
-    for (size_t i = 0; i < n; i++) {
-        double *restrict sum = sums + (size_t)leaf[i] * d;
-        const float *restrict row = rows + i * d;
-        for (size_t j = 0; j < d; j++)
-            sum[j] += row[j];
-        counts[leaf[i]]++;
-    }
 }

@@ -10,7 +10,7 @@
 #include "kernels.h"
 #include "td_internal.h"
 
-enum { LANES = 8 };
+enum { LANES = 8, TILE = 16 }; // sizes are padded to whole tiles
 typedef float lanes_t __attribute__((vector_size(4 * LANES)));
 typedef int32_t marks_t __attribute__((vector_size(4 * LANES)));
 
@@ -37,22 +37,40 @@ static size_t inputs(const project_t *job)
 }
 
 // c (m, n) = left (m, k) right (k, n), where left[i][p] is x[i * row + p * column]; m and n are whole tiles.
-KERNEL_CLONES
+#define PRODUCT(NAME, TALL, VECTOR)                                                                                    \
+    static void NAME(float *c, const float *x, size_t row, size_t column, const float *right, size_t m, size_t k,      \
+                     size_t n)                                                                                         \
+    {                                                                                                                  \
+        for (size_t i = 0; i < m; i += (TALL))                                                                         \
+            for (size_t j = 0; j < n; j += sizeof(VECTOR) / sizeof *c) {                                               \
+                VECTOR sum[TALL] = {{0}};                                                                              \
+                for (size_t p = 0; p < k; p++) {                                                                       \
+                    VECTOR y;                                                                                          \
+                    memcpy(&y, right + p * n + j, sizeof y);                                                           \
+                    for (size_t t = 0; t < (TALL); t++)                                                                \
+                        sum[t] += x[(i + t) * row + p * column] * y;                                                   \
+                }                                                                                                      \
+                for (size_t t = 0; t < (TALL); t++)                                                                    \
+                    memcpy(c + (i + t) * n + j, &sum[t], sizeof sum[t]);                                               \
+            }                                                                                                          \
+    }
+
+#ifdef WIDE_TARGET
+typedef float wide_t __attribute__((vector_size(64)));
+WIDE_TARGET PRODUCT(product_wide, 16, wide_t)
+#endif
+KERNEL_CLONES PRODUCT(product_narrow, 8, lanes_t)
+
 static void product(float *c, const float *x, size_t row, size_t column, const float *right, size_t m, size_t k,
                     size_t n)
 {
-    for (size_t i = 0; i < m; i += LANES)
-        for (size_t j = 0; j < n; j += LANES) {
-            lanes_t sum[LANES] = {{0}};
-            for (size_t p = 0; p < k; p++) {
-                lanes_t y;
-                memcpy(&y, right + p * n + j, sizeof y);
-                for (size_t t = 0; t < LANES; t++)
-                    sum[t] += x[(i + t) * row + p * column] * y;
-            }
-            for (size_t t = 0; t < LANES; t++)
-                memcpy(c + (i + t) * n + j, &sum[t], sizeof sum[t]);
-        }
+#ifdef WIDE_TARGET
+    if (__builtin_cpu_supports("avx512f")) {
+        product_wide(c, x, row, column, right, m, k, n);
+        return;
+    }
+#endif
+    product_narrow(c, x, row, column, right, m, k, n);
 }
 
 static void turn(float *to, const float *from, size_t m, size_t n)
@@ -77,15 +95,29 @@ static void add_columns(float *sum, const float *values, size_t m, size_t n)
             sum[j] += values[i * n + j];
 }
 
+// Rows lie anywhere: all are on their way before the first is waited for.
+static void fetch_row(const float *row, size_t d)
+{
+#ifdef __GNUC__
+    for (size_t j = 0; j < d; j += 16)
+        __builtin_prefetch(row + j);
+#else
+    (void)row, (void)d;
+#endif
+}
+
 // Rows are drawn with replacement: those from `first` on, of the stream that `key` begins.
 static void draw(net_t *t, const project_t *job, uint32_t key, size_t first)
 {
     for (size_t i = 0; i < job->batch; i++) {
         t->drawn[i] = (size_t)((uint64_t)td_hash(key + (uint32_t)(first + i)) * job->n >> 32);
-        memcpy(t->x + i * t->D, job->rows + t->drawn[i] * job->d, job->d * sizeof *t->x);
+        fetch_row(job->rows + t->drawn[i] * job->d, job->d);
     }
+    for (size_t i = 0; i < job->batch; i++)
+        memcpy(t->x + i * t->D, job->rows + t->drawn[i] * job->d, job->d * sizeof *t->x);
 }
 
+KERNEL_CLONES
 static void forward(net_t *t, const project_t *job)
 {
     if (job->r)
@@ -162,6 +194,7 @@ static void outputs_to_gradient(net_t *t, const project_t *job)
     }
 }
 
+KERNEL_CLONES
 static void backward(net_t *t, const project_t *job)
 {
     product(t->g.W2, t->a, 1, t->H, t->o, t->H, t->B, t->K);
@@ -245,7 +278,7 @@ static weights_t take_weights(const net_t *t, size_t projection, float **next)
 
 static size_t whole(size_t count)
 {
-    return (count + LANES - 1) / LANES * LANES;
+    return (count + TILE - 1) / TILE * TILE;
 }
 
 // All numbers zero, in one block that begins with the weights; -1 without memory.

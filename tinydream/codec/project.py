@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tinydream.codec.quantise import f8_encode
 from tinydream.codec.trainer import train_net
+from tinydream.codec.tree import leaf_sums
 from tinydream.inputs import Projection, f8_decode
 
 __all__ = ["KINDS", "Directions"]
@@ -99,8 +100,7 @@ class Directions:
         """(d, classes - 1) of unit length, the best first."""
         labels = self.y[self._chosen]
         count = np.bincount(labels, minlength=self.classes)
-        sums = np.zeros((self.classes, self.U.shape[1]))
-        np.add.at(sums, labels, self._sample.astype(np.float64))
+        sums, _ = leaf_sums(self._sample, labels, self.classes)
         means = sums / np.maximum(count, 1)[:, None]
         between = (means * (count / len(labels))[:, None]).T @ means
         within = self._covariance - between

@@ -206,3 +206,35 @@ ptrdiff_t tree_grow(const tree_job_t *job, int32_t *leaf, int32_t *parent, doubl
     free(t.node);
     return leaves;
 }
+
+void leaf_sums(const float *rows, const int32_t *leaf, size_t n, size_t d, size_t leaves, double *sums,
+               int64_t *counts)
+{
+    memset(sums, 0, leaves * d * sizeof *sums);
+    memset(counts, 0, leaves * sizeof *counts);
+    for (size_t i = 0; i < n; i++) {
+        double *restrict sum = sums + (size_t)leaf[i] * d;
+        const float *restrict row = rows + i * d;
+        for (size_t j = 0; j < d; j++)
+            sum[j] += row[j];
+        counts[leaf[i]]++;
+    }
+}
+
+// A leaf is younger than its parent: one pass finds all roots, and adds each leaf's rows to its root's in order.
+void leaf_merge(const merge_t *job, int32_t *root, double *cut_sums, int64_t *cut_counts)
+{
+    size_t d = job->d, kept = job->leaves;
+    memcpy(cut_sums, job->sums, kept * d * sizeof *cut_sums);
+    memcpy(cut_counts, job->counts, kept * sizeof *cut_counts);
+    for (size_t t = 0; t < job->all; t++) {
+        root[t] = t < kept ? (int32_t)t : root[job->parent[t]];
+        if (t < kept)
+            continue;
+        double *restrict sum = cut_sums + (size_t)root[t] * d;
+        const double *restrict more = job->sums + t * d;
+        for (size_t j = 0; j < d; j++)
+            sum[j] += more[j];
+        cut_counts[root[t]] += job->counts[t];
+    }
+}

@@ -40,21 +40,29 @@ class Tree:
         """Each row's leaf (n,) int32 when the tree had `leaves` of them."""
         return self._roots(leaves)[self.leaf]
 
-    def merge(self, leaves: int, *sums: NDArray[Any]) -> list[NDArray[Any]]:
-        """Sums (self.leaves, ...) of the uncut tree's leaves, as (leaves, ...) of a cut one's."""
-        root = self._roots(leaves)
-        order = np.argsort(root, kind="stable")
-        starts = np.searchsorted(root[order], np.arange(leaves))
-        return [np.add.reduceat(each[order], starts) for each in sums]
+    def merge(
+        self, leaves: int, sums: F64, rows: NDArray[np.int64]
+    ) -> tuple[F64, NDArray[np.int64]]:
+        """Sums (self.leaves, d) and rows (self.leaves,) of the uncut tree's leaves, as those of a
+        cut one's."""
+        self._check(leaves)
+        cut, count = np.empty((leaves, sums.shape[1])), np.empty(leaves, np.int64)
+        root = np.empty(self.leaves, np.int32)
+        sizes = (self.leaves, sums.shape[1], leaves)
+        _core.merge_leaves(self.parent, sums, rows, *sizes, root, cut, count)
+        return cut, count
 
     def _roots(self, leaves: int) -> I32:
-        if not self.classes <= leaves <= self.leaves:
-            raise ValueError(f"leaves is {leaves}; this tree has {self.classes}..{self.leaves}")
+        self._check(leaves)
         number = np.arange(self.leaves, dtype=np.int32)
         root = np.where(number < leaves, number, self.parent)
         while (root >= leaves).any():
             root = root[root]
         return root
+
+    def _check(self, leaves: int) -> None:
+        if not self.classes <= leaves <= self.leaves:
+            raise ValueError(f"leaves is {leaves}; this tree has {self.classes}..{self.leaves}")
 
 
 def grow(grid: NDArray[np.uint16], labels: I32, scale: F64, leaves: int) -> Tree:

@@ -184,8 +184,12 @@ def _layers(plan: Plan) -> Table:
     for i, x in enumerate(plan.layers):
         place = next(places) if i % 2 == 0 else 0
         kinds = f"TD_{x.kind.upper()}, TD_TRAIN_{x.train.upper()}"
-        items.append(f"{{{kinds}, {x.inputs}, {x.outputs}, {place}, {f32(x.limit)}}}")
-    note = "kind, what of it is trained, in, out, place of its outputs, limit of initial weights"
+        sizes = f"{x.inputs}, {x.outputs}, {int(x.again)}, {place}"
+        items.append(f"{{{kinds}, {sizes}, {f32(x.limit)}}}")
+    note = (
+        "kind, what of it is trained, in, out, whether its outputs are computed again, their place,"
+        " limit of initial weights"
+    )
     size = LAYER_BYTES * len(items)
     return Table("layers", "td_layer_t", note, len(items), size, wrapped(items))
 

@@ -72,10 +72,10 @@ static const td_level_t levels[3] TD_FLASH = {
 };
 TD_STATIC_ASSERT(sizeof levels == 24, levels);
 
-// kind, what of it is trained, in, out, place of its outputs, limit of initial weights
+// kind, what of it is trained, in, out, whether its outputs are computed again, their place, limit of initial weights
 static const td_layer_t layers[2] TD_FLASH = {
-    {TD_DENSE, TD_TRAIN_ALL, 12, 8, 12, 0.547722578f},
-    {TD_SOFTMAX, TD_TRAIN_ALL, 8, 8, 0, 0.0f},
+    {TD_DENSE, TD_TRAIN_ALL, 12, 8, 0, 12, 0.547722578f},
+    {TD_SOFTMAX, TD_TRAIN_ALL, 8, 8, 0, 0, 0.0f},
 };
 TD_STATIC_ASSERT(sizeof layers == 32, layers);
 

@@ -76,9 +76,9 @@ static const td_level_t levels[4] TD_FLASH = {
 };
 TD_STATIC_ASSERT(sizeof levels == 32, levels);
 
-// kind, what of it is trained, in, out, place of its outputs, limit of initial weights
+// kind, what of it is trained, in, out, whether its outputs are computed again, their place, limit of initial weights
 static const td_layer_t layers[1] TD_FLASH = {
-    {TD_DENSE, TD_TRAIN_ALL, 7, 2, 9, 0.816496611f},
+    {TD_DENSE, TD_TRAIN_ALL, 7, 2, 0, 9, 0.816496611f},
 };
 TD_STATIC_ASSERT(sizeof layers == 16, layers);
 

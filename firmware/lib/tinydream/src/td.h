@@ -133,6 +133,7 @@ typedef struct {
     uint8_t kind;           // TD_DENSE, ...
     uint8_t train;          // TD_TRAIN_ALL, ..._BIAS, ..._NONE or ..._LATE of its parameters; without any: NONE, or of activations ALL
     uint16_t in, out;       // numbers of a row; the same for activations
+    uint8_t again;          // operation: 1: its outputs are let go and computed again before the backward pass that reads them
     uint32_t place;         // operation: where its outputs lie in the activations, in numbers for each row of a slice
     float limit;            // initial weights are uniform in (-limit, limit), biases 0;
                             // leaky ReLU: the slope below 0, 0..1; batch norm: what stays of its statistics at a step;

@@ -83,6 +83,9 @@
 #ifndef TD_WITH_LATE // a last layer whose gradients are never all in memory
 #define TD_WITH_LATE 1
 #endif
+#ifndef TD_WITH_AGAIN // outputs that are computed again in the backward pass, to take less memory
+#define TD_WITH_AGAIN 1
+#endif
 #ifndef TD_WITH_VALIDATION // validation rows: patience, best weights
 #define TD_WITH_VALIDATION 1
 #endif

@@ -158,7 +158,6 @@ static inline float *td_net_answer(const td_train_t *train)
 // and TD_ENUMERIC tells that they did not from this layer down to the first.
 uint32_t td_net_last(const td_plan_t *plan);
 int td_net_backward(const td_train_t *train, uint32_t layer, uint32_t n);
-int td_net_is_wild(const float *values, uint32_t count);
 
 // td_late.c: a last dense layer that keeps rows instead of gradients. Its part of the arena, behind the gradients; what
 // a batch comes to; whether a gradient is wild; the move
@@ -204,6 +203,7 @@ float td_rate(const td_knobs_t *knobs, uint32_t epoch, float before);
 uint32_t td_update_gradients(const td_plan_t *plan);
 uint32_t td_update_state(const td_plan_t *plan);
 int td_update_check(const td_plan_t *plan);
+int td_update_is_wild(const float *values, uint32_t count); // whether a step along these may end in no number
 
 // td_state.c: word i of a training: weights, then of a run the optimiser's state, best weights, knobs and counters.
 // td_state_resume, when all of them are set: whether a run can go on from there, and then it does.

@@ -123,10 +123,10 @@ int td_late_is_wild(const td_train_t *train)
         return 0;
     for (o = 0; o < layer->out; o++) {
         sum[0] = bias_sum(&all, o);
-        if (td_net_is_wild(sum, 1))
+        if (td_update_is_wild(sum, 1))
             return 1;
         for (j = 0; j < layer->in; j += 8)
-            if (td_net_is_wild(sum, sums(&all, o, j, sum)))
+            if (td_update_is_wild(sum, sums(&all, o, j, sum)))
                 return 1;
     }
     return 0;

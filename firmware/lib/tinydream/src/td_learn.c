@@ -74,7 +74,7 @@ static int pass(td_train_t *train, uint32_t drawn)
     }
     if (code < 0 || td_gradients(train) == NULL)
         return code < 0 ? code : 0;
-    if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
+    if (td_update_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
         return TD_ENUMERIC;
     return 0;
 }

@@ -8,15 +8,6 @@
 #include "td_internal.h"
 #include "td_kernels.h"
 
-static inline uint32_t bits(float value)
-{
-    td_float_t number;
-    number.f = value;
-    return number.u;
-}
-
-// ---- the whole network ----
-
 uint32_t td_net_outputs(const td_plan_t *plan)
 {
     return plan->layers[plan->layers_count - 1].out;
@@ -149,12 +140,12 @@ static inline float *forward(const td_plan_t *plan, uint32_t i, const td_shape_t
     return y;
 }
 
-// Returns the outputs of the last operation, (n, outputs).
-float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
+// Layers from..to-1, the first an operation whose weights are given.
+static float *run(const td_plan_t *plan, uint32_t from, uint32_t to, const float *weights, float *activations, uint32_t n)
 {
-    const td_layer_t *layer = plan->layers;
-    float *x = activations;
-    for (; layer < plan->layers + body_layers(plan); layer++) {
+    const td_layer_t *layer = plan->layers + from;
+    float *x = activations + (size_t)plan->slice * place_before(plan, from);
+    for (; layer < plan->layers + to; layer++) {
         uint32_t i = (uint32_t)(layer - plan->layers), biases;
         td_shape_t dense;
         if (i % 2 != 0) {
@@ -168,28 +159,10 @@ float *td_net_forward(const td_plan_t *plan, const float *weights, float *activa
     return x;
 }
 
-// A step from tame numbers cannot make a finite weight infinite, or no number. One is wild when the highest bit of
-// its exponent is set and one of the two below it: 2^33 or more, infinite, or no number.
-static int some_are_wild(const float *values, uint32_t count)
+// Returns the outputs of the last operation, (n, outputs).
+float *td_net_forward(const td_plan_t *plan, const float *weights, float *activations, uint32_t n)
 {
-    uint32_t i, seen = 0;
-    for (i = 0; i < count; i++) {
-        uint32_t u = bits(values[i]);
-        seen |= u & (u << 1 | u << 2);
-    }
-    return (seen >> 30) & 1;
-}
-
-// Eight numbers below 2 have no bit 30 among them, which is quick to see.
-int td_net_is_wild(const float *values, uint32_t count)
-{
-    for (; count >= 8; count -= 8, values += 8) {
-        uint32_t any = bits(values[0]) | bits(values[1]) | bits(values[2]) | bits(values[3]);
-        any |= bits(values[4]) | bits(values[5]) | bits(values[6]) | bits(values[7]);
-        if ((any & 0x40000000u) && some_are_wild(values, 8))
-            return 1;
-    }
-    return some_are_wild(values, count);
+    return run(plan, 0, body_layers(plan), weights, activations, n);
 }
 
 #if TD_WITH_GRADIENTS
@@ -231,7 +204,7 @@ static int descend(const td_layer_t *layer, const td_shape_t *dense, float *w, f
 {
     float *bias = w + (size_t)dense->out * dense->in;
     uint32_t o;
-    if (td_net_is_wild(dy, dense->out) || (dense->before != NULL && td_net_is_wild(x, dense->in)))
+    if (td_update_is_wild(dy, dense->out) || (dense->before != NULL && td_update_is_wild(x, dense->in)))
         return TD_ENUMERIC;
     if (!TD_WITH_FREEZING || layer->train == TD_TRAIN_ALL) {
         td_fast_descend(dense, w, x, dy, rate);
@@ -275,6 +248,23 @@ uint32_t td_net_last(const td_plan_t *plan)
     return body_layers(plan) - 1;
 }
 
+#if TD_WITH_AGAIN
+// What operation i reads, and before it, back to the nearest outputs that were kept, is computed again; at the end of
+// such a stretch all of it, for its whole backward pass. (Chen and others, "Training deep nets with sublinear memory
+// cost", 2016.)
+static TD_APART void compute_again(const td_train_t *train, uint32_t i, uint32_t n)
+{
+    const td_plan_t *plan = train->plan;
+    uint32_t first = i;
+    if (plan->layers[i].again)
+        return; // its own inputs are there since its outputs are
+    while (first > 0 && plan->layers[first - 2].again)
+        first -= 2;
+    if (first < i)
+        run(plan, first, i, train->weights + parameters_below(plan, first), train->activations, n);
+}
+#endif
+
 int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
 {
     const td_plan_t *plan = train->plan;
@@ -285,6 +275,9 @@ int td_net_backward(const td_train_t *train, uint32_t i, uint32_t n)
     float *dy = train->activations + (size_t)plan->slice * plan->layers[i].place;
     if (is_first)
         dense.before = NULL; // nothing below it moves: x needs no gradient
+#if TD_WITH_AGAIN
+    compute_again(train, i, n);
+#endif
 #if TD_WITH_WINDOWS && TD_WITH_GRADIENTS
     if (is_windowed(&plan->layers[i])) {
         td_sweep_t over = sweep(plan, i, &dense, train->activations);
@@ -354,6 +347,15 @@ static int check_operation(const td_plan_t *plan, uint32_t i)
 #endif
 }
 
+// of operations, the last one's outputs apart, which the loss reads at once
+static int check_again(const td_plan_t *plan, uint32_t i)
+{
+    uint32_t again = plan->layers[i].again;
+    if (again > 1 || (again && (i % 2 != 0 || i == td_net_last(plan))))
+        return TD_EPLAN;
+    return again && !TD_WITH_AGAIN ? TD_ENOKERNEL : 0;
+}
+
 static int is_built(const td_layer_t *layer)
 {
     return layer->train == TD_TRAIN_ALL || (layer->train == TD_TRAIN_LATE ? TD_WITH_LATE : TD_WITH_FREEZING);
@@ -373,6 +375,8 @@ int td_net_check(const td_plan_t *plan)
             return TD_EPLAN;
         if (layer->train > (i == td_net_last(plan) ? TD_TRAIN_LATE : TD_TRAIN_NONE))
             return TD_EPLAN;
+        if ((code = check_again(plan, i)) != 0)
+            return code;
         code = i % 2 != 0 ? check_activation(layer) : check_operation(plan, i);
         if (code == 0)
             parameters += td_net_parameters(plan, i, &biases);

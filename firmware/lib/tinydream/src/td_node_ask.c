@@ -147,7 +147,7 @@ static int push(td_node_t *node, const uint8_t *body, uint32_t count)
         return TD_EARG;
     for (uint32_t i = 0; i < count; i++) {
         float value = td_get_f32(body + 4 + 4 * i);
-        if (td_net_is_wild(&value, 1))
+        if (td_update_is_wild(&value, 1))
             return TD_EARG;
     }
     node->dirty |= HALF_WEIGHTS;

@@ -251,7 +251,7 @@ static int train_batch(td_train_t *train, uint32_t batch)
     }
     if (code != 0 || td_gradients(train) == NULL)
         return code;
-    if (td_net_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
+    if (td_update_is_wild(td_gradients(train), td_net_moving_all(train->plan)) || td_late_is_wild(train))
         return TD_ENUMERIC;
     td_update(train, batch);
     return 0;

@@ -7,6 +7,37 @@
 #include "td_kernels.h"
 #include "td_loops.h"
 
+static inline uint32_t bits(float value)
+{
+    td_float_t number;
+    number.f = value;
+    return number.u;
+}
+
+// A step from tame numbers cannot make a finite weight infinite, or no number. One is wild when the highest bit of
+// its exponent is set and one of the two below it: 2^33 or more, infinite, or no number.
+static int some_are_wild(const float *values, uint32_t count)
+{
+    uint32_t i, seen = 0;
+    for (i = 0; i < count; i++) {
+        uint32_t u = bits(values[i]);
+        seen |= u & (u << 1 | u << 2);
+    }
+    return (seen >> 30) & 1;
+}
+
+// Eight numbers below 2 have no bit 30 among them, which is quick to see.
+int td_update_is_wild(const float *values, uint32_t count)
+{
+    for (; count >= 8; count -= 8, values += 8) {
+        uint32_t any = bits(values[0]) | bits(values[1]) | bits(values[2]) | bits(values[3]);
+        any |= bits(values[4]) | bits(values[5]) | bits(values[6]) | bits(values[7]);
+        if ((any & 0x40000000u) && some_are_wild(values, 8))
+            return 1;
+    }
+    return some_are_wild(values, count);
+}
+
 uint32_t td_update_gradients(const td_plan_t *plan)
 {
     if (plan->clip != 0.0f || plan->decay != 0.0f)

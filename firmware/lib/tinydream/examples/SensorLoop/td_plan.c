@@ -94,11 +94,12 @@ static const td_level_t levels[8] TD_FLASH = {
 };
 TD_STATIC_ASSERT(sizeof levels == 64, levels);
 
-// kind, what of it is trained, in, out, place of its outputs, limit of initial weights
+// kind, what of it is trained, in, out, whether its outputs are computed again, their place, limit of initial weights
 static const td_layer_t layers[4] TD_FLASH = {
-    {TD_DENSE, TD_TRAIN_ALL, 8, 12, 8, 0.547722578f}, {TD_RELU, TD_TRAIN_ALL, 12, 12, 0, 0.0f},
-    {TD_DENSE, TD_TRAIN_ALL, 12, 3, 20, 0.632455528f},
-    {TD_SOFTMAX, TD_TRAIN_ALL, 3, 3, 0, 0.0f},
+    {TD_DENSE, TD_TRAIN_ALL, 8, 12, 0, 8, 0.547722578f},
+    {TD_RELU, TD_TRAIN_ALL, 12, 12, 0, 0, 0.0f},
+    {TD_DENSE, TD_TRAIN_ALL, 12, 3, 0, 20, 0.632455528f},
+    {TD_SOFTMAX, TD_TRAIN_ALL, 3, 3, 0, 0, 0.0f},
 };
 TD_STATIC_ASSERT(sizeof layers == 64, layers);
 
