@@ -110,7 +110,11 @@ def test_what_does_not_go_together_is_named(squeezed, tmp_path):
     refused(squeezed(*plan, "digits.npz"), 2, "lies in a .keras file, not in 'digits.npz'")
     (tmp_path / "bad.keras").write_bytes(b"no zip")
     refused(squeezed(*plan, "bad.keras"), 2, "bad.keras is no Keras model that can be read")
-    assert squeezed(*plan, "in.keras")[0] == squeezed("train", "-p", "sim", "--epochs", "1")[0] == 0
+    for port in ("keras", "sim"):
+        assert squeezed(*plan, "in.keras")[0] == 0
+        assert squeezed("train", "-p", port, "--epochs", "1")[0] == 0
+        moved = Run("run").weights(Run("run").plan()) != Run("run").initial(Run("run").plan())
+        assert not moved[:60].any() and moved[-10:].any()  # a frozen convolution comes first
     pull = ("pull", "-p", "sim", "--quantise", "int8", "--file")
     refused(squeezed(*pull, "a.keras"), 2, "'int8' and 'a.keras' do not go together")
     refused(squeezed(*pull, "a.npz"), 2, "only a .tflite is quantised, not 'a.npz'")
@@ -132,6 +136,11 @@ def test_without_keras_it_is_said_what_to_install(planned, without_keras, tmp_pa
         refused(planned("pull", "--port", "sim", "--file", name), 2, install)
     (tmp_path / "a.tflite").write_bytes(b"")
     refused(planned("verify", "--model", "a.tflite"), 2, install)
+    refused(planned("train", "--port", "keras"), 2, install)
+    for name in ("a.keras", "a.tflite"):
+        refused(planned("compress", "table.csv", "--features", name), 2, install)
+    checks = {each["name"]: each for each in json.loads(planned("doctor", "--json")[1])}
+    assert install.split()[-1] in checks["Keras"]["mend"]
 
 
 def test_tinydream_never_imports_keras_by_itself():
