@@ -14,6 +14,7 @@ from tinydream.board import Board
 from tinydream.errors import InputError
 from tinydream.keras.features import extractor_of
 from tinydream.plan import Plan
+from tinydream.ports import HERE
 from tinydream.report import Entropy, Evidence, Heldout, Likeness, Linked, Report, read_elf
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -146,7 +147,7 @@ def _commands(
     make += ["--batch", str(plan.batch)]
     train = ["train", "--port", port, "--epochs", knobs["epochs"], "--rate", f"{knobs['rate']:g}"]
     train += ["--seed", knobs["seed"]]
-    build = [] if port in ("sim", "keras") else [["generate"], ["build"]]
+    build = [] if port in HERE else [["generate"], ["build"]]
     verbs = [compress, make, *build, train, ["report"]]
     return tuple(shlex.join(["tinydream", *map(str, verb)]) for verb in verbs)
 

@@ -1,4 +1,4 @@
-"""What a device has learnt, as files that other people's programs read: .keras and .tflite."""
+"""Keras beside a device: its weights in files, the same training, features for it to learn."""
 
 from tinydream.keras.features import Extractor
 from tinydream.keras.files import ENDINGS, QUANTISED, Opened, open_model, write_model
