@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec import EntroGeDe, Representatives
-from tinydream.codec.dream import picks
+from tinydream.codec.dream import dream
 from tinydream.codec.quantise import unpack_shares
 from tinydream.errors import InputError
 from tinydream.network.quiet import import_keras
@@ -60,10 +60,8 @@ def draw_rows(reps: Representatives, first: int, n: int, seed: int) -> Arrays:
     """n rows of the stream from number `first` on: x, y as in `drawn_rows`, and of which
     representative each was drawn (n,)."""
     first_pass, skip = divmod(first, reps.rows.rows)
-    x, y = reps.sample(skip + n, seed, first_pass=first_pass)
-    pick = picks(reps.rows, skip + n, seed, first_pass)[skip:]
-    soft = unpack_shares(reps.rows)[pick] if reps.rows.soft_bits else y[skip:]
-    return x[skip:], soft, pick
+    x, y, pick = (each[skip:] for each in dream(reps.rows, skip + n, seed, first_pass))
+    return x, unpack_shares(reps.rows)[pick] if reps.rows.soft_bits else y, pick
 
 
 def stored_rows(store: Store, batch: int = 20, *, seed: int = 0, blocks: int = 8) -> Any:
