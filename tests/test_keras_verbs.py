@@ -121,6 +121,10 @@ def test_what_does_not_go_together_is_named(squeezed, tmp_path):
     refused(squeezed("pull", "-p", "sim", "--file", "no/a.keras"), 2, "cannot be written")
     refused(squeezed("pull", "-p", "sim", "--file", "no/a.tflite"), 2, "cannot be written")
     assert squeezed("pull", "-p", "sim", "--file", "out.keras")[0] == 0
+    before, weights = Run("run").plan(), Run("run").weights(Run("run").plan())
+    assert squeezed(*plan, "out.keras", "--optimizer", "sgd")[0] == 0
+    assert Run("run").plan().digest == before.digest
+    assert Run("run").initial(before).tobytes() == weights.tobytes()
     (tmp_path / "bad.tflite").write_bytes(b"no flat buffer")
     refused(squeezed("verify", "--model", "bad.tflite"), 2, "bad.tflite is no .tflite model")
     refused(squeezed("verify", "-p", "keras", "--model", "a.keras"), 2, "'keras' is no device")
