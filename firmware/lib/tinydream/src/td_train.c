@@ -288,12 +288,12 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
 
 // ---- prediction ----
 
-int td_infer(const td_plan_t *plan, const float *weights, float *memory, const float *raw, float *out)
+int td_infer(const td_plan_t *plan, const float *weights, void *memory, const float *raw, float *out)
 {
-    float *activations = memory + 2 * (size_t)plan->slice, *outputs;
+    float *activations = (float *)memory + 2 * (size_t)plan->slice, *outputs;
     uint32_t k;
     int best;
-    memory[1] = 0.0f; // a key of no draw: dropout keeps all
+    ((uint32_t *)memory)[1] = 0; // the key of a row that was not drawn: dropout keeps all of it
     td_inputs_apply(&plan->inputs, raw, activations);
     outputs = td_net_forward(plan, weights, activations, 1);
     best = td_loss_answer(plan, outputs);
@@ -306,5 +306,5 @@ int td_predict(td_train_t *train, const float *raw, float *out)
 {
     if (train == NULL || train->plan == NULL || raw == NULL)
         return TD_EARG;
-    return td_infer(train->plan, train->weights, (float *)(void *)td_draws(train), raw, out);
+    return td_infer(train->plan, train->weights, td_draws(train), raw, out);
 }
