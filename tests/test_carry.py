@@ -4,12 +4,14 @@ import contextlib
 import os
 import subprocess
 import tty
+from pathlib import Path
 
 import numpy as np
 import pytest
 from plans import random_plan
 from verbs import refused
 
+from tinydream.codegen import model_header
 from tinydream.errors import InputError
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -101,6 +103,9 @@ def test_weights_are_carried_to_a_board_and_stay_there(planned, tmp_path):
         assert verb("push", "run/weights.npz", *at)[0] == 0
         assert verb("load", *at)[0] == 0
         assert verb("pull", *at, "--file", "back.npz")[0] == 0
+        assert verb("pull", *at, "--file", "gait.h")[0] == 0
+        refused(verb("pull", *at, "--file", "my gait.h"), 2, "'my gait' is no name in C")
         assert verb("erase", *at)[0] == 0
         refused(verb("load", *at), 3, "TD_ENOTHING")
     assert read_weights("back.npz", plan).tobytes() == other.tobytes()
+    assert Path("gait.h").read_text() == model_header(plan, other, "gait").text

@@ -102,7 +102,9 @@ def line_up(pieces: Iterable[tuple[str, int, str, int, int, int]]) -> tuple[Buff
 
 
 def _lowest(operations: Sequence[Operation]) -> int:
-    return next(i for i, layer in enumerate(operations, 1) if layer.train != "none")
+    """The lowest operation that trains; out of reach in a network that only predicts."""
+    moving = (i for i, layer in enumerate(operations, 1) if layer.train != "none")
+    return next(moving, len(operations) + 2)
 
 
 def _lives(operations: Sequence[Operation], targets: int) -> list[list[tuple[int, int]]]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.bridge import Counts, Device, State
+from tinydream.codegen import ModelHeader, model_header
 from tinydream.errors import InputError
 from tinydream.keras import ENDINGS, write_model
 from tinydream.plan import Plan
@@ -27,7 +28,8 @@ def pull(
 ) -> NDArray[np.float32]:
     """Fetch the weights of a device that is still there; write them to `file`, too.
 
-    file: .npz or .safetensors for weights, .keras or .tflite for a model with them; quantise: of a
+    file: .npz or .safetensors for weights, .keras or .tflite for a model with them, .h for a C
+    header that predicts (`codegen.model_header`); quantise: of a
     .tflite, see `write_model`; int8 is calibrated on rows drawn from the representatives.
     The devices of 'sim', 'native' and 'qemu' end with the verb that trained them, which pulled
     their weights itself: for these the pulled weights are checked and returned.
@@ -52,10 +54,22 @@ def _write(
         if quantise == "int8":
             rows = read_representatives(run)[0].sample(CALIBRATION, 0)[0]
         write_model(file, made, weights, quantise=quantise, samples=rows)
+    elif Path(file).suffix == ".h" and quantise == "none":
+        write_header(file, made, weights)
     elif quantise != "none":
         raise InputError(f"only a .tflite is quantised, not {file!r}")
     else:
         write_weights(file, made, weights)
+
+
+def write_header(file: str, plan: Plan, weights: NDArray[np.float32]) -> ModelHeader:
+    """Write a C header that predicts; what it takes. Raises InputError."""
+    made = model_header(plan, weights, Path(file).stem)
+    try:
+        Path(file).write_text(made.text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror or error}") from None
+    return made
 
 
 def push(run: Run, port: str, file: str) -> NDArray[np.float32]:

@@ -56,7 +56,7 @@ def _seeds(task: Task, usual: int) -> int:
 def _ram() -> str:
     """Of the network of images with its last layer's rows kept, as core.json has it."""
     counted = json.loads((ROOT / "docs/results/core.json").read_text("utf-8"))
-    return f"{counted['windows']['rows kept instead']['ram']:,} B"
+    return f"{counted['windows']['flat']['rows kept instead']['ram']:,} B"
 
 
 class _Cells:

@@ -17,7 +17,7 @@ __all__ = ["erase", "load", "pull", "push", "refill", "save"]
 @click.option(
     "--file",
     type=a_file,
-    help="Write them here, too: .npz or .safetensors; .keras or .tflite for a whole model.",
+    help="Write them here, too: .npz, .safetensors; .keras, .tflite or .h for a whole model.",
 )
 @click.option(
     "--quantise",
@@ -30,11 +30,13 @@ def pull(port: str, file: str | None, quantise: str, folder: str) -> None:
     """Fetch the weights of a device that runs this plan.
 
     They are in RUN/weights.npz then. A .keras or .tflite file takes rows in raw units and predicts
-    what the device does, to five digits.
+    what the device does, to five digits. A .h file is for firmware that only predicts, with weights
+    in flash: it needs the C library, and computes the same bits.
 
     \b
     Example: tinydream pull --port /dev/ttyUSB0 --file gait.safetensors
     Example: tinydream pull --port native --file gait.tflite --quantise float16
+    Example: tinydream pull --port native --file gait.h
     """
     run = Run(folder)
     weights = carry.pull(run, port, file, quantise)

@@ -1,14 +1,12 @@
 """Printing a plan: data only, no algorithm, no time, no path; the same plan, the same text."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from tinydream.board import Board, load_board
-from tinydream.budget import LAYER_BYTES, WINDOW_BYTES, kernels, node_bytes, plan_struct_bytes
-from tinydream.codegen.text import environment, f32, quoted, wrapped
+from tinydream.budget import kernels, node_bytes, plan_struct_bytes
+from tinydream.codegen.tables import tables
+from tinydream.codegen.text import environment
 from tinydream.errors import RunError
 from tinydream.plan import FORMAT, Plan
 from tinydream.resources import firmware_folder
@@ -36,7 +34,7 @@ def generate(plan: Plan, board: Board | None = None, **switches: int) -> dict[st
         "format": FORMAT,
         "digest": plan.digest.hex(),
         "digest_bytes": ", ".join(f"0x{byte:02x}" for byte in plan.digest),
-        "tables": _tables(plan, board.pointer_bytes),
+        "tables": tables(plan, board.pointer_bytes),
         "struct_bytes": plan_struct_bytes(board.pointer_bytes),
         "node_bytes": sum(node_bytes(board.pointer_bytes).values()),
         "kernels": kernels(plan, board) | switches,
@@ -111,97 +109,3 @@ def _write(folder: Path, texts: dict[Path, bytes]) -> None:
         for empty in sorted((folder / name).rglob("*"), reverse=True):
             if empty.is_dir() and not any(empty.iterdir()):
                 shutil.rmtree(empty)
-
-
-# ---- tables ----
-
-
-@dataclass(frozen=True)
-class Table:
-    """One constant array of td_plan.c."""
-
-    name: str
-    type: str
-    note: str
-    count: int
-    bytes: int
-    text: str
-
-
-NOTES = {
-    "kept": ("uint8_t", "raw columns that are kept, a bit each"),
-    "expand": ("uint8_t", "codes of a kept column that become as many inputs"),
-    "shift": ("float", "raw units"),
-    "gain": ("int8_t", "exponents of two"),
-    "fill": ("float", "inputs where the raw value is missing"),
-    "code_scale": ("uint8_t", "8-bit floats: a factor of each output of the projection"),
-    "codes": ("uint8_t", "projection: packed integers, input by input"),
-    "target_shift": ("float", "raw units"),
-    "target_scale": ("float", "raw units"),
-    "width": ("uint8_t", "bits of a stored number, less one, 4 bits each"),
-    "low": ("int8_t", "lowest value, in steps"),
-    "step": ("uint8_t", "8-bit floats"),
-    "sigma": ("uint8_t", "8-bit floats: spread of the rows around their representatives"),
-    "spread": ("uint8_t", "8-bit floats: a factor of all deviations of a row"),
-    "factor_scale": ("uint8_t", "8-bit floats"),
-    "factors": ("int8_t", "what deviations have in common, factor by factor"),
-    "correction": ("uint8_t", "8-bit floats: a factor of each input's deviation"),
-    "bits": ("uint8_t", "packed representatives"),
-    "validation": ("uint8_t", "packed validation rows"),
-}
-
-
-def _tables(plan: Plan, pointer: int) -> list[Table]:
-    tables = [
-        _table(name, data, *NOTES[name]) for name, data in plan.constants.items() if name in NOTES
-    ]
-    names = [_names(plan, pointer)] if plan.classes else []
-    axes = [_axes(plan)] if plan.rows.axes else []
-    windows = [_windows(plan)] if plan.windows else []
-    return [*tables, *axes, _levels(plan), _layers(plan), *windows, *names]
-
-
-def _table(name: str, data: bytes, kind: str, note: str) -> Table:
-    dtype = {"float": "<f4", "int8_t": "i1", "uint8_t": "u1"}[kind]
-    text = list(map(f32 if kind == "float" else str, np.frombuffer(data, dtype)))
-    return Table(name, kind, note, len(text), len(data), wrapped(text))
-
-
-def _axes(plan: Plan) -> Table:
-    items = [f"{{{length}, {int(haar)}}}" for length, haar in plan.rows.axes]
-    note = "shape of the inputs: length, and whether a transform runs along it"
-    return Table("axes", "td_axis_t", note, len(items), 4 * len(items), wrapped(items))
-
-
-def _levels(plan: Plan) -> Table:
-    items = [f"{{{weight}u, {count}u}}" for weight, count in plan.rows.levels]
-    note = "weight, and how many representatives in a row have it"
-    return Table("levels", "td_level_t", note, len(items), 8 * len(items), wrapped(items))
-
-
-def _layers(plan: Plan) -> Table:
-    items, places = [], iter(plan.places)
-    for i, x in enumerate(plan.layers):
-        place = next(places) if i % 2 == 0 else 0
-        kinds = f"TD_{x.kind.upper()}, TD_TRAIN_{x.train.upper()}"
-        sizes = f"{x.inputs}, {x.outputs}, {int(x.again)}, {place}"
-        items.append(f"{{{kinds}, {sizes}, {f32(x.limit)}}}")
-    note = (
-        "kind, what of it is trained, in, out, whether its outputs are computed again, their place,"
-        " limit of initial weights"
-    )
-    size = LAYER_BYTES * len(items)
-    return Table("layers", "td_layer_t", note, len(items), size, wrapped(items))
-
-
-def _windows(plan: Plan) -> Table:
-    items = [f"{{{', '.join(map(str, x.numbers)) if x else '0'}}}" for x in plan.windows]
-    note = "an operation each: inputs' shape, outputs' shape, size, strides, reach over the edge"
-    size = WINDOW_BYTES * len(items)
-    return Table("windows", "td_window_t", note, len(items), size, wrapped(items))
-
-
-def _names(plan: Plan, pointer: int) -> Table:
-    items = list(map(quoted, plan.classes))
-    size = pointer * len(items)
-    return Table("class_names", "char *const", "classes", len(items), size, wrapped(items))

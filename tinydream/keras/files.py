@@ -151,7 +151,7 @@ def _open_lite(path: Path) -> Opened:
 
     def predict(rows: ArrayLike) -> F32:
         x = _quantised(_rows(rows, shape), source)
-        return np.concatenate([run(part) for part in np.split(x, len(x) if fixed else 1)])
+        return np.concatenate([run(part) for part in np.split(x, max(len(x), 1) if fixed else 1)])
 
     def run(x: NDArray[Any]) -> F32:
         model.resize_tensor_input(source["index"], x.shape)

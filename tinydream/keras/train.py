@@ -59,7 +59,7 @@ class KerasTwin:
     ) -> list[Metrics]:
         """Train as `Device.train` does and return the metrics of each epoch.
 
-        Raises InputError when a loss is not finite (weights then stay as they were), and for
+        Raises InputError when a loss is not finite (weights are then those it began with), and for
         patience with a plan that has no validation rows.
         """
         knobs = Knobs(

@@ -264,6 +264,10 @@ void td_train_stop(td_train_t *train);
 // negative error. May be called between steps.
 TD_MUST_CHECK int td_predict(td_train_t *train, const float *raw, float *out);
 
+// The same with weights that need not lie in RAM, without any training: what `tinydream pull --file model.h` writes calls
+// it. memory: 2 * plan->slice numbers of 32 bits, and behind them the activations. Nothing is checked: the plan is one of ours.
+int td_infer(const td_plan_t *plan, const float *weights, void *memory, const float *raw, float *out);
+
 // ---- 5. a row at a time: from a host, or from the firmware's own sensor ----
 
 // How far a row has been taken. Begins as {0}; its fields are td's.

@@ -288,19 +288,23 @@ int td_train_step(td_train_t *train, td_metrics_t *metrics)
 
 // ---- prediction ----
 
-int td_predict(td_train_t *train, const float *raw, float *out)
+int td_infer(const td_plan_t *plan, const float *weights, void *memory, const float *raw, float *out)
 {
-    const td_plan_t *plan;
+    float *activations = (float *)memory + 2 * (size_t)plan->slice, *outputs;
     uint32_t k;
-    float *outputs;
     int best;
-    if (train == NULL || train->plan == NULL || raw == NULL)
-        return TD_EARG;
-    plan = train->plan;
-    td_inputs_apply(&plan->inputs, raw, train->activations);
-    outputs = td_net_answer(train);
+    ((uint32_t *)memory)[1] = 0; // the key of a row that was not drawn: dropout keeps all of it
+    td_inputs_apply(&plan->inputs, raw, activations);
+    outputs = td_net_forward(plan, weights, activations, 1);
     best = td_loss_answer(plan, outputs);
     for (k = 0; out != NULL && k < td_net_outputs(plan); k++)
         out[k] = outputs[k];
     return best;
+}
+
+int td_predict(td_train_t *train, const float *raw, float *out)
+{
+    if (train == NULL || train->plan == NULL || raw == NULL)
+        return TD_EARG;
+    return td_infer(train->plan, train->weights, td_draws(train), raw, out);
 }
