@@ -61,7 +61,6 @@ def test_a_model_goes_through_a_device(squeezed, tmp_path, board, port):
         ("pull", "--port", port, "--file", "small.tflite", "--quantise", "float16"),
         ("verify",),
         ("verify", "--model", "out.keras"),
-        ("verify", "--model", "out.keras", "--port", port),
         ("verify", "--model", "small.tflite", "--within", "0.01"),
         ("report", "--no-baselines"),
     ):
@@ -93,6 +92,7 @@ def test_a_model_is_compared_with_what_a_board_holds(built, tmp_path):
         ("pull", "--port", "keras", "--file", "a.keras"),
     ):
         assert built(*line)[0] == 0
+    assert built("verify", "--model", "a.keras", "--port", "native")[0] == 0
     with plugged_in(Run("run").program(Run("run").plan())) as port:
         refused(built("verify", "--model", "a.keras", "--port", port), 1, "a.keras and the device")
         assert built("push", "run/weights.npz", "--port", port)[0] == 0
