@@ -126,12 +126,17 @@ def deviations(rows, seed, number, positions):
     return d
 
 
+def picks(rows, seed, first_pass, n):
+    """Which representative each of the first n rows of the stream is of, (n,)."""
+    total, chosen, picked = rows.rows, stand_ins(rows.levels), []
+    for number in range(first_pass, first_pass + -(-n // total)):
+        picked.append(chosen[tickets(order(seed, number), total)])
+    return np.concatenate(picked)[:n]
+
+
 def drawn_targets(rows, seed, n):
     """Soft targets of the first n rows of the stream, (n, classes)."""
-    total, chosen, picked = rows.rows, stand_ins(rows.levels), []
-    for number in range(-(-n // total)):
-        picked.append(chosen[tickets(order(seed, number), total)])
-    return soft_targets(rows)[np.concatenate(picked)[:n]]
+    return soft_targets(rows)[picks(rows, seed, 0, n)]
 
 
 def draw(rows, seed, first_pass, n):

@@ -28,7 +28,7 @@ def drawer(plan, seed):
 
     def draw(n):
         nonlocal at
-        x, y = _core.rows_draw(plan.rows.to_bytes(), seed, 0, at + n)
+        x, y, _ = _core.rows_draw(plan.rows.to_bytes(), seed, 0, at + n)
         x = np.frombuffer(x, F).reshape(-1, plan.rows.columns)[at:]
         at += n
         if plan.rows.soft_bits:

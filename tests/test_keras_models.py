@@ -14,6 +14,7 @@ from tinydream.demo import load_digits
 from tinydream.errors import InputError
 from tinydream.keras import drawn_rows, make_model, open_model, stored_rows, write_model
 from tinydream.network import SGD, Adam, Network, Softmax
+from tinydream.network.keras import load_model
 from tinydream.network.quiet import import_keras
 from tinydream.planner import make_plan
 from tinydream.simulator import Simulator
@@ -204,6 +205,60 @@ def test_a_model_that_came_out_goes_in_again(keras, digits, reps, tmp_path):
     again = Network.from_keras(head)
     trains = [layer.train for layer in again.layers if hasattr(layer, "train")]
     assert trains == ["none"] * (len(trains) - 1) + ["all"]
+
+
+def table_with_gaps():
+    """Rows with a category, a constant and gaps, and what they are."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(50, 20, (200, 5)).astype(np.float32)
+    x[:, 1], x[:, 3] = rng.integers(0, 4, 200), 7
+    y = x[:, 0] + (x[:, 1] == 2) > 50
+    x[rng.random(x.shape) < 0.05] = np.nan
+    return x, y
+
+
+FAST = {"budget_bytes": 1024, "noise": 1.0, "spread": "none", "rank": 0}
+
+
+@pytest.mark.parametrize("kind", ["none", "pca"])
+def test_what_pull_wrote_is_planned_as_it_was(keras, kind, tmp_path):
+    """Its scaling, categories, gaps and projection are the run's own: off they come."""
+    x, y = table_with_gaps()
+    network = Network.mlp([6], 1, SGD(momentum=0.9), activation="leaky_relu")
+    codec = EntroGeDe(one_hot=(1,), projection=kind, components=None, **FAST).fit(x, y)
+    plan = make_plan(codec, network, board=load_board("native"))
+    simulator = Simulator(plan, SEED)
+    write_model(tmp_path / "a.keras", plan, simulator.weights)
+    again = Network.from_keras(load_model(tmp_path / "a.keras"), codec, network.optimizer)
+    assert make_plan(codec, again, board=load_board("native")).digest == plan.digest
+    assert again.weights.tobytes() == simulator.weights.tobytes()
+    other = EntroGeDe(projection="none", **FAST).fit(x, y)
+    with pytest.raises(InputError, match="of another run; plan it in the run that it came from"):
+        Network.from_keras(load_model(tmp_path / "a.keras"), other)
+    with pytest.raises(InputError, match="as `tinydream pull` wrote it; give the codec"):
+        Network.from_keras(load_model(tmp_path / "a.keras"))
+
+
+def test_what_pull_wrote_is_planned_for_rows_on_other_scales(keras, tmp_path):
+    """As any model with a scaling in front; targets have other scales, too."""
+    x = np.random.default_rng(0).normal(50, 20, (300, 4)).astype(np.float32)
+    y = np.stack([x[:, 0] * 3 - 100, x[:, 1] - x[:, 3]], 1)
+    fitted = {"task": "regression", "projection": "none", **FAST}
+    codecs = [EntroGeDe(**fitted).fit(x * size, y * size) for size in (1.0, 3.0)]
+    network = Network.mlp([6], 2, activation="tanh", task="regression", huber=0.5)
+    plan = make_plan(codecs[0], network, board=load_board("native"), targets="ab")
+    simulator = Simulator(plan, SEED)
+    write_model(tmp_path / "a.keras", plan, simulator.weights)
+    again = Network.from_keras(load_model(tmp_path / "a.keras"), codecs[1])
+    other = Simulator(make_plan(codecs[1], again, board=load_board("native"), targets="ab"))
+    other.push(again.weights)
+    size = plan.outputs.scale
+    assert other.predict(x) / size == pytest.approx(simulator.predict(x) / size, abs=CLOSE)
+    assert again.optimizer == Adam()
+    model = model_of(keras, mlp)
+    model.compile("sgd")
+    with pytest.raises(InputError, match="an optimizer of its own; give no other"):
+        Network.from_keras(model, None, Adam())
 
 
 def test_layers_may_belong_to_two_models(keras, reps):

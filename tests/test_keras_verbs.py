@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from test_carry import plugged_in
 from verbs import refused
 
 from tinydream.demo import load_digits
@@ -60,6 +61,7 @@ def test_a_model_goes_through_a_device(squeezed, tmp_path, board, port):
         ("pull", "--port", port, "--file", "small.tflite", "--quantise", "float16"),
         ("verify",),
         ("verify", "--model", "out.keras"),
+        ("verify", "--model", "out.keras", "--port", port),
         ("verify", "--model", "small.tflite", "--within", "0.01"),
         ("report", "--no-baselines"),
     ):
@@ -81,6 +83,23 @@ def test_a_model_goes_through_a_device(squeezed, tmp_path, board, port):
     assert run.initial(run.plan()) is None
 
 
+@pytest.mark.needs("cc")
+@pytest.mark.needs("keras")
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_model_is_compared_with_what_a_board_holds(built, tmp_path):
+    for line in (
+        ("train", "--port", "keras", "--epochs", "1"),
+        ("pull", "--port", "keras", "--file", "a.keras"),
+    ):
+        assert built(*line)[0] == 0
+    with plugged_in(Run("run").program(Run("run").plan())) as port:
+        refused(built("verify", "--model", "a.keras", "--port", port), 1, "a.keras and the device")
+        assert built("push", "run/weights.npz", "--port", port)[0] == 0
+        code, out, err = built("verify", "--model", "a.keras", "--port", port, "--json")
+        assert code == 0 and json.loads(out)["apart"] < 1e-5, err
+
+
 @pytest.mark.needs("keras")
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
@@ -91,17 +110,25 @@ def test_what_does_not_go_together_is_named(squeezed, tmp_path):
     refused(squeezed(*plan, "digits.npz"), 2, "lies in a .keras file, not in 'digits.npz'")
     (tmp_path / "bad.keras").write_bytes(b"no zip")
     refused(squeezed(*plan, "bad.keras"), 2, "bad.keras is no Keras model that can be read")
-    assert squeezed(*plan, "in.keras")[0] == squeezed("train", "-p", "sim", "--epochs", "1")[0] == 0
+    for port in ("keras", "sim"):
+        assert squeezed(*plan, "in.keras")[0] == 0
+        assert squeezed("train", "-p", port, "--epochs", "1")[0] == 0
+        moved = Run("run").weights(Run("run").plan()) != Run("run").initial(Run("run").plan())
+        assert not moved[:60].any() and moved[-10:].any()  # a frozen convolution comes first
     pull = ("pull", "-p", "sim", "--quantise", "int8", "--file")
     refused(squeezed(*pull, "a.keras"), 2, "'int8' and 'a.keras' do not go together")
     refused(squeezed(*pull, "a.npz"), 2, "only a .tflite is quantised, not 'a.npz'")
     refused(squeezed("pull", "-p", "sim", "--file", "no/a.keras"), 2, "cannot be written")
     refused(squeezed("pull", "-p", "sim", "--file", "no/a.tflite"), 2, "cannot be written")
     assert squeezed("pull", "-p", "sim", "--file", "out.keras")[0] == 0
-    refused(squeezed(*plan, "out.keras"), 2, "which networks have not; a model that")
+    before, weights = Run("run").plan(), Run("run").weights(Run("run").plan())
+    assert squeezed(*plan, "out.keras", "--optimizer", "sgd")[0] == 0
+    assert Run("run").plan().digest == before.digest
+    assert Run("run").initial(before).tobytes() == weights.tobytes()
     (tmp_path / "bad.tflite").write_bytes(b"no flat buffer")
     refused(squeezed("verify", "--model", "bad.tflite"), 2, "bad.tflite is no .tflite model")
-    refused(squeezed("verify", "-p", "sim", "--model", "a.keras"), 2, "leave --port out")
+    refused(squeezed("verify", "-p", "keras", "--model", "a.keras"), 2, "'keras' is no device")
+    refused(squeezed(*plan, "in.keras", "--clip", "1"), 2, "an optimizer of its own; give no other")
 
 
 def test_without_keras_it_is_said_what_to_install(planned, without_keras, tmp_path):
@@ -113,6 +140,11 @@ def test_without_keras_it_is_said_what_to_install(planned, without_keras, tmp_pa
         refused(planned("pull", "--port", "sim", "--file", name), 2, install)
     (tmp_path / "a.tflite").write_bytes(b"")
     refused(planned("verify", "--model", "a.tflite"), 2, install)
+    refused(planned("train", "--port", "keras"), 2, install)
+    for name in ("a.keras", "a.tflite"):
+        refused(planned("compress", "table.csv", "--features", name), 2, install)
+    checks = {each["name"]: each for each in json.loads(planned("doctor", "--json")[1])}
+    assert install.split()[-1] in checks["Keras"]["mend"]
 
 
 def test_tinydream_never_imports_keras_by_itself():

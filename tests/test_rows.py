@@ -7,13 +7,15 @@ import pytest
 from plans import random_rows
 
 from tinydream import _core
+from tinydream.codec.dream import dream
 from tinydream.codec.haar import haar, haar_inverse
+from tinydream.codec.quantise import unpack_shares
 from tinydream.errors import PlanError
 from tinydream.rows import Projection, Rows, f8_decode
 
 
 def drawn(rows, seed, first_pass, n):
-    x, y = _core.rows_draw(rows.to_bytes(), seed, first_pass, n)
+    x, y, _ = _core.rows_draw(rows.to_bytes(), seed, first_pass, n)
     return np.frombuffer(x, np.float32).reshape(n, -1), np.frombuffer(y, np.int32)
 
 
@@ -32,6 +34,7 @@ def test_the_core_draws_the_rows_of_the_oracle_bit_for_bit(seed):
     expected, labels = oracle_rows.draw(rows, key, 5, n)
     assert x.tobytes() == expected.tobytes()
     assert np.array_equal(y, labels)
+    assert np.array_equal(dream(rows, n, key, 5)[2], oracle_rows.picks(rows, key, 5, n))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -72,6 +75,7 @@ def test_soft_targets_are_those_of_the_oracle(seed):
         return
     got = [_core.rows_target(rows.to_bytes(), i) for i in range(rows.count)]
     assert b"".join(got) == oracle_rows.soft_targets(rows).tobytes()
+    assert b"".join(got) == unpack_shares(rows).tobytes()
 
 
 def test_a_soft_target_without_any_share_is_refused():

@@ -20,6 +20,7 @@ NAMES = [
     "qemu-system-arm",
     "riscv64-unknown-elf-gcc",
     "qemu-system-riscv32",
+    "Keras",
     "cache",
     "run folder",
     "serial ports",
@@ -75,7 +76,7 @@ def test_boards_as_json_is_what_the_files_say(verb):
 # ---- ports ----
 
 
-def test_ports_lists_the_three_without_a_board_and_the_serial_ones(verb, monkeypatch):
+def test_ports_lists_those_without_a_board_and_the_serial_ones(verb, monkeypatch):
     wires = [Plugged("/dev/ttyACM0", 0x2E8A, 0x00C0, text="Pico"), Plugged("/dev/ttyS0")]
     monkeypatch.setattr(ports, "plugged", lambda: wires)
     told = json.loads(verb("ports", "--json")[1])
@@ -83,13 +84,15 @@ def test_ports_lists_the_three_without_a_board_and_the_serial_ones(verb, monkeyp
         "sim",
         "native",
         "qemu",
+        "keras",
         "/dev/ttyACM0",
         "/dev/ttyS0",
     ]
-    assert [place["what"] for place in told[3:]] == ["Pico 2e8a:00c0", "a serial port"]
-    assert told[3]["boards"] == ["pico"] and len(told[4]["boards"]) == len(list_boards())
+    assert [place["what"] for place in told[4:]] == ["Pico 2e8a:00c0", "a serial port"]
+    assert told[4]["boards"] == ["pico"] and len(told[5]["boards"]) == len(list_boards())
     assert told[1]["boards"] == ["native"] and told[2]["boards"][0] == "qemu_netduinoplus2"
     assert sorted(told[2]["boards"]) == [b for b in list_boards() if load_board(b).qemu]
+    assert told[3]["boards"] == told[0]["boards"]
     code, out, err = verb("ports")
     assert code == 0 and "/dev/ttyACM0" in out and "Pico" in out
 

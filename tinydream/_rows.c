@@ -17,13 +17,14 @@ static uint32_t outputs_of(const td_rows_t *rows)
 }
 
 static void draw_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssize_t n, float *x,
-                     uint32_t *y)
+                     uint32_t *y, uint32_t *picks)
 {
     uint32_t order[TD_ORDER], position = 0;
     Py_ssize_t i;
     td_rows_order(seed, pass, order);
     for (i = 0; i < n; i++) {
         td_rows_draw(rows, seed, pass, position, order, x + i * rows->columns, y + i);
+        picks[i] = td_rows_pick(rows, order, position);
         if (++position == rows->rows) {
             position = 0;
             td_rows_order(seed, ++pass, order);
@@ -31,14 +32,15 @@ static void draw_all(const td_rows_t *rows, uint32_t seed, uint32_t pass, Py_ssi
     }
 }
 
-// rows_draw(rows: bytes, seed, first_pass, n) -> (float32 (n, columns), int32 (n,)) as bytes, or int
+// rows_draw(rows: bytes, seed, first_pass, n) -> (float32 (n, columns), int32 (n,), uint32 (n,)) as bytes, or int:
+// numbers, labels, and of which representative each row was drawn
 static PyObject *rows_draw(PyObject *self, PyObject *args)
 {
     Py_buffer bytes;
     unsigned int seed, pass;
     Py_ssize_t n;
     plan_bytes_t plan;
-    PyObject *x, *y, *result = NULL;
+    PyObject *x, *y, *picks, *result = NULL;
     int code;
     (void)self;
     if (!PyArg_ParseTuple(args, "y*IIn", &bytes, &seed, &pass, &n))
@@ -54,16 +56,19 @@ static PyObject *rows_draw(PyObject *self, PyObject *args)
     }
     x = PyBytes_FromStringAndSize(NULL, 4 * n * plan.plan.rows.columns);
     y = PyBytes_FromStringAndSize(NULL, 4 * n);
-    if (x && y) {
+    picks = PyBytes_FromStringAndSize(NULL, 4 * n);
+    if (x && y && picks) {
         float *xs = (float *)(void *)PyBytes_AsString(x);
         uint32_t *ys = (uint32_t *)(void *)PyBytes_AsString(y);
+        uint32_t *each = (uint32_t *)(void *)PyBytes_AsString(picks);
         Py_BEGIN_ALLOW_THREADS
-        draw_all(&plan.plan.rows, seed, pass, n, xs, ys);
+        draw_all(&plan.plan.rows, seed, pass, n, xs, ys, each);
         Py_END_ALLOW_THREADS
-        result = PyTuple_Pack(2, x, y);
+        result = PyTuple_Pack(3, x, y, picks);
     }
     Py_XDECREF(x);
     Py_XDECREF(y);
+    Py_XDECREF(picks);
     plan_bytes_free(&plan);
     return result;
 }

@@ -1,6 +1,7 @@
 """What this machine has and lacks, each with the command that mends it."""
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -21,7 +22,7 @@ __all__ = ["Check", "examine"]
 HELLO = "#include <stdint.h>\n#include <unistd.h>\nint main(void) { return 0; }\n"
 LOCAL, EMULATED, SERIAL = ("native",), ("qemu",), ("serial",)
 RISCV = ("qemu with a RISC-V board",)  # --port qemu can do without
-BUILT = ("native", "qemu")
+HERE, BUILT = ("sim", "keras"), ("native", "qemu")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def examine(run: Path = Path("run")) -> list[Check]:
         _program("qemu-system-arm", EMULATED, EMULATORS["qemu-system-arm"]),
         _program("riscv64-unknown-elf-gcc", RISCV, "gcc-riscv64-unknown-elf"),
         _program("qemu-system-riscv32", RISCV, EMULATORS["qemu-system-riscv32"]),
+        _keras(),
         _cache(),
         _run_folder(run),
         _serial(),
@@ -86,6 +88,14 @@ def _scons() -> Check:
     ok = version == wanted
     found = version if ok else f"{version or 'not installed'}; PlatformIO wants {wanted}"
     return Check("SCons", ok, found, "" if ok else _pip(f"scons=={wanted}"), BUILT)
+
+
+def _keras() -> Check:
+    """Looked for, not imported: that takes seconds."""
+    version, there = _version("keras"), importlib.util.find_spec("tensorflow") is not None
+    ok = bool(version) and there
+    found = version if ok else f"{'TensorFlow' if version else 'Keras'} is not installed"
+    return Check("Keras", ok, found, "" if ok else _pip("tinydream[keras]"), ("keras",))
 
 
 # ---- programs ----
@@ -156,8 +166,8 @@ def _run_folder(run: Path) -> Check:
     except OSError as error:
         why = f"{place} cannot be written: {error.strerror}"
         mend = "tinydream doctor -o a-folder-that-can-be-written"
-        return Check("run folder", False, why, mend, ("sim", *BUILT, *SERIAL))
-    return Check("run folder", True, str(run.absolute()), "", ("sim", *BUILT, *SERIAL))
+        return Check("run folder", False, why, mend, (*HERE, *BUILT, *SERIAL))
+    return Check("run folder", True, str(run.absolute()), "", (*HERE, *BUILT, *SERIAL))
 
 
 # ---- serial ports ----

@@ -12,7 +12,9 @@ import numpy as np
 
 from tinydream.board import Board
 from tinydream.errors import InputError
+from tinydream.keras.features import extractor_of
 from tinydream.plan import Plan
+from tinydream.ports import HERE
 from tinydream.report import Entropy, Evidence, Heldout, Likeness, Linked, Report, read_elf
 from tinydream.run import Run
 from tinydream.simulator import Simulator
@@ -34,7 +36,7 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
     plan = run.plan()
     facts = run.read_json("compress.json", "source", "options", *FACTS)
     trained = run.read_json("train.json", "knobs", "crc32", "port")
-    source = facts["source"] | {"path": PurePath(facts["source"]["path"]).name}
+    source = _by_name(facts["source"])
     facts = facts | {"source": source}
     linked, why = _linked(run, plan)
     return Evidence(
@@ -53,6 +55,12 @@ def gather(run: Run, report: Report, board: Board, commands: Sequence[str] = ())
         commands=tuple(commands) or _commands(run, facts, plan, trained),
         provenance=_provenance(facts, plan, trained["knobs"], linked),
     )
+
+
+def _by_name(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Files by their names: where they lie is nobody else's business."""
+    told, front = {**source, "path": PurePath(str(source.get("path"))).name}, extractor_of(source)
+    return told | ({"features": _by_name(front)} if front else {})
 
 
 def _entropy(run: Run) -> Entropy | None:
@@ -124,6 +132,8 @@ def _commands(
     compress += [] if options.get("deviation", True) else ["--no-deviation"]
     for name in ("projection", "components"):
         compress += [f"--{name}", options[name]] if options.get(name, "auto") != "auto" else []
+    if front := extractor_of(source):
+        compress += ["--features", front.get("path")]
     compress += ["--groups", source["groups"]] if source.get("groups") else []
     compress += ["--test", f"{source['test']:.6g}", "--seed", source["seed"]]
     hidden = [layer.outputs for layer in plan.layers if layer.kind == "dense"][:-1]
@@ -137,7 +147,7 @@ def _commands(
     make += ["--batch", str(plan.batch)]
     train = ["train", "--port", port, "--epochs", knobs["epochs"], "--rate", f"{knobs['rate']:g}"]
     train += ["--seed", knobs["seed"]]
-    build = [] if port == "sim" else [["generate"], ["build"]]
+    build = [] if port in HERE else [["generate"], ["build"]]
     verbs = [compress, make, *build, train, ["report"]]
     return tuple(shlex.join(["tinydream", *map(str, verb)]) for verb in verbs)
 

@@ -21,12 +21,14 @@ from tinydream.bridge import (
 )
 from tinydream.doctor import examine
 from tinydream.errors import FirmwareError, InputError
+from tinydream.keras import KerasTwin
 from tinydream.plan import Plan
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Metrics
 
 __all__ = [
+    "HERE",
     "PASSING",
     "Place",
     "Port",
@@ -39,11 +41,12 @@ __all__ = [
     "open_port",
 ]
 
+HERE = ("sim", "keras")  # ports in this process
 # ports whose device ends with the verb that opened it
-PASSING = ("sim", "native", "qemu")
+PASSING = (*HERE, "native", "qemu")
 KEPT = "storage.bin"
 BAUD = 115_200  # where no board says otherwise
-USUAL = {"sim": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
+USUAL = {"sim": "native", "keras": "native", "native": "native", "qemu": "qemu_netduinoplus2"}
 
 
 class Port(Protocol):
@@ -72,17 +75,18 @@ class Port(Protocol):
 def open_port(
     run: Run, made: Plan, port: str, *, save_every: int = 0, other: bool = False, **options: Any
 ) -> Iterator[Port]:
-    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open.
+    """The device behind a port: 'sim', 'native', 'qemu', or anything pyserial can open; behind
+    'keras' there is none, but the plan's network in Keras.
 
     options: on_log, on_values, patience of a `Device`. save_every: epochs after which the device
     saves weights and run, `saving.SAVE_BEST` for whenever the validation loss is the least so far;
     what a process or an emulated board saves is in the run folder. other: the device may be built
     from another plan. Raises InputError for a port that keeps nothing.
     """
-    if save_every and port == "sim":
-        raise InputError("port 'sim' keeps nothing; train on a device, or without --save-every")
-    if port == "sim":
-        yield Simulator(made)
+    if save_every and port in HERE:
+        raise InputError(f"port {port!r} keeps nothing; train on a device, or without --save-every")
+    if port in HERE:
+        yield Simulator(made) if port == "sim" else KerasTwin(made)
         return
     link = _passing(run, port, save_every > 0) or port
     with Device.open(link, baud=run.board(made).baud or BAUD, **options) as device:
@@ -105,12 +109,12 @@ def link_opener(run: Run, port: str, baud: int | None = None) -> Callable[[], Li
     """How to reach the device behind a port, as often as one likes; none is reached yet.
 
     baud: of a serial port; by default that of the run's board, where there is a run. Raises
-    InputError for 'sim', which is no device on a line.
+    InputError for 'sim' and 'keras', which are no devices on a line.
     """
-    if port == "sim":
+    if port in HERE:
         raise InputError(
-            "port 'sim' is no device on a line: it ends with the verb that uses it; watch it with"
-            " `tinydream train --port sim`"
+            f"port {port!r} is no device on a line: it ends with the verb that uses it; watch it"
+            f" with `tinydream train --port {port}`"
         )
     rate = baud or _baud(run)
     return lambda: _passing(run, port) or SerialLink(port, baud=rate)
@@ -181,11 +185,12 @@ class Place:
 
 
 def list_places() -> list[Place]:
-    """The ports of this machine: three that need no board, then its serial ports."""
+    """The ports of this machine: those that need no board, then its serial ports."""
     what = {
         "sim": "the device's code, in this process",
         "native": "the firmware as a process",
         "qemu": "the firmware on an emulated core",
+        "keras": "the plan's network in Keras",
     }
     checks = examine()
     missing = {

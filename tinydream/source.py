@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tinydream.data import Data, load_data, raw_dtype
 from tinydream.data.table import choose_groups
 from tinydream.errors import InputError
+from tinydream.keras.features import Extractor, extractor_of
 from tinydream.run import Run
 
 __all__ = ["carve", "describe", "load_again", "load_table", "missing", "part_note", "table_facts"]
@@ -95,6 +96,7 @@ def describe(data: Data, seed: int, validation: float) -> dict[str, Any]:
         "test": data.share,
         "seed": seed,
         "validation": validation,
+        "features": data.extractor,
     }
 
 
@@ -110,7 +112,20 @@ def _fingerprint(path: Path) -> str:
 
 
 def load_table(source: dict[str, Any]) -> Data | None:
-    """The table that `describe` told of, if its file is still the same. Raises OSError."""
+    """The table that `describe` told of, if its file is still the same, through its extractor.
+
+    Raises OSError, and RunError when the extractor's file is gone or has changed.
+    """
+    data = _table(source)
+    return None if data is None else _extracted(data, source)
+
+
+def _extracted(data: Data, source: dict[str, Any]) -> Data:
+    told = extractor_of(source)
+    return Extractor.of(told).applied(data) if told else data
+
+
+def _table(source: dict[str, Any]) -> Data | None:
     path = Path(source["path"])
     if _fingerprint(path) != source["blake2b"]:
         return None
@@ -121,13 +136,16 @@ def load_table(source: dict[str, Any]) -> Data | None:
 def load_again(run: Run, source: dict[str, Any]) -> Data | None:
     """The rows that were condensed, and the held-out ones, if the table is still the same.
 
-    Raises RunError when the run's facts about it make no sense.
+    Raises RunError when the run's facts about it make no sense, or its extractor is gone.
     """
     try:
-        data = load_table(source)
-        return None if data is None else carve(data, source["validation"], source["seed"])[0]
+        data = _table(source)
+        if data is None:
+            return None
+        data = carve(data, source["validation"], source["seed"])[0]
     except OSError:
         return None
     except (InputError, KeyError, TypeError, ValueError) as error:
         why = f"its source is not that of the table: {str(error).split(';')[0]}"
         raise run.damaged("compress.json", why) from None
+    return _extracted(data, source)

@@ -163,12 +163,13 @@ def plan(
     return made
 
 
-def read_model(run: Run, path: str | Path) -> Network:
+def read_model(run: Run, path: str | Path, optimizer: SGD | Adam | None = None) -> Network:
     """The network of a Keras model that takes the rows which `compress` was given.
 
-    Raises InputError for a file that is no such model, and what `Network.from_keras` raises.
+    optimizer: of a model that was not compiled. Raises InputError for a file that is no such model,
+    and what `Network.from_keras` raises.
     """
-    return Network.from_keras(load_model(path), read_representatives(run)[0])
+    return Network.from_keras(load_model(path), read_representatives(run)[0], optimizer)
 
 
 def generate(run: Run, *, self_test: bool = False, port: Path | None = None) -> Path:
@@ -326,8 +327,6 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
     facts = run.read_json("compress.json", "source", "rows", "raw_dtype", "raw_bytes", "seconds")
     knobs, weights, test = run.knobs("train.json"), run.weights(made), run.heldout()
-    simulator = Simulator(made)
-    simulator.train(**knobs.as_dict(), fresh=begin(run, made, simulator))
     accuracy = {
         "device": [accuracy_of(made, weights, test.X, test.y)],
         "all_rows": [],
@@ -345,13 +344,24 @@ def report(run: Run, *, baselines: bool = True, seconds: dict[str, float] | None
         port=trained["port"],
         data=facts,
         weights=weights,
-        weights_equal=simulator.weights.tobytes() == weights.tobytes(),
+        weights_equal=_as_simulated(run, made, knobs, weights, trained["port"]),
         seeds=[knobs.seed],
         accuracy=accuracy,
         seconds={"compress": facts["seconds"], "train": trained["seconds"], **(seconds or {})},
     )
     write_report(run, made_report, board)
     return made_report
+
+
+def _as_simulated(
+    run: Run, made: Plan, knobs: Knobs, weights: NDArray[np.float32], port: str
+) -> bool | None:
+    """Whether the simulator comes to the same weights; None of Keras', which it does not."""
+    if port == "keras":
+        return None
+    simulator = Simulator(made)
+    simulator.train(**knobs.as_dict(), fresh=begin(run, made, simulator))
+    return simulator.weights.tobytes() == weights.tobytes()
 
 
 def write_report(run: Run, made: Report, board: Board, commands: Sequence[str] = ()) -> None:

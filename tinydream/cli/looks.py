@@ -214,14 +214,15 @@ def verify(port: str | None, model: str | None, within: float, folder: str, as_j
     with the same knobs, and its present weights are lost. No file of the run is changed. Ends
     with 1 when something differs.
 
+    --model checks a file instead: it predicts held-out rows as RUN/weights.npz does, or, with
+    --port, as a board does with the weights that it holds; nothing is trained.
+
     \b
     Example: tinydream verify --port native
-    Example: tinydream verify --model gait.tflite
+    Example: tinydream verify --model gait.tflite --port /dev/ttyACM0
     """
     if model:
-        if port:
-            raise InputError("--model is compared with RUN/weights.npz; leave --port out")
-        return _alike(looks.verify_model(Run(folder), model, within), as_json)
+        return _alike(looks.verify_model(Run(folder), model, within, port), as_json)
     with show.training(as_json) as on_metrics:
         found = looks.verify(Run(folder), port, on_metrics)
     if as_json:

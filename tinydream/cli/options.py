@@ -38,6 +38,7 @@ PORTS = {
     "sim": "the device's code in this process",
     "native": "the firmware as a process of this machine",
     "qemu": "the firmware on the board's emulated core",
+    "keras": "the plan's network in Keras",
 }
 
 

@@ -225,7 +225,9 @@ def kept(store: Store, place: Path) -> str:
 def report(made: Report, place: Path, as_json: bool) -> None:
     if as_json:
         return _json(made.as_dict())
-    equal = "yes" if made.weights_equal else "NO"
+    equal = "trained by Keras"
+    if made.weights_equal is not None:
+        equal = f"device == simulator: {'yes' if made.weights_equal else 'NO'}"
     metric = "R2" if made.metric == "r2" else made.metric
     ratio = made.raw_bytes / made.representative_bytes
     rows = [
@@ -242,7 +244,7 @@ def report(made: Report, place: Path, as_json: bool) -> None:
         ("constants in flash", _bytes(made.flash_bytes)),
         (
             "weights",
-            f"CRC-32 {made.weights_crc32}, device == simulator: {equal}",
+            f"CRC-32 {made.weights_crc32}, {equal}",
         ),
         ("seconds", "  ".join(f"{stage} {value:.1f}" for stage, value in made.seconds.items())),
     ]

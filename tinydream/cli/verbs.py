@@ -31,8 +31,8 @@ from tinydream.codec import KINDS, EntroGeDe
 from tinydream.data import CODINGS, TASKS, load_data
 from tinydream.demo import demo
 from tinydream.errors import InputError
+from tinydream.keras.features import extracted
 from tinydream.network import ACTIVATIONS, SGD, Adam
-from tinydream.ports import PASSING
 from tinydream.run import Run
 from tinydream.saving import BOOTS
 from tinydream.training import Knobs
@@ -91,6 +91,12 @@ def verbs() -> None:
     " [default: auto; with --shape none, as a convolution wants the inputs where they are]",
 )
 @click.option("--components", type=click.IntRange(1), help="How many. [default: as tries tell]")
+@click.option(
+    "--features",
+    type=a_file,
+    metavar="MODEL",
+    help="A frozen .keras or .tflite model: what it makes of rows is compressed instead of them.",
+)
 @a_shape
 @click.option(
     "--groups",
@@ -111,6 +117,8 @@ def compress(
     categories: str,
     bits: str,
     projection: str | None,
+    features: str | None,
+    shape: list[int] | None,
     groups: str | None,
     no_deviation: bool,
     test: float,
@@ -135,16 +143,11 @@ def compress(
     Example: tinydream compress letter.csv.gz --target letter --budget-bytes 8192
     Example: tinydream compress gait.csv --target activity --groups person --projection trained
     Example: tinydream compress strokes.npz --shape 40,2
+    Example: tinydream compress photos.npz --features backbone.tflite
     """
     if size["budget_bytes"] and size["representatives"]:
         raise InputError("give --budget-bytes or --representatives, not both")
-    codec = EntroGeDe(
-        bits=_bits(bits),
-        deviation=not no_deviation,
-        projection=projection or ("none" if size["shape"] else "auto"),
-        **{k: v for k, v in size.items() if v},
-    )
-    run = Run(folder)
+    run, depth = Run(folder), _bits(bits)
     data = load_data(
         table,
         target=target,
@@ -154,7 +157,18 @@ def compress(
         categories=categories,
         groups=groups,
     )
-    codec.set_params(task=data.task, one_hot=data.one_hot)
+    if features:
+        with show.counting("features") as tell:
+            data, shape = extracted(data, features, shape, tell)
+    codec = EntroGeDe(
+        bits=depth,
+        deviation=not no_deviation,
+        projection=projection or ("none" if shape else "auto"),
+        shape=tuple(shape) if shape else None,
+        task=data.task,
+        one_hot=data.one_hot,
+        **{k: v for k, v in size.items() if v},
+    )
     with show.working("compress"):
         facts = stages.compress(run, data, codec, seed, validation)
         if store:
@@ -244,8 +258,9 @@ def plan(
     also, found = {"clip": clip, "decay": decay}, None
     moves = Adam(**also) if optimizer == "adam" else SGD(momentum=momentum, **also)
     if model:
-        _refuse_beside(ctx, "model", *OWN, "activation", "optimizer", "momentum", "clip", "decay")
-        shape["network"] = stages.read_model(run, model)
+        _refuse_beside(ctx, "model", *OWN, "activation")
+        moves_told = any(_is_given(ctx, name) for name in ("optimizer", "momentum", *also))
+        shape["network"] = stages.read_model(run, model, moves if moves_told else None)
         moves = shape["network"].optimizer
     if search:
         _refuse_beside(ctx, "search", *OWN, "model", "batch", "train_last", "bias_only")
@@ -278,9 +293,13 @@ OWN = ("hidden", "network", "sigmoid", "huber")  # what a search finds, or a mod
 def _refuse_beside(ctx: click.Context, this: str, *others: str) -> None:
     """What does not go together with an option."""
     for name in others:
-        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        if _is_given(ctx, name):
             option = "--" + name.replace("_", "-")
             raise InputError(f"--{this} and {option} do not go together; leave one out")
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 verbs.add_command(budget)
@@ -351,7 +370,7 @@ def report(baselines: bool, folder: str, as_json: bool) -> None:
 @click.option(
     "--port",
     "-p",
-    type=click.Choice(PASSING),
+    type=click.Choice(("sim", "native", "qemu")),
     default="native",
     help="Where it trains: the simulator, a process, or an emulated Cortex-M4F (some 10 s a seed).",
 )

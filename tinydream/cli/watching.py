@@ -113,7 +113,7 @@ def a_record(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(context_settings=CONTEXT)
-@ports_of("sim, native, qemu, /dev/tty..., or any pyserial URL; several for several boards.")
+@ports_of("sim, native, qemu, keras, /dev/tty... or any pyserial URL; several: several boards.")
 @click.option("--epochs", type=int, help="Epochs. [default: the plan's]")
 @click.option("--rate", type=float, help="Learning rate. [default: the plan's]")
 @click.option("--seed", type=int, help="Of weights, order and dreams. [default: the plan's]")
@@ -151,6 +151,10 @@ def train(
     A terminal shows how it goes. Each epoch is a line of RUN/log.jsonl; the weights are in
     RUN/weights.npz. Ctrl-C leaves a board that trains alone with it: watch it with monitor.
     Several boards train at once, and must come to the same weights: the run is the first one's.
+
+    \b
+    Port keras trains the plan's network with Keras, on the rows that a device would draw: a look at
+    what it can learn, or a start for a board (push). Its weights are no device's to the last bit.
 
     \b
     The time of a step is told in the port's own unit: nanoseconds of a process, instructions of

@@ -208,8 +208,8 @@ class _Court:
         representative fits."""
         with suppress(BudgetError):
             rows = self.build(room.space, room.projection, model)
-            drawn = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
-            return _right(*drawn, self.classes, room.held, self.truth)
+            x, y, _ = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
+            return _right(x, y, self.classes, room.held, self.truth)
         return None
 
 

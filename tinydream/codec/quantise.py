@@ -15,6 +15,7 @@ __all__ = [
     "pack_rows",
     "quantise",
     "unpack_rows",
+    "unpack_shares",
 ]
 
 U8 = NDArray[np.uint8]
@@ -101,6 +102,20 @@ def pack_rows(q: U16, tail: NDArray[np.int32], width: U8, *tail_bits: int) -> U8
 
 def unpack_rows(rows: Rows) -> tuple[U16, NDArray[np.int32]]:
     """The stored integers (m, r) and labels (m,) of packed rows."""
+    values = _unpack(rows)
+    tail = values[:, rows.columns : rows.columns + max(rows.classes, 1)]
+    labels = tail.argmax(axis=1) if rows.soft_bits else tail[:, 0]
+    return values[:, : rows.columns], labels.astype(np.int32)
+
+
+def unpack_shares(rows: Rows) -> NDArray[np.float32]:
+    """Soft targets (m, classes) of packed rows that have some; of each they add up to 1."""
+    shares = _unpack(rows)[:, rows.columns : rows.columns + rows.classes].astype(np.float32)
+    return np.asarray(shares * (np.float32(1) / shares.sum(axis=1, keepdims=True)))
+
+
+def _unpack(rows: Rows) -> U16:
+    """Every integer of each row: columns, label or shares, code of the spread."""
     column, place = _bit_places(rows.width, rows.columns, *rows.tail)
     first = np.flatnonzero(place == 0)
     values = np.zeros((rows.count, rows.columns + len(rows.tail)), np.uint16)
@@ -110,9 +125,7 @@ def unpack_rows(rows: Rows) -> tuple[U16, NDArray[np.int32]]:
         bits = np.unpackbits(rows.bits[start:], count=count, bitorder="little")
         parts = bits.reshape(-1, rows.row_bits).astype(np.uint16) << place
         values[i : i + BLOCK, column[first]] = np.add.reduceat(parts, first, axis=1)
-    tail = values[:, rows.columns : rows.columns + max(rows.classes, 1)]
-    labels = tail.argmax(axis=1) if rows.soft_bits else tail[:, 0]
-    return values[:, : rows.columns], labels.astype(np.int32)
+    return values
 
 
 def _bit_places(

@@ -105,7 +105,7 @@ class Representatives:
             raise InputError(f"n is {n}; one row or more can be drawn")
         _check_whole("seed", seed, 0, 2**32 - 1)
         _check_whole("first_pass", first_pass, 0, 2**32 - 1)
-        return dream(self.rows, n, seed, first_pass)
+        return dream(self.rows, n, seed, first_pass)[:2]
 
 
 CHOICES = {

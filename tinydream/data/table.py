@@ -1,6 +1,6 @@
 """A table and its targets, read from a file, with rows held out of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ class Data:
     X_test, y_test: held-out rows. row, row_test: where each row lay in the file (training rows
     first, where it has test rows of its own). share: of rows held out. categories: how they were
     asked to be coded. notes: what was decided for the user, a sentence each. groups, groups_test:
-    whose row each is, as numbers of groups, and `group` the column that told; or None.
+    whose row each is, as numbers of groups, and `group` the column that told; or None. extractor:
+    what made X of the file's columns: path, blake2b, and these columns; or None.
     """
 
     X: NDArray[Any]
@@ -51,6 +52,7 @@ class Data:
     groups: NDArray[np.int32] | None = None
     groups_test: NDArray[np.int32] | None = None
     group: str | None = None
+    extractor: Mapping[str, Any] | None = None
 
     @property
     def task(self) -> str:

@@ -1,5 +1,6 @@
 """Models in files: written from a plan's weights, and asked what they predict."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +19,26 @@ __all__ = ["ENDINGS", "QUANTISED", "Opened", "open_model", "write_model"]
 F32 = NDArray[np.float32]
 ENDINGS = (".keras", ".tflite")
 QUANTISED = ("none", "float16", "int8")
+ROWS_A_CALL = 512
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A model of a file. width: numbers in a row that it takes. integers: it computes in integers,
-    and takes network inputs if we wrote it. predict: rows (n, width) to outputs (n, outputs), both
-    float32; of integers quantised, and back. Raises InputError for rows of another width.
+    """A model of a file. shape: of a row that it takes; gives: of what it makes of one. integers:
+    it computes in integers, and takes network inputs if we wrote it. predict: rows (n, width) to
+    outputs (n, outputs), both float32 and flat; of integers quantised, and back. Raises InputError
+    for rows of another width.
     """
 
-    width: int
+    shape: tuple[int, ...]
+    gives: tuple[int, ...]
     integers: bool
     predict: Callable[[ArrayLike], F32]
+
+    @property
+    def width(self) -> int:
+        """Numbers in a row that it takes."""
+        return math.prod(self.shape)
 
 
 def write_model(
@@ -103,13 +112,27 @@ def _open_keras(path: Path) -> Opened:
     from tinydream.network.keras import load_model
 
     model = load_model(path)
-    width = model.input_shape[-1]
+    _check_ends(path, len(getattr(model, "inputs", "")), len(getattr(model, "outputs", "")))
+    shape, gives = (_shape(path, each[1:]) for each in (model.input_shape, model.output_shape))
+    batch = model.input_shape[0] or ROWS_A_CALL
 
     def predict(rows: ArrayLike) -> F32:
         with quiet():
-            return np.asarray(model.predict(_rows(rows, width), 512, verbose=0), np.float32)
+            found = model.predict(_rows(rows, shape), batch, verbose=0)
+        return np.asarray(found, np.float32).reshape(len(found), -1)
 
-    return Opened(width, False, predict)
+    return Opened(shape, gives, False, predict)
+
+
+def _check_ends(path: Path, inputs: int, outputs: int) -> None:
+    if inputs != 1 or outputs != 1:
+        raise InputError(f"{path} has {inputs} inputs and {outputs} outputs; one each is needed")
+
+
+def _shape(path: Path, lengths: Any) -> tuple[int, ...]:
+    if not len(lengths) or any(each is None or each < 1 for each in lengths):
+        raise InputError(f"{path} has rows of any length; give its inputs a shape")
+    return tuple(map(int, lengths))
 
 
 def _open_lite(path: Path) -> Opened:
@@ -121,18 +144,23 @@ def _open_lite(path: Path) -> Opened:
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is no .tflite model that can be read: {reason}") from None
+    _check_ends(path, len(model.get_input_details()), len(model.get_output_details()))
     source, sink = model.get_input_details()[0], model.get_output_details()[0]
-    width = int(source["shape"][-1])
+    shape, gives = (_shape(path, each["shape_signature"][1:]) for each in (source, sink))
+    fixed = source["shape_signature"][0] == 1  # such a model may have the batch in its graph
 
     def predict(rows: ArrayLike) -> F32:
-        x = _quantised(_rows(rows, width), source)
+        x = _quantised(_rows(rows, shape), source)
+        return np.concatenate([run(part) for part in np.split(x, max(len(x), 1) if fixed else 1)])
+
+    def run(x: NDArray[Any]) -> F32:
         model.resize_tensor_input(source["index"], x.shape)
         model.allocate_tensors()
         model.set_tensor(source["index"], x)
         model.invoke()
-        return _plain(model.get_tensor(sink["index"]), sink)
+        return _plain(model.get_tensor(sink["index"]), sink).reshape(len(x), -1)
 
-    return Opened(width, source["dtype"] != np.float32, predict)
+    return Opened(shape, gives, source["dtype"] != np.float32, predict)
 
 
 def _interpreter() -> Any:
@@ -152,18 +180,20 @@ def _interpreter() -> Any:
         return tf.lite.Interpreter
 
 
-def _rows(rows: ArrayLike, width: int) -> F32:
+def _rows(rows: ArrayLike, shape: tuple[int, ...]) -> F32:
     x = np.ascontiguousarray(rows, np.float32)
+    width = math.prod(shape)
     if x.ndim != 2 or x.shape[1] != width:
         raise InputError(f"the model takes rows of {width} numbers, not an array of {x.shape}")
-    return x
+    return x.reshape(len(x), *shape)
 
 
 def _quantised(x: F32, tensor: Any) -> NDArray[Any]:
     if tensor["dtype"] == np.float32:
         return x
     scale, zero = tensor["quantization"]
-    return np.asarray(np.clip(np.rint(x / scale) + zero, -128, 127), np.int8)
+    ends = np.iinfo(tensor["dtype"])
+    return np.asarray(np.clip(np.rint(x / scale) + zero, ends.min, ends.max), tensor["dtype"])
 
 
 def _plain(y: NDArray[Any], tensor: Any) -> F32:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.inputs import INPUT_LIMIT, Inputs, f8_decode
+from tinydream.network.front import MARK, SCALED
 from tinydream.network.quiet import import_keras, quiet
 from tinydream.plan import Layer, Plan, Window
 from tinydream.weights import split_weights
 
-__all__ = ["make_model"]
+__all__ = ["make_model", "read_weights"]
 
 F32 = NDArray[np.float32]
 
@@ -36,13 +37,13 @@ class _Maker:
         self.keras, self.like, self.plan = keras, keras.layers, plan
         arrays = iter(split_weights(plan, weights).values())
         self.arrays = zip(arrays, arrays, strict=True)  # W and b of each layer that has any
-        self.signal = all(w.height == 1 for w in plan.windows if w)
+        self.signal = _is_signal(plan)
 
     def model(self, raw: bool) -> Any:
         inputs = self.plan.inputs
         width = inputs.raw_columns if raw else inputs.outputs
         first = self.keras.Input((width,), name="features" if raw else "inputs")
-        x = _scaled(self.keras, inputs, first) if raw else first
+        x = self.like.Identity(name=MARK)(_scaled(self.keras, inputs, first)) if raw else first
         given: list[Any] = []
         for i, layer in enumerate(self.plan.operations):
             if layer.kind == "add":
@@ -137,6 +138,32 @@ def _as_keras(layer: Layer, w: F32, b: F32, *, signal: bool) -> list[F32]:
     return [kernel[0] if signal else kernel, b]
 
 
+def read_weights(plan: Plan, model: Any) -> F32:
+    """All parameters (parameters,) of what `make_model` made of a network, as a device has them."""
+    signal = _is_signal(plan)
+    arrays = (layer.get_weights() for layer in model.layers)
+    layers = (layer for layer in plan.operations if layer.parameters)
+    both = zip(layers, filter(None, arrays), strict=True)
+    flat = [np.ravel(each) for pair in both for each in _as_ours(*pair, signal=signal)]
+    return np.concatenate(flat).astype(np.float32) + np.float32(0)  # no -0
+
+
+def _as_ours(layer: Layer, arrays: list[F32], *, signal: bool) -> tuple[F32, F32]:
+    """W and b of parameters in Keras' order and shapes."""
+    if layer.kind == "batch_norm":
+        scale, b, mean, variance = arrays
+        return np.stack([mean, variance, scale]), b
+    kernel, b = arrays
+    if layer.kind == "dense":
+        return kernel.T, b
+    kernel = kernel[None] if signal else kernel
+    return (kernel.transpose(3, 0, 1, 2) if layer.kind == "conv" else kernel[..., 0]), b
+
+
+def _is_signal(plan: Plan) -> bool:
+    return all(w.height == 1 for w in plan.windows if w)
+
+
 def _scaled(keras: Any, inputs: Inputs, raw: Any) -> Any:
     """Raw rows as network inputs: SPEC.md, "Inputs", by operations that .tflite has, too.
 
@@ -156,7 +183,7 @@ def _scaled(keras: Any, inputs: Inputs, raw: Any) -> Any:
     gain = np.ldexp(np.float32(1), inputs.gain.astype(np.int32))
     scale, offset = (each.tolist() for each in (gain, -inputs.shift * gain))
     one = len(scale) == 1
-    y = like.Rescaling(*((scale[0], offset[0]) if one else (scale, offset)), name="scaled")(y)
+    y = like.Rescaling(*((scale[0], offset[0]) if one else (scale, offset)), name=SCALED)(y)
     y = ops.clip(y, -limit, limit)
     fill = inputs.fill if len(inputs.fill) else np.zeros(1, np.float32)
     y = ops.where(ops.equal(x, x), y, fill[None])  # NaN is not equal to itself

@@ -1,6 +1,7 @@
 """Rows for `model.fit`: drawn from representatives as a device draws them, or out of a store."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -8,31 +9,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.codec import EntroGeDe, Representatives
+from tinydream.codec.dream import dream
+from tinydream.codec.quantise import unpack_shares
 from tinydream.errors import InputError
 from tinydream.network.quiet import import_keras
 from tinydream.store import Store
 
-__all__ = ["drawn_rows", "stored_rows"]
+__all__ = ["draw_rows", "drawn_rows", "stored_rows"]
 
-Pair = tuple[NDArray[Any], NDArray[Any]]
+Arrays = tuple[NDArray[Any], ...]
 
 
-def drawn_rows(codec: EntroGeDe | Representatives, batch: int = 20, *, seed: int = 0) -> Any:
-    """A keras.utils.PyDataset of the rows that a device draws, an epoch a pass.
+def drawn_rows(
+    codec: EntroGeDe | Representatives,
+    batch: int = 20,
+    *,
+    seed: int = 0,
+    epoch_rows: int = 0,
+    weighted: bool = False,
+) -> Any:
+    """A keras.utils.PyDataset of the rows that a device draws.
 
-    Its batches are x (batch, r) float32 as the network gets them, and class indices (batch,) or
-    scaled targets (batch, t). With `fit(..., shuffle=False)` these are a device's rows of that seed
-    in its order. Raises InputError for a batch below 1, or when Keras is not there.
+    Its batches are x (batch, r) float32 as the network gets them, and class indices (batch,), soft
+    targets (batch, classes) where there are some, or scaled targets (batch, t). With
+    `fit(..., shuffle=False)` these are a device's rows of that seed in its order; epoch_rows: of an
+    epoch, 0 for a pass. A device draws each representative as often as it weighs, so that its loss
+    needs no weights; weighted: each once an epoch instead, and a third array, its weight (batch,)
+    float32, 1 in the mean. Raises InputError for a batch below 1, epoch_rows beside weights, or
+    when Keras is not there.
     """
     found = codec.representatives_ if isinstance(codec, EntroGeDe) else codec
-    count = found.rows.rows
-    draw = lru_cache(1)(lambda epoch: found.sample(count, seed, first_pass=epoch))
+    if weighted and epoch_rows:
+        raise InputError("an epoch of weighted rows has each once; leave epoch_rows out")
+    rows = replace(found.rows, levels=((1, found.rows.count),)) if weighted else found.rows
+    drawn, weight = replace(found, rows=rows), found.weight / found.weight.mean()
+    count = epoch_rows or rows.rows
 
-    def take(epoch: int, index: int) -> Pair:
-        x, y = draw(epoch)
-        return x[index * batch :][:batch], y[index * batch :][:batch]
+    @lru_cache(1)
+    def draw(epoch: int) -> Arrays:
+        x, y, pick = draw_rows(drawn, epoch * count, count, seed)
+        return (x, y, weight[pick].astype(np.float32)) if weighted else (x, y)
+
+    def take(epoch: int, index: int) -> Arrays:
+        return tuple(each[index * batch :][:batch] for each in draw(epoch))
 
     return _dataset(count, batch, take)
+
+
+def draw_rows(reps: Representatives, first: int, n: int, seed: int) -> Arrays:
+    """n rows of the stream from number `first` on: x, y as in `drawn_rows`, and of which
+    representative each was drawn (n,)."""
+    first_pass, skip = divmod(first, reps.rows.rows)
+    x, y, pick = (each[skip:] for each in dream(reps.rows, skip + n, seed, first_pass))
+    return x, unpack_shares(reps.rows)[pick] if reps.rows.soft_bits else y, pick
 
 
 def stored_rows(store: Store, batch: int = 20, *, seed: int = 0, blocks: int = 8) -> Any:
@@ -51,7 +80,7 @@ def stored_rows(store: Store, batch: int = 20, *, seed: int = 0, blocks: int = 8
     batches = -(-size // max(batch, 1))  # of rows that are shuffled together
 
     @lru_cache(1)
-    def shuffled(epoch: int, number: int) -> Pair:
+    def shuffled(epoch: int, number: int) -> Arrays:
         order = np.random.default_rng((seed, epoch)).permutation(whole)
         order = np.append(order, whole)[number * blocks :][:blocks]  # a block cut short comes last
         rows = (order[:, None] * store.step + np.arange(store.step)).ravel()
@@ -59,7 +88,7 @@ def stored_rows(store: Store, batch: int = 20, *, seed: int = 0, blocks: int = 8
         x, y = store.rows(mixed)
         return x.astype(np.float32), y
 
-    def take(epoch: int, index: int) -> Pair:
+    def take(epoch: int, index: int) -> Arrays:
         number, index = divmod(index, batches)
         x, y = shuffled(epoch, number)
         return x[index * batch :][:batch], y[index * batch :][:batch]
@@ -68,7 +97,7 @@ def stored_rows(store: Store, batch: int = 20, *, seed: int = 0, blocks: int = 8
     return _dataset(full * batches * batch + rest, batch, take)
 
 
-def _dataset(rows: int, batch: int, take: Callable[[int, int], Pair]) -> Any:
+def _dataset(rows: int, batch: int, take: Callable[[int, int], Arrays]) -> Any:
     """take: of an epoch and a number, the batch."""
     if batch < 1:
         raise InputError(f"a batch has 1 row or more, not {batch}")
@@ -84,7 +113,7 @@ def _dataset(rows: int, batch: int, take: Callable[[int, int], Pair]) -> Any:
         def __len__(self) -> int:
             return -(-rows // batch)
 
-        def __getitem__(self, index: int) -> Pair:
+        def __getitem__(self, index: int) -> Arrays:
             self.ended |= index == len(self) - 1
             return take(self.epoch, index)
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinydream.errors import DataError, InputError
+from tinydream.keras.features import Extractor, extractor_of, raw_columns
 from tinydream.looks.columns import categories
 from tinydream.plan import Plan
 from tinydream.ports import PASSING, Port, open_port
 from tinydream.run import Run
 
-__all__ = ["Predicted", "load_arrays", "predict", "read_rows", "read_weights", "run_columns"]
+__all__ = ["Predicted", "load_arrays", "new_rows", "predict", "read_rows", "read_weights"]
 
 SUFFIXES = (".csv", ".csv.gz", ".npz", ".npy")
 SHOWN = 8  # names in a message
@@ -69,7 +70,7 @@ def predict(
         raise InputError(
             "a board predicts with the weights that it holds; give it others with `tinydream push`"
         )
-    X, notes = read_rows(file, made, *run_columns(run))
+    X, notes = new_rows(run, made, file)
     with open_port(run, made, port) as device:
         if given is not None:
             device.push(given)
@@ -149,13 +150,27 @@ def run_columns(run: Run) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
     return categories(run), frozenset(map(str, missing))
 
 
+def new_rows(run: Run, made: Plan, file: str | Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Rows (n, features) of a file as the run's plan takes them, and notes for the user.
+
+    Where `compress` was given an extractor, the file has what that takes, and it makes features of
+    them. Raises DataError as `read_rows` does, RunError when the extractor is gone or has changed.
+    """
+    facts = run.read_json("compress.json") if run.has("compress.json") else {}
+    told = extractor_of(facts.get("source"))
+    if told is None:
+        return read_rows(file, made.features, *run_columns(run))
+    rows, notes = read_rows(file, *raw_columns(told))
+    return Extractor.of(told).features(rows), notes
+
+
 def read_rows(
     path: str | Path,
-    made: Plan,
+    features: Sequence[str],
     categories: Mapping[str, Sequence[str]] | None = None,
     gaps: Container[str] = (),
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Rows (n, features) in raw units, in the plan's order, and notes for the user.
+    """Rows (n, features) in raw units, in this order, and notes for the user.
 
     CSV: feature columns by name, in any order; further ones are ignored; the text in a column of
     `categories` becomes its code, and is missing when training never saw it. NPZ: an array x; .npy:
@@ -168,23 +183,23 @@ def read_rows(
     if not path.name.lower().endswith(SUFFIXES):
         raise DataError(f"{path.name} is of an unknown kind; {', '.join(SUFFIXES)} can be read")
     if path.suffix.lower() in (".npz", ".npy"):
-        rows = _array_rows(path, made)
+        rows = _array_rows(path, features)
     else:
-        rows, notes = _csv_rows(path, made, categories or {}, gaps)
+        rows, notes = _csv_rows(path, features, categories or {}, gaps)
     if not len(rows):
         raise DataError(f"{path.name} has no rows; add rows")
-    may = np.array([name in gaps or name in (categories or {}) for name in made.features])
+    may = np.array([name in gaps or name in (categories or {}) for name in features])
     bad = np.isinf(rows) | (np.isnan(rows) & ~may)
     if bad.any():
         i, j = np.argwhere(bad)[0]
         raise DataError(
-            f"{path.name}: feature {made.features[j]!r} holds {rows[i, j]} in row {i + 1};"
+            f"{path.name}: feature {features[j]!r} holds {rows[i, j]} in row {i + 1};"
             " fill it in or remove the row"
         )
     return rows, notes
 
 
-def _array_rows(path: Path, made: Plan) -> NDArray[Any]:
+def _array_rows(path: Path, features: Sequence[str]) -> NDArray[Any]:
     loaded = load_arrays(path, "an .npz with an array x, or an .npy")
     if isinstance(loaded, dict):
         if "x" not in loaded:
@@ -196,29 +211,32 @@ def _array_rows(path: Path, made: Plan) -> NDArray[Any]:
             f"{path.name} holds {loaded.dtype} {loaded.shape}; rows of numbers are needed"
         )
     rows = loaded.reshape(len(loaded), -1) if loaded.size else loaded.reshape(0, 1)
-    if len(rows) and rows.shape[1] != len(made.features):
+    if len(rows) and rows.shape[1] != len(features):
         raise DataError(
-            f"{path.name} has rows of {rows.shape[1]} numbers and the plan {len(made.features)}"
-            f" features ({_some(made.features)}); bring the columns in this order"
+            f"{path.name} has rows of {rows.shape[1]} numbers and the plan {len(features)}"
+            f" features ({_some(features)}); bring the columns in this order"
         )
     return np.asarray(rows, np.float64)
 
 
 def _csv_rows(
-    path: Path, made: Plan, categories: Mapping[str, Sequence[str]], gaps: Container[str]
+    path: Path,
+    features: Sequence[str],
+    categories: Mapping[str, Sequence[str]],
+    gaps: Container[str],
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     frame = _frame(path)
-    if missing := [name for name in made.features if name not in frame.columns]:
+    if missing := [name for name in features if name not in frame.columns]:
         near = difflib.get_close_matches(missing[0], frame.columns, 1, 0.6)
         guess = f"rename {near[0]!r} to {missing[0]!r}?" if near else "add it"
         more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise DataError(f"{path.name} lacks the feature {missing[0]!r}{more}; {guess}")
-    extra = [name for name in frame.columns if name not in set(made.features)]
+    extra = [name for name in frame.columns if name not in set(features)]
     notes = [f"columns of {path.name} that are no features are ignored: {_some(extra)}"] * (
         len(extra) > 0
     )
     columns = []
-    for name in made.features:
+    for name in features:
         if name in categories:
             column, unseen = _codes(frame[name], categories[name])
             if unseen:

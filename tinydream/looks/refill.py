@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinydream.bridge import Device
 from tinydream.data.frame import open_frame
 from tinydream.errors import DataError, InputError
-from tinydream.looks.predict import load_arrays, read_rows, run_columns
+from tinydream.looks.predict import load_arrays, new_rows
 from tinydream.plan import Plan
 from tinydream.ports import PASSING, open_port
 from tinydream.refill import refilled
@@ -56,7 +56,7 @@ def refill(run: Run, file: str | Path | None, port: str, *, seed: int = 0) -> Re
 
 
 def _refilled(run: Run, made: Plan, file: Path, seed: int) -> Plan:
-    X, _ = read_rows(file, made, *run_columns(run))
+    X, _ = new_rows(run, made, file)
     y = _truth(file, made)
     if len(y) != len(X):
         raise DataError(f"{file.name} has {len(X)} rows and {len(y)} answers")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinydream.errors import InputError, VerifyError
 from tinydream.keras import open_model
 from tinydream.plan import Plan
-from tinydream.ports import begin, open_port
+from tinydream.ports import PASSING, begin, open_port
 from tinydream.run import Run
 from tinydream.simulator import Simulator
 from tinydream.training import Knobs, Metrics
@@ -19,6 +19,8 @@ from tinydream.training import Knobs, Metrics
 __all__ = ["Alike", "Verified", "verify", "verify_model"]
 
 F32 = NDArray[np.float32]
+MOST = 256  # held-out rows that go over a line
+KERAS = "port 'keras' is no device; verify one, or a file with --model"
 
 
 @dataclass(frozen=True)
@@ -46,27 +48,32 @@ class Alike:
     agree: int
 
 
-def verify_model(run: Run, file: str, within: float = 1e-5) -> Alike:
+def verify_model(run: Run, file: str, within: float = 1e-5, port: str | None = None) -> Alike:
     """Compare what a .keras or .tflite model predicts with what the device's weights do.
 
-    These are the run's, as `train` or `pull` brought them home; rows are the held-out ones. Raises
-    VerifyError when an output differs by more than `within`, InputError for a file that cannot be
-    read or takes other rows, RunError when there are no weights.
+    These are the run's, as `train` or `pull` brought them home; rows are the held-out ones. port:
+    where a device predicts them, the first MOST of them: one that lasts with the weights that it
+    holds. Raises VerifyError when an output differs by more than `within`, InputError for a file
+    that cannot be read or takes other rows, and port 'keras', RunError when there are no weights.
     """
-    made, probes = run.plan(), run.heldout().X
-    device, model = Simulator(made), open_model(file)
-    device.push(run.weights(made))
+    if port == "keras":
+        raise InputError(KERAS)
+    made, model = run.plan(), open_model(file)
+    probes = run.heldout().X[: MOST if port else None]
     rows = made.inputs.apply(probes) if model.integers else probes
+    with open_port(run, made, port or "sim") as device:
+        if port is None or port in PASSING:
+            device.push(run.weights(made))
+        truth: NDArray[Any]
+        if made.task == "classification":
+            truth = device.predict_proba(probes)
+        else:
+            truth = (device.predict(probes) - made.outputs.shift) / made.outputs.scale
     found = model.predict(rows)
-    truth: NDArray[Any]
-    if made.task == "classification":
-        truth = device.predict_proba(probes)
-        found = np.hstack([1 - found, found]) if made.loss == "bce" else found
-    else:
-        truth, found = (
-            (each - made.outputs.shift) / made.outputs.scale
-            for each in (device.predict(probes), found)
-        )
+    if made.task == "regression":
+        found = (found - made.outputs.shift) / made.outputs.scale
+    elif made.loss == "bce":
+        found = np.hstack([1 - found, found])
     if found.shape != truth.shape:
         raise InputError(f"{file} gives outputs of shape {found.shape}, the device {truth.shape}")
     apart = float(np.abs(found - truth).max(initial=0))
@@ -96,8 +103,15 @@ def verify(
         trained = run.read_json("train.json", "digest", "port", "knobs")
         if trained["digest"] != made.digest.hex():
             raise run.stale("train.json", f"it was trained from plan {trained['digest']}")
+        if trained["port"] == "keras":
+            raise InputError(
+                "RUN/weights.npz was trained by Keras, which no simulator repeats to the last bit;"
+                " `tinydream verify --port native` trains a device, `verify --model` checks a file"
+            )
         knobs, where = run.knobs("train.json"), str(trained["port"])
         weights = run.weights(made)
+    elif port == "keras":
+        raise InputError(KERAS)
     else:
         knobs, where = _last_knobs(run, made), port
         with open_port(run, made, port) as device:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tinydream.errors import InputError
 from tinydream.inputs import Inputs, Outputs
 from tinydream.network.between import Add, BatchNorm
+from tinydream.network.front import Front, is_front_of
 from tinydream.network.keras import Parts
 from tinydream.network.keras_layers import EPSILON, Part
 from tinydream.network.layers import SGD, Adam, AnyLayer, Dense
@@ -39,14 +40,24 @@ class Converted:
     weights: NDArray[np.float32]
 
 
-def converted(model: Parts, record: Record | None) -> Converted:
-    """The model for inputs and targets as `record` scales them; None for the model's own."""
+def converted(
+    model: Parts, record: Record | None, optimizer: SGD | Adam | None = None
+) -> Converted:
+    """The model for inputs and targets as `record` scales them; None for the model's own.
+
+    optimizer: of a model that was not compiled. Raises InputError for a model that does not fit.
+    """
     columns = int(np.prod(model.shape))
     scale, offset = (np.broadcast_to(each, columns) for each in (model.scale, model.offset))
     huber = model.compiled.huber
-    if record is not None:
+    if optimizer and model.compiled.optimizer:
+        raise InputError("the model was compiled with an optimizer of its own; give no other")
+    if model.front and _is_ours(model, model.front, record):
+        scale, offset = np.ones(columns), np.zeros(columns)
+    elif record is not None:
         raw_scale, raw_offset = _raw(record.inputs, columns)
         scale, offset = scale * raw_scale, scale * raw_offset + offset
+    if record is not None:
         model = _to_targets(model, record.outputs)
         huber = _huber(huber, record.outputs)
     model = _from_inputs(model, scale, offset)
@@ -55,11 +66,28 @@ def converted(model: Parts, record: Record | None) -> Converted:
         raise InputError("the model has no layer with weights; end it with a Dense")
     return Converted(
         model.layers,
-        model.compiled.optimizer or Adam(),
+        model.compiled.optimizer or optimizer or Adam(),
         huber,
         model.shape if len(model.shape) > 1 else (),
         np.concatenate(flat).astype(np.float32) + np.float32(0),  # no -0
     )
+
+
+def _is_ours(model: Parts, front: Front, record: Record | None) -> bool:
+    """Whether a model that `pull` wrote scales its rows as this record does; otherwise it must be a
+    scaling and no more, which the first layer can take up."""
+    if record is None:
+        raise InputError(
+            "the model takes raw rows, as `tinydream pull` wrote it; give the codec of the rows"
+        )
+    if is_front_of(front, model.columns, record.inputs):
+        return True
+    if front.scaling is None:
+        raise InputError(
+            "the model begins with the projection, categories or left-out columns of another run;"
+            " plan it in the run that it came from"
+        )
+    return False
 
 
 def _raw(inputs: Inputs, columns: int) -> tuple[F64, F64]:

@@ -4,6 +4,7 @@ Layers are known by the names of their classes and by their configuration, so th
 memory is read without importing Keras once more; `load_model` imports it.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tinydream.errors import InputError
 from tinydream.network.between import Add
 from tinydream.network.compiled import Compiled, read_compiled
+from tinydream.network.front import MARK, Front, read_front
 from tinydream.network.keras_layers import MAKE, Part, check_options, told
 from tinydream.network.layers import (
     AnyLayer,
@@ -32,6 +34,7 @@ from tinydream.network.windows import Flatten
 __all__ = ["Parts", "load_model", "read_model"]
 
 F64 = NDArray[np.float64]
+Line = Iterator[tuple[Any, tuple[str, ...]]]  # layers, and the names of those they come from
 
 ACTIVATIONS: dict[str, AnyLayer | None] = {
     "linear": None,
@@ -63,10 +66,6 @@ INSTEAD = {
     "SimpleRNN": "Conv1D and GlobalAveragePooling1D are there",
     "Concatenate": "Add is there",
     "Conv2DTranspose": "Conv2D is there",
-    **dict.fromkeys(
-        ("keras.ops.Clip", "keras.ops.Equal", "keras.ops.Take", "keras.ops.Where"),
-        "a model that `tinydream pull` wrote goes on by `pull --file w.npz` and `push`",
-    ),
 }
 
 
@@ -76,7 +75,8 @@ class Parts:
 
     parts: of each layer with parameters. scale, offset: what the model does to its inputs first,
     x * scale + offset, float64, one or one an input. Of the compilation: optimiser (None if it was
-    not compiled) and the Huber loss' delta.
+    not compiled) and the Huber loss' delta. columns: of the rows that the model takes; front: what
+    it does to them before the layers, if `tinydream pull` wrote it.
     """
 
     layers: tuple[AnyLayer, ...]
@@ -85,6 +85,8 @@ class Parts:
     scale: F64
     offset: F64
     compiled: Compiled
+    columns: int
+    front: Front | None
 
 
 def load_model(path: str | Path) -> Any:
@@ -122,7 +124,8 @@ def read_model(model: Any) -> Parts:
     reader.model(model)
     compiled = read_compiled(model)
     layers, parts = _head(reader.layers, compiled), reader.parts
-    return Parts(layers, parts, reader.shape, reader.scale, reader.offset, compiled)
+    affine = reader.scale, reader.offset
+    return Parts(layers, parts, reader.shape, *affine, compiled, reader.columns, reader.front)
 
 
 def _head(layers: list[AnyLayer], compiled: Compiled) -> tuple[AnyLayer, ...]:
@@ -150,6 +153,8 @@ class _Reader:
     shape: tuple[int, ...] = ()
     scale: F64 = field(default_factory=lambda: np.ones(1))
     offset: F64 = field(default_factory=lambda: np.zeros(1))
+    columns: int = 0
+    front: Front | None = None
 
     def model(self, model: Any) -> None:
         """Append the layers of a model whose inputs are the outputs so far."""
@@ -157,7 +162,11 @@ class _Reader:
             self._begin(tuple(model.input_shape[1:]))
         given: dict[str, int] = {}
         before = ""
-        for layer, comes in _line(model):
+        line = _line(model)
+        if not self.layers and (front := read_front(model)):
+            line = self._behind(front, line)
+            before = MARK
+        for layer, comes in line:
             name, kind = layer.name, _kind(layer)
             if kind not in (*MAKE, *NESTED, *FRONT, "Add", "InputLayer"):
                 also = INSTEAD.get(kind, "leave it out, or put other layers in its place")
@@ -181,7 +190,16 @@ class _Reader:
     def _begin(self, shape: tuple[Any, ...]) -> None:
         if not 1 <= len(shape) <= 3 or None in shape:
             raise InputError(f"a model's inputs need a shape of 1 to 3 numbers, not {shape}")
-        self.shape = shape
+        self.shape, self.columns = shape, int(np.prod(shape))
+
+    def _behind(self, front: Front, line: Line) -> Line:
+        """The layers behind a front."""
+        self.front, self.shape = front, (front.inputs,)
+        if front.scaling is not None:
+            self.scale, self.offset = _affine(front.scaling, "Rescaling", self.shape)
+        return itertools.islice(
+            itertools.dropwhile(lambda each: each[0].name != MARK, line), 1, None
+        )
 
     def _add(self, layer: Any, comes: tuple[str, ...], given: dict[str, int], last: str) -> None:
         others = [each for each in comes if each != last]
@@ -216,7 +234,12 @@ class _Reader:
             self.layers.append(made)
 
     def _front(self, layer: Any, kind: str) -> None:
-        """What becomes of the inputs before the first layer."""
+        """What becomes of the inputs before the first layer, or of targets behind the last."""
+        if kind == "Rescaling" and self.layers and isinstance(self.layers[-1], Dense):
+            part, at = self.parts[len(self.layers) - 1], len(self.layers) - 1
+            scale, offset = _affine(layer, kind, part.b.shape)
+            self.parts[at] = Part(part.w * scale.reshape(-1, 1), part.b * scale + offset)
+            return
         if self.layers:
             raise InputError(f"layer {layer.name!r} is a {kind}; it can only come first")
         if kind == "Reshape":
@@ -243,7 +266,7 @@ def _spread(each: F64, shape: tuple[int, ...]) -> F64:
     return each.reshape(1) if each.size == 1 else np.broadcast_to(each, (1, *shape)).ravel()
 
 
-def _line(model: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+def _line(model: Any) -> Line:
     """The layers of a model in order, with the names of those whose outputs they take."""
     if type(model).__name__ == "Sequential":
         yield from ((layer, ()) for layer in model.layers)

@@ -270,19 +270,22 @@ class Network:
         return cls(layers, optimizer or Adam(), huber)
 
     @classmethod
-    def from_keras(cls, model: Any, codec: Any = None) -> "Network":
+    def from_keras(
+        cls, model: Any, codec: Any = None, optimizer: SGD | Adam | None = None
+    ) -> "Network":
         """A Sequential or functional Keras model: layers, weights, what is frozen, compilation.
 
         codec: fitted on rows as the model takes them (or representatives): weights are converted
         so that the network computes of scaled inputs, and to scaled targets, what the model does
-        in raw units. Without it the model is taken to get network inputs. Raises InputError for a
-        layer or an option that networks have not, with what would do instead, and for a model that
-        does not fit the codec.
+        in raw units. Without it the model is taken to get network inputs. What `tinydream pull`
+        wrote goes in as it came out. optimizer: of a model that was not compiled. Raises InputError
+        for a layer or an option that networks have not, with what would do instead, and for a model
+        that does not fit the codec.
         """
         from tinydream.network.convert import converted
         from tinydream.network.keras import read_model
 
-        made = converted(read_model(model), getattr(codec, "representatives_", codec))
+        made = converted(read_model(model), getattr(codec, "representatives_", codec), optimizer)
         return cls(made.layers, made.optimizer, made.huber, made.shape, made.weights)
 
     @property

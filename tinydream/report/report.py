@@ -42,7 +42,7 @@ class Report:
     seeds: list[int]
     accuracy: dict[str, list[float]]
     weights_crc32: str
-    weights_equal: bool
+    weights_equal: bool | None
     seconds: dict[str, float]
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,12 +75,13 @@ def make_report(
     port: str,
     data: Mapping[str, Any],
     weights: NDArray[np.float32],
-    weights_equal: bool,
+    weights_equal: bool | None,
     seeds: Sequence[int],
     accuracy: Mapping[str, Sequence[float]],
     seconds: Mapping[str, float],
 ) -> Report:
-    """Gather a report. data: rows, raw_dtype, raw_bytes of the training rows."""
+    """Gather a report. data: rows, raw_dtype, raw_bytes of the training rows. weights_equal: None
+    where no device trained."""
     flash = sum(use.need for use in budget(plan, board) if use.region == "flash")
     return Report(
         schema=SCHEMA,
