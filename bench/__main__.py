@@ -9,6 +9,7 @@ SUITES: tuple[str, ...] = (
     "bridge",
     "codec",
     "core",
+    "keras",
     "options",
     "speed",
     "store",

@@ -26,6 +26,7 @@ PROGRAMS = {
     "riscv": ["riscv64-unknown-elf-gcc", "qemu-system-riscv32"],
 }
 # pip install 'tinydream[keras]', and atheris comes with [dev] where there is one
+LITE = ROOT / ".venv-tflite/bin/python"  # scripts/setup tflite
 MODULES = {"keras": ["keras", "tensorflow", "ai_edge_litert"], "atheris": ["atheris"]}
 
 
@@ -41,6 +42,8 @@ def need(name: str) -> None:
     programs = [each for each in PROGRAMS.get(name, []) if not shutil.which(each)]
     if programs:
         absent(name, f"{' and '.join(programs)} not on PATH")
+    if name == "tflite" and not LITE.exists():
+        absent(name, "there is no .venv-tflite (scripts/setup tflite)")
     modules = [each for each in MODULES.get(name, []) if not importlib.util.find_spec(each)]
     if modules:
         absent(name, f"{' and '.join(modules)} not installed")
@@ -63,6 +66,12 @@ def keras() -> Any:
     from tinydream.network.quiet import import_keras
 
     return import_keras()
+
+
+@pytest.fixture(scope="session")
+def lite_python() -> Path:
+    """The Python of an environment with tflite-runtime and no TensorFlow."""
+    return LITE
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from bench.cells import Cells
 from bench.codec.cells import stamp
 from bench.codec.cnn import there_is_keras
 from bench.codec.sets import ROOT, data_folder
@@ -41,7 +39,7 @@ def main(as_json: bool, quick: bool, names: tuple[str, ...], write: bool) -> Non
         "command": "scripts/bench windows",
         "budget": tasks[0].budget,
         **{"held": HELD, "seeds": 1 if quick else SEEDS, "ram": _ram()},
-        "tasks": [_task(task, _Cells(CELLS)) for task in tasks],
+        "tasks": [_task(task, Cells(CELLS)) for task in tasks],
     }
     text = page.make(found)
     if write:
@@ -59,28 +57,7 @@ def _ram() -> str:
     return f"{counted['windows']['flat']['rows kept instead']['ram']:,} B"
 
 
-class _Cells:
-    """Figures by what they are of, a line each: a run that was cut off goes on where it was."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._kept: dict[str, dict[str, Any]] = {}
-        for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
-            with suppress(ValueError):  # cut off in the middle of a line
-                key, cell = json.loads(line)
-                self._kept[key] = cell
-
-    def get(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What is kept under the key; it is made and kept if there is nothing."""
-        if key not in self._kept:
-            self._kept[key] = make()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([key, self._kept[key]]) + "\n")
-        return self._kept[key]
-
-
-def _task(task: Task, cells: _Cells) -> dict[str, Any]:
+def _task(task: Task, cells: Cells) -> dict[str, Any]:
     """What each arm came to, at the rate that its rows held out chose."""
     from bench.windows.learn import measure
 
