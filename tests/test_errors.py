@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 import tty
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -236,10 +236,21 @@ def test_ctrl_c_ends_the_emulator_too_and_one_can_go_on(emulated, background):
 def test_ctrl_c_while_a_port_is_silent(planned, background):
     with wire(["sleep", "60"]) as (port, _, _):
         host = background("train", "--port", port)
-        time.sleep(2)
+        until = time.monotonic() + 30
+        while time.monotonic() < until and not holds(host, port):
+            time.sleep(0.05)
+        time.sleep(0.5)
         host.send_signal(signal.SIGINT)
         ended(host, 130, "interrupted")
     assert planned("train", "--port", "sim")[0] == 0
+
+
+def holds(process, port):
+    """Whether a process has a port open."""
+    with suppress(OSError):  # a file may be closed meanwhile
+        folder = f"/proc/{process.pid}/fd"
+        return str(port) in {os.readlink(f"{folder}/{each}") for each in os.listdir(folder)}
+    return False
 
 
 @slow
