@@ -44,12 +44,22 @@ def _drawing(buffers: Sequence[Buffer], phases: Sequence[str], kinds: dict[str, 
         parts.append(f'<rect class="{kinds[buffer.name]}" {box}>{title}</rect>')
         if high_ >= 12 and wide >= LETTER * len(buffer.name):
             parts.append(_text(x + wide / 2, y + high_ / 2 + 4, buffer.name, "middle", "on"))
-    for i, phase in enumerate(phases):
-        short = phase.replace("forward ", "→").replace("backward ", "←")
-        if step >= LETTER * len(short) or i % 2 == 0:
-            parts.append(_text(LEFT + (i + 0.5) * step, HIGH - 8, short, "middle"))
+    parts += _phases(phases, step)
     told = ", ".join(f"{b.name} {b.bytes:,}" for b in buffers)
     return draw.svg(WIDE, HIGH, parts, f"bytes of the arena over a batch: {told}", "chart lives")
+
+
+def _phases(phases: Sequence[str], step: float) -> list[str]:
+    """Names below the drawing, words before arrows, as many as do not touch."""
+    parts: list[str] = []
+    taken: list[tuple[float, float]] = []
+    names = [each.replace("forward ", "→").replace("backward ", "←") for each in phases]
+    for i in sorted(range(len(names)), key=lambda i: not names[i].isalpha()):
+        x, half = LEFT + (i + 0.5) * step, LETTER * len(names[i]) / 2
+        if all(abs(x - other) >= half + wide for other, wide in taken):
+            parts.append(_text(x, HIGH - 8, names[i], "middle"))
+            taken.append((x, half))
+    return parts
 
 
 def _text(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
