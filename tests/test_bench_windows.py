@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import windows as suite
+from bench.cells import Cells
 from bench.codec.sets import Facts, Fold
 from bench.windows import learn, page
 from bench.windows.tasks import ALL, OURS, TASKS, network
@@ -50,11 +50,11 @@ def test_a_cell_is_made_once(tmp_path):
 
     path = tmp_path / "folder" / "cells.jsonl"
     for _ in range(2):  # the second one reads what the first one wrote
-        cells = suite._Cells(path)
+        cells = Cells(path)
         assert cells.get("a", make) == cells.get("a", make) == {"score": 0.5}
     assert len(made) == 1
     path.write_text(path.read_text()[:-5])  # a run that was killed while it wrote
-    assert suite._Cells(path).get("a", make) == {"score": 0.5} and len(made) == 2
+    assert Cells(path).get("a", make) == {"score": 0.5} and len(made) == 2
 
 
 def test_the_page_compares_with_all_rows():

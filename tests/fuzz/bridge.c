@@ -20,9 +20,9 @@ static const uint8_t built[] = {0x21, 0x43, 0x15, 0x57, 0x02, 0x99, 0x10};
 static uint8_t bits[sizeof built]; // a host may push others
 static const uint8_t valid[] = {0x31, 0x02, 0x54, 0x06};
 static const td_level_t levels[] = {{3, 1}, {1, 3}};
-static const td_layer_t layers[] = {{TD_DENSE, TD_TRAIN_ALL, 3, 4, 3, 0.5f},
+static const td_layer_t layers[] = {{TD_DENSE, TD_TRAIN_ALL, 3, 4, 0, 3, 0.5f},
                                     {TD_RELU, 0, 4, 4, 0, 0},
-                                    {TD_DENSE, TD_TRAIN_ALL, 4, 3, 7, 0.5f},
+                                    {TD_DENSE, TD_TRAIN_ALL, 4, 3, 0, 7, 0.5f},
                                     {TD_SOFTMAX, 0, 3, 3, 0, 0}};
 static td_plan_t plan = {
     .format = TD_FORMAT,
