@@ -178,7 +178,9 @@ class Inputs:
 
     def scaled(self, raw: ArrayLike) -> F32:
         """Raw rows (n, raw_columns) as scaled inputs (n, columns), before a projection."""
-        values = np.asarray(raw)[:, self.kept].astype(np.float32)
+        values = np.asarray(raw)
+        values = values if self.kept.all() else values[:, self.kept]
+        values = values.astype(np.float32, order="C")  # a mask gives whole columns
         if len(self.expand):
             values = np.concatenate(list(map(_expanded, values.T, self.expand)), axis=1)
         missing = np.isnan(values)
