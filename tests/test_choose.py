@@ -95,3 +95,32 @@ def test_where_columns_hang_together_a_projection_wins():
     chosen = codec.trials_[codec.chosen_]
     assert chosen.candidate.kind != "none" and chosen.score > codec.trials_[0].score + 0.01
     assert codec.representatives_.inputs.outputs == chosen.candidate.rank
+
+
+def test_a_random_state_decides_all_that_chance_does_and_nothing_else():
+    """Other rows are held out, other networks judge, a projection begins elsewhere."""
+    X, y = table(1500, d=9)
+
+    def fit(**options):
+        made = EntroGeDe(budget_bytes=700, **options).fit(X, y)
+        return made.representatives_.rows.to_bytes(), made.representatives_.inputs.to_bytes(), made
+
+    *a, first = fit()
+    *b, again = fit(random_state=0)
+    *c, other = fit(random_state=5)
+    *d, same = fit(random_state=5)
+    assert a == b and c == d and first.trials_ == again.trials_ and other.trials_ == same.trials_
+    assert [t.score for t in first.trials_] != [t.score for t in other.trials_]
+    forced = {"projection": "trained", "components": 3, "noise": 1.0, "spread": "none", "rank": 0}
+    assert fit(**forced)[1] != fit(random_state=5, **forced)[1]
+    fixed = forced | {"projection": "none", "components": None}
+    assert fit(**fixed)[:2] == fit(random_state=5, **fixed)[:2]
+
+
+def test_of_a_large_table_a_random_state_decides_which_rows_are_condensed():
+    X = np.random.default_rng(1).standard_normal((140_000, 2))
+    y = (X[:, 0] > 0).astype(int)
+    fixed = {"projection": "none", "noise": 1.0, "spread": "none", "rank": 0}
+    made = [EntroGeDe(budget_bytes=300, random_state=s, **fixed).fit(X, y) for s in (0, 0, 1)]
+    a, b, c = (each.representatives_.rows.to_bytes() for each in made)
+    assert a == b != c

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tinydream.data import check_table, load_data, raw_dtype, split
-from tinydream.errors import DataError
+from tinydream.errors import DataError, InputError
+from tinydream.source import carve
 
 CSV = "a,b,label\n" + "".join(f"{i % 7},{i * 3},{'xyz'[i % 3]}\n" for i in range(30))
 
@@ -194,6 +195,17 @@ def test_a_wrong_target_is_answered_with_near_names(tmp_path):
 def test_a_share_of_nothing_or_all_is_refused(tmp_path, share):
     with pytest.raises(DataError, match="the share of held-out rows lies between 0 and 1"):
         load_data(write(tmp_path, CSV), test=share)
+
+
+def test_a_seed_below_0_is_refused(tmp_path):
+    path, told = write(tmp_path, CSV), "seed is -1; it must be a whole number from 0"
+    data = load_data(path)
+    with pytest.raises(DataError, match=told):
+        load_data(path, seed=-1)
+    with pytest.raises(DataError, match=told):
+        split(data, -1)
+    with pytest.raises(InputError, match=told):
+        carve(data, 0.2, -1)
 
 
 @pytest.mark.parametrize("cut", [5, 40, -9])

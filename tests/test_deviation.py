@@ -223,6 +223,7 @@ def test_weights_that_are_none_are_refused(weight):
         ({"noise": "loud"}, "noise is 'loud'; it is above 0, at most 100, or 'auto'"),
         ({"soft": 9}, "soft is 9; it must be a whole number in 0..8"),
         ({"rank": 33}, "rank is 33"),
+        ({"random_state": -1}, "random_state is -1; it must be a whole number in 0..2147483647"),
         ({"tree": "oak"}, "tree is 'oak'; it is 'adaptive' or 'global'"),
         ({"spread": "wide"}, "spread is 'wide'"),
         ({"shape": (2, 1, 1, 2)}, "shape is .* it has one, two or three lengths"),

@@ -55,10 +55,13 @@ def carve(data: Data, share: float, seed: int) -> tuple[Data, Data]:
 
     Both come out of the training rows, X and y; rows held out for testing stay what they are. Of
     each class the same share is kept back, or, where groups are told, whole groups are. Raises
-    InputError unless share lies in 0..0.5, DataError when no group can be kept back.
+    InputError unless share lies in 0..0.5 and seed from 0, DataError when no group can be kept
+    back.
     """
     if not 0 <= share <= 0.5:
         raise InputError(f"the share of validation rows must lie in 0..0.5, not {share}")
+    if seed < 0:
+        raise InputError(f"seed is {seed}; it must be a whole number from 0")
     generator = np.random.default_rng([seed, 1])
     order = generator.permutation(len(data.X))
     if data.groups is None or not share:

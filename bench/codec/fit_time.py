@@ -53,7 +53,7 @@ def _fit(fold: Fold, unit: Unit) -> tuple[Built | None, float]:
     for _ in range(REPEATS):
         fit_ours.cache_clear()
         start = time.perf_counter()  # not the cores' time: several may help
-        built = fit_ours(unit, fold)
+        built = fit_ours(unit, fold, 0)
         seconds.append(time.perf_counter() - start)
     return built, float(np.median(seconds))
 

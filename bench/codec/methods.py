@@ -19,7 +19,7 @@ REAL = ("random", "stratified", "herding")  # rows of weight 1: one level
 def build(unit: Unit, fold: Fold, bits: int, seed: int) -> Built | None:
     """The rows of a method; None when not one fits. `seed` decides whatever is random in it."""
     if unit.method in ("ours", "means"):
-        return fit_ours(replace(unit, learner="mlp"), fold)
+        return fit_ours(replace(unit, learner="mlp"), fold, seed)
     start = time.process_time()
     if unit.method == "all":
         return all_rows(fold)
@@ -47,7 +47,7 @@ def _peer(unit: Unit, fold: Fold, bits: int, seed: int) -> Representatives | Non
     space = _space(fold, unit.budget or None)
     width = space.width(bits, budget)
     if bits == OURS:
-        ours = our_rows(unit, fold)
+        ours = our_rows(unit, fold, seed)
         if ours is None:
             return None
         width = our_width(ours, space, budget)

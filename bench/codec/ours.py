@@ -19,10 +19,10 @@ from tinydream.codec.quantise import fit_levels, pack_rows
 __all__ = ["dreamt", "fit_ours", "our_rows", "our_width"]
 
 
-@lru_cache(maxsize=4)
-def fit_ours(unit: Unit, fold: Fold) -> Built | None:
+@lru_cache(maxsize=16)  # the seeds of a unit, for the methods that follow its choices
+def fit_ours(unit: Unit, fold: Fold, seed: int) -> Built | None:
     """The codec's own answer; None when the budget is too small for it."""
-    options = dict(unit.options) | {"task": fold.task}
+    options = dict(unit.options) | {"task": fold.task, "random_state": seed}
     if unit.method == "means":
         options["deviation"] = False
     if options.get("shape") == SHAPED:
@@ -39,9 +39,9 @@ def fit_ours(unit: Unit, fold: Fold) -> Built | None:
     return Built(codec.representatives_, time.process_time() - start)
 
 
-def our_rows(unit: Unit, fold: Fold) -> Representatives | None:
+def our_rows(unit: Unit, fold: Fold, seed: int) -> Representatives | None:
     """What the codec makes of the budget of another method's unit."""
-    built = fit_ours(replace(unit, method="ours", learner="mlp"), fold)
+    built = fit_ours(replace(unit, method="ours", learner="mlp"), fold, seed)
     return built.reps if built else None
 
 
@@ -57,7 +57,7 @@ def our_width(ours: Representatives, space: Space, budget: int) -> NDArray[np.ui
 
 def dreamt(unit: Unit, fold: Fold, seed: int) -> Representatives | None:
     """Rows or clusters in the codec's own inputs, its bits, and deviations drawn as it does."""
-    ours = our_rows(unit, fold)
+    ours = our_rows(unit, fold, seed)
     if ours is None:
         return None
     space = Space.of(fold, ours=ours)

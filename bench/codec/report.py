@@ -81,7 +81,8 @@ as 0). Each method: the same 32-unit network on the C core, as many updates (twi
 all rows less than a point), Adam at a rate of 0.001, 0.003 or 0.01, the last quarter of the
 updates at a tenth. Rate and bits are chosen on held-out training rows: whole persons or units
 where a set names them. Seeds are paired and decide initial weights, order, deviations, and
-whichever rows or clusters are drawn. ± and "sure" are 95 % (Student). Bytes are all that the
+how a method makes its rows: which rows or clusters are drawn, and on which rows and with which
+first weights EntroGeDe makes its choices. ± and "sure" are 95 % (Student). Bytes are all that the
 device holds for the data: rows, labels, weights, grids, scales, and a projection. A method whose
 first row does not fit scores as the most frequent class, or the mean, does. Of more than 20,000
 test rows 20,000 are scored.

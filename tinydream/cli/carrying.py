@@ -5,7 +5,7 @@ import click
 from tinydream import carry, looks
 from tinydream.bridge.answer import STATES
 from tinydream.cli import show
-from tinydream.cli.options import CONTEXT, a_file, a_port, out
+from tinydream.cli.options import CONTEXT, a_file, a_port, a_seed, out
 from tinydream.keras import QUANTISED
 from tinydream.run import Run
 
@@ -63,7 +63,7 @@ def push(file: str, port: str, folder: str) -> None:
 @click.command(context_settings=CONTEXT)
 @click.argument("file", metavar="[DATA]", required=False, type=a_file)
 @a_port
-@click.option("--seed", default=0, help="Of the choice of rows and places.")
+@click.option("--seed", type=a_seed, default=0, help="Of the choice of rows and places.")
 @out
 def refill(file: str | None, port: str, seed: int, folder: str) -> None:
     """Put new rows in the place of a board's representatives.

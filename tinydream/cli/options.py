@@ -24,6 +24,7 @@ __all__ = [
     "a_folder",
     "a_network",
     "a_port",
+    "a_seed",
     "a_shape",
     "as_json",
     "hidden_sizes",
@@ -95,6 +96,7 @@ class _File(StringParamType):
 
 a_file = _File("file")
 a_folder = _File("dir")
+a_seed = click.IntRange(0, 2**31 - 1)
 
 out = click.option(
     "-o",

@@ -20,6 +20,7 @@ from tinydream.cli.options import (
     a_file,
     a_folder,
     a_network,
+    a_seed,
     a_shape,
     as_json,
     hidden_sizes,
@@ -105,7 +106,7 @@ def verbs() -> None:
 )
 @click.option("--no-deviation", is_flag=True, help="Rows repeat instead of being dreamt.")
 @click.option("--test", default=0.2, help="Share of rows held out when the file holds none.")
-@click.option("--seed", default=0, help="Of the held-out split.")
+@click.option("--seed", type=a_seed, default=0, help="Of held-out rows, and all else by chance.")
 @click.option("--validation", default=0.0, help="Share of training rows kept back for the device.")
 @click.option("--store/--no-store", default=True, help="Keep all rows, lossless, in RUN/store.tds.")
 @out
@@ -167,6 +168,7 @@ def compress(
         shape=tuple(shape) if shape else None,
         task=data.task,
         one_hot=data.one_hot,
+        random_state=seed,
         **{k: v for k, v in size.items() if v},
     )
     with show.working("compress"):

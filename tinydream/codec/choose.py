@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -124,18 +124,19 @@ def choose(
     models: Sequence[Model],
     space: Open,
     build: Build,
+    seed: int = 0,
 ) -> Choice:
     """What was tried, what to follow, and its projection.
 
     U: scaled inputs (n, d). y: labels (n,), or targets (n, t) of variance 1. groups: (n,), of
     which whole ones are held out. tried: candidates, all with the first of the models; the best
     is tried with the other models, too. The first of either is preferred to what is not better
-    by half its margin.
+    by half its margin. seed: of the rows held out, and of all networks.
     """
     if not tried:
         return Choice(None, models[0], None, ())
-    fit, held = _split(y, classes, groups, len(U))
-    directions = Directions(U[fit], y[fit], classes)
+    fit, held = _split(y, classes, groups, len(U), seed)
+    directions = Directions(U[fit], y[fit], classes, seed)
     court = _Court(U, y, classes, directions, U[held], y[held], space, build)
     if len(held) < LEAST_HELD_OUT:  # too few to judge by
         return Choice(tried[0], models[0], court.projection(tried[0]), ())
@@ -197,7 +198,7 @@ class _Court:
         """The final one of a candidate, from all rows; a trained one goes on from its trial."""
         if candidate.kind == "none":
             return None
-        directions = Directions(self.U, self.y, self.classes)
+        directions = replace(self.directions, U=self.U, y=self.y)
         sizes = candidate.kind, candidate.rank, candidate.bits
         if candidate.kind == "trained" and trial is not None and trial.projection is not None:
             return directions.projection(*sizes, MORE_STEPS, trial.projection.matrix)
@@ -208,8 +209,9 @@ class _Court:
         representative fits."""
         with suppress(BudgetError):
             rows = self.build(room.space, room.projection, model)
-            x, y, _ = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns))
-            return _right(x, y, self.classes, room.held, self.truth)
+            seed = self.directions.seed
+            x, y, _ = dream(rows, min(DRAWN, MOST_DRAWN // rows.columns), seed)
+            return _right(x, y, self.classes, room.held, self.truth, seed)
         return None
 
 
@@ -229,7 +231,7 @@ def _compare(
     return trials[0] if best.score <= trials[0].score + best.margin / 2 else best, tuple(trials)
 
 
-def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]) -> F64:
+def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any], seed: int) -> F64:
     """How right a small network trained on Z, y is for each held-out row: their mean is accuracy
     or R2."""
     mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -237,8 +239,9 @@ def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
     unit = (1 / np.maximum(std, 0.1 * np.sqrt(np.mean(std**2)) + 1e-6)).astype(np.float32)
     rows = (Z - mean) * unit
 
-    def score(seed: int) -> F64:
-        net = train_net(rows, y, classes, None, HIDDEN, STEPS, BATCH, RATE, seed)
+    def score(trial: int) -> F64:
+        own = SEEDS * seed + trial
+        net = train_net(rows, y, classes, None, HIDDEN, STEPS, BATCH, RATE, own)
         found = net.outputs((held - mean) * unit)
         if classes:
             return np.asarray(found.argmax(axis=1) == truth, np.float64)
@@ -249,10 +252,10 @@ def _right(Z: F32, y: NDArray[Any], classes: int, held: F32, truth: NDArray[Any]
 
 
 def _split(
-    y: NDArray[Any], classes: int, groups: NDArray[Any] | None, n: int
+    y: NDArray[Any], classes: int, groups: NDArray[Any] | None, n: int, seed: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows to fit and rows held out, of at most MOST_ROWS; every class is among those to fit."""
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     order = generator.permutation(n)[:MOST_ROWS]
     if groups is None:
         held = np.zeros(n, bool)

@@ -54,6 +54,7 @@ class Options(Protocol):
     domain: str
     tree: str
     soft: int
+    random_state: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,9 @@ def _some(
     fixed = options.representatives
     fit = 8 * options.budget_bytes // (USUAL_BITS * columns) if fixed is None else fixed
     most = max(min(MOST_ROWS, MOST_NUMBERS // columns), ROWS_EACH * fit)
-    return slice(None) if n <= most else _share(y if classes else np.zeros(n, np.int32), most)
+    if n <= most:
+        return slice(None)
+    return _share(y if classes else np.zeros(n, np.int32), most, options.random_state)
 
 
 def _check(options: Options, columns: int, classes: int) -> None:
@@ -154,9 +157,9 @@ def _tables(inputs: Inputs, outputs: Outputs) -> dict[str, bytes]:
     return {**inputs.tables(), **outputs.tables()}
 
 
-def _share(labels: I32, most: int) -> NDArray[np.int64]:
+def _share(labels: I32, most: int, seed: int) -> NDArray[np.int64]:
     """About `most` rows, sorted: of each class its share at random, but at least one."""
-    generator, n, chosen = np.random.default_rng(0), len(labels), []
+    generator, n, chosen = np.random.default_rng(seed), len(labels), []
     for k, count in enumerate(np.bincount(labels).tolist()):
         take = max(1, count * most // n)
         picked = np.sort(generator.choice(count, take, replace=False))
@@ -193,7 +196,8 @@ class _Job:
             return self._unjudged(U, y, tried, models[0])
         if kind == "none" and len(models) == 1 or columns > MOST_COLUMNS:  # too long to judge
             return Choice(None, models[0], None, ())
-        made = choose(U, y, self.classes, groups, tried, models, self.space, self.rows)
+        seed = self.options.random_state
+        made = choose(U, y, self.classes, groups, tried, models, self.space, self.rows, seed)
         if made.candidate is None and kind in KINDS:
             raise BudgetError(
                 f"no {kind} projection of {columns} inputs fits in {self.options.budget_bytes}"
@@ -206,7 +210,9 @@ class _Job:
         if self.options.projection != "pca" or not tried:
             return Choice(None, model, None, ())
         chosen = tried[0]
-        projection = Directions(U, y, 1).projection("pca", chosen.rank, chosen.bits)
+        projection = Directions(U, y, 1, self.options.random_state).projection(
+            "pca", chosen.rank, chosen.bits
+        )
         return Choice(chosen, model, projection, ())
 
     def _models(self, columns: int) -> list[Model]:

@@ -30,12 +30,14 @@ TRIAL_STEPS, STEPS, MORE_STEPS, RATE, HIDDEN = 800, 2400, 1200, 1e-2, 64
 class Directions:
     """Candidates for a projection of scaled inputs.
 
-    U: (n, d) float32. y: labels (n,) if there are classes, else targets (n, t) of variance 1.
+    U: (n, d) float32. y: labels (n,) if there are classes, else targets (n, t) of variance 1. seed:
+    of what is drawn.
     """
 
     U: F32
     y: NDArray[Any]
     classes: int
+    seed: int = 0
 
     def projection(
         self, kind: str, rank: int, bits: int, steps: int = STEPS, start: F32 | None = None
@@ -50,8 +52,9 @@ class Directions:
         if kind == "trained":
             centred = self.U - self._mean
             A = A / np.maximum((self._sample @ A).std(axis=0), 1e-9)
+            start, batch = A.astype(np.float32), 64
             net = train_net(
-                centred, self.y, self.classes, A.astype(np.float32), HIDDEN, steps, rate=RATE
+                centred, self.y, self.classes, start, HIDDEN, steps, batch, RATE, self.seed
             )
             A = self._on_principal_axes(net.A.astype(np.float64))
         return quantise_projection(A, bits)
@@ -79,7 +82,8 @@ class Directions:
     def _chosen(self) -> NDArray[np.int64]:
         if len(self.U) <= MOST_ROWS:
             return np.arange(len(self.U))
-        return np.sort(np.random.default_rng(0).choice(len(self.U), MOST_ROWS, replace=False))
+        generator = np.random.default_rng(self.seed)
+        return np.sort(generator.choice(len(self.U), MOST_ROWS, replace=False))
 
     @cached_property
     def _sample(self) -> F32:

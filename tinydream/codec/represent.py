@@ -139,7 +139,9 @@ class EntroGeDe:
     "haar" (then nothing is projected), or "auto", which tries both where there is a shape. tree:
     "adaptive", or "global", one mask of bits for all rows, as in the paper (a reconstruction).
     soft: bits of each class's share in a row's target, as a teacher trained on all rows tells it;
-    0 for labels. `trials_` tells what was tried, and how it scored.
+    0 for labels. random_state: of what is drawn: the rows held out, the first weights of networks
+    that judge or project, the part of a large table. `trials_` tells what was tried, and how it
+    scored.
 
     A scikit-learn estimator and transformer. After fit: representatives_ (Representatives),
     classes_ (k,; empty for regression), trials_ (what was tried on held-out rows), chosen_ (the
@@ -169,6 +171,7 @@ class EntroGeDe:
     domain: str = "auto"
     tree: str = "adaptive"
     soft: int = 0
+    random_state: int = 0
 
     def fit(
         self,
@@ -278,6 +281,7 @@ class EntroGeDe:
         if self.rank != "auto":
             _check_whole("rank", self.rank, 0, 32, " or 'auto'")
         _check_whole("soft", self.soft, 0, 8)
+        _check_whole("random_state", self.random_state, 0, 2**31 - 1)
         number = isinstance(self.noise, int | float) and not isinstance(self.noise, bool)
         if self.noise != "auto" and not (number and 0 < float(self.noise) <= 100):
             raise InputError(f"noise is {self.noise!r}; it is above 0, at most 100, or 'auto'")

@@ -113,6 +113,7 @@ def load_data(
     path = Path(path)
     if not 0 < test < 1:
         raise DataError(f"test is {test}; the share of held-out rows lies between 0 and 1")
+    _check_seed(seed)
     source = _reader(path)(path, target, groups)
     columns = choose_codings(source.columns, categories)
     if len(source.targets[0]) < 2:
@@ -132,14 +133,20 @@ def split(data: Data, seed: int) -> Data:
 
     Each class gives the rounded share of its rows, but at least one and not all; for regression
     all rows together do. Notes, and categories that count as missing, stay as they are.
-    Raises DataError when a class has a single row.
+    Raises DataError when a class has a single row, or seed is below 0.
     """
+    _check_seed(seed)
     X, y = np.concatenate([data.X, data.X_test]), np.concatenate([data.y, data.y_test])
     order = np.argsort(np.concatenate([data.row, data.row_test]))
     groups = None
     if data.groups is not None and data.groups_test is not None:
         groups = np.concatenate([data.groups, data.groups_test])[order]
     return _split(replace(data, X=X[order], y=y[order], groups=groups), seed)
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise DataError(f"seed is {seed}; it must be a whole number from 0")
 
 
 def _split(data: Data, seed: int) -> Data:

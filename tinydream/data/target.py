@@ -94,6 +94,8 @@ def check_classes(
 ) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Sorted classes (k,) and each label's index (n,) int32; raises DataError.
 
+    Labels that are such indices are given back as they are, without a copy of them.
+
     texts: the classes, when labels are already their places.
     """
     if labels.dtype.kind == "f":
@@ -117,6 +119,8 @@ def check_classes(
         raise DataError(f"{target!r} has {len(classes)} classes; at most {MOST_CLASSES} are kept")
     if len(texts):
         return classes, labels.astype(np.int32)
+    if labels.dtype == np.int32 and (classes[0], classes[-1]) == (0, len(classes) - 1):
+        return classes, labels
     index = np.empty(len(labels), np.int32)
     for i in range(0, len(labels), BLOCK):
         index[i : i + BLOCK] = np.searchsorted(classes, labels[i : i + BLOCK])
