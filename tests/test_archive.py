@@ -154,18 +154,19 @@ def test_an_idx_file_that_is_cut_or_alone_is_refused(digits):
 
 
 def test_folders_of_pictures_are_a_table(tmp_path):
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image
+
     rng = np.random.default_rng(0)
     for k in range(12):
         place = tmp_path / "pets" / ("cat", "dog")[k % 2]
         place.mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 256, (4, 6) if k else (4, 6, 3), dtype=np.uint8)
-        image.fromarray(pixels).save(place / f"{k}.png")
+        Image.fromarray(pixels).save(place / f"{k}.png")
     data = load_data(tmp_path / "pets")
     assert data.classes == ("cat", "dog") and data.X.shape[1] == 4 * 6 * 3
     arrays, _, _ = read_arrays(tmp_path / "pets")
     assert arrays["x"].shape == (12, 4, 6, 3)
-    image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "pets/cat/odd.png")
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "pets/cat/odd.png")
     with pytest.raises(DataError, match="one size"):
         load_data(tmp_path / "pets")
     (tmp_path / "pets/cat/odd.png").write_bytes(b"no picture")

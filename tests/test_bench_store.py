@@ -5,10 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-zstandard = pytest.importorskip("zstandard")
-
-from bench import store as suite  # noqa: E402
-from bench.store import measure, page  # noqa: E402
+from bench import store as suite
+from bench.store import measure, page
 
 
 @pytest.fixture

@@ -40,10 +40,11 @@ def test_principal_directions_are_those_of_the_covariance():
 
 
 def test_discriminants_are_those_of_scikit_learn_that_shrinks_as_much():
-    lda = pytest.importorskip("sklearn.discriminant_analysis").LinearDiscriminantAnalysis
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
     X, y = table(d=8)
     A = Directions(X, y, 4)._directions(3, "lda")
-    expected = lda(solver="eigen").fit(X, y).scalings_[:, :3]
+    expected = LinearDiscriminantAnalysis(solver="eigen").fit(X, y).scalings_[:, :3]
     assert np.linalg.matrix_rank(A) == 3
     between = [np.linalg.qr(each)[0] for each in (A, expected)]
     angles = np.linalg.svd(between[0].T @ between[1])[1]
