@@ -128,22 +128,18 @@ static int open_desks(tree_t *t)
     for (size_t i = 0; t->desks && i < t->threads; i++) {
         desk_t *k = &t->desks[i];
         k->sum = malloc(t->width * (3 * sizeof *k->sum + 2 * sizeof *k->part + 3 * sizeof *k->all));
-        k->kept = malloc(2 * PART * sizeof *k->kept);
-        failed |= !k->sum || !k->kept;
+        failed |= !k->sum;
         k->sum1 = k->sum + t->width, k->n1 = k->sum1 + t->width;
         k->part = (uint32_t *)(k->n1 + t->width), k->ones = k->part + t->width;
         k->all = (uint16_t *)(k->ones + t->width), k->any = k->all + t->width, k->mask = k->any + t->width;
-        k->moved = k->kept + PART;
     }
     return failed || !t->desks ? -1 : 0;
 }
 
 static void close_desks(tree_t *t)
 {
-    for (size_t i = 0; t->desks && i < t->threads; i++) {
+    for (size_t i = 0; t->desks && i < t->threads; i++)
         free(t->desks[i].sum);
-        free(t->desks[i].kept);
-    }
     free(t->desks);
 }
 

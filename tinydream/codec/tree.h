@@ -27,7 +27,6 @@ typedef struct {
     uint16_t *all, *any, *mask; // a column's AND, OR, and the bit it would be split on
     uint32_t *part, *ones;      // chunk sums
     uint64_t *sum, *sum1, *n1;  // of the leaf, and of its rows with the bit set
-    int32_t *kept, *moved;      // (PART)
 } desk_t;
 
 // Rows as they stand: which ones, their scaled squared lengths, and their numbers, NULL where these are not moved.

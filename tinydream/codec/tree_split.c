@@ -22,31 +22,50 @@ static void mark_part(void *job, size_t part, size_t thread)
     const tree_t *t = split->tree;
     const node_t *node = split->node;
     const stand_t *stand = &t->stand[node->at];
-    size_t from = node->start + part * PART, end = part_end(node, from), ones = 0;
+    size_t from = node->start + part * PART, count = part_end(node, from) - from, ones = 0;
+    size_t column = (size_t)node->column, stride = t->stride;
+    uint8_t *restrict set = t->set + from; // a byte may lie anywhere: said not to lie in what is read
+    uint16_t mask = node->mask;
     (void)thread;
-    for (size_t i = from; i < end; i++) {
-        t->set[i] = (row_at(t, stand, i)[node->column] & node->mask) != 0;
-        ones += t->set[i];
+    if (stand->table) {
+        const uint16_t *restrict number = stand->table + from * stride + column;
+        for (size_t i = 0; i < count; i++)
+            ones += set[i] = (number[i * stride] & mask) != 0;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            ones += set[i] = (row_at(t, stand, from + i)[column] & mask) != 0;
     }
-    t->zeros[part] = end - from - ones;
+    t->zeros[part] = count - ones;
 }
 
 // Rows are a whole number of words, which are copied without a call.
-static void copy_row(uint16_t *to, const uint16_t *from, size_t stride)
+static inline void copy_row(uint16_t *restrict to, const uint16_t *restrict from, size_t stride)
 {
     for (size_t j = 0; j < stride; j += WORD)
         memcpy(to + j, from + j, WORD * sizeof *to);
 }
 
-static void copy_rows(const tree_t *t, const stand_t *to, size_t start, const stand_t *from, const int32_t *rows,
-                      size_t count)
+// Takes rows to their places, those without the bit from `kept` on, the others from `moved` on. No branch, as bits are
+// hard to predict.
+static inline void scatter(const tree_t *t, const stand_t *here, const stand_t *there, size_t from, size_t end,
+                           size_t kept, size_t moved, size_t stride)
 {
-    for (size_t i = 0; i < count; i++) {
-        to->row[start + i] = from->row[rows[i]];
-        to->norm[start + i] = from->norm[rows[i]];
+    const uint8_t *restrict set = t->set;
+    const int32_t *restrict row = here->row;
+    const double *restrict norm = here->norm;
+    const uint16_t *restrict table = here->table;
+    int32_t *restrict row_to = there->row;
+    double *restrict norm_to = there->norm;
+    uint16_t *restrict table_to = there->table;
+    for (size_t i = from; i < end; i++) {
+        size_t one = set[i], place = kept + (moved - kept) * one;
+        kept += !one;
+        moved += one;
+        row_to[place] = row[i];
+        norm_to[place] = norm[i];
+        if (table)
+            copy_row(table_to + place * stride, table + i * stride, stride);
     }
-    for (size_t i = 0; to->table && i < count; i++)
-        copy_row(to->table + (start + i) * t->stride, from->table + (size_t)rows[i] * t->stride, t->stride);
 }
 
 // Rows without the bit go first, and both kinds keep their order. zeros: by now those of all parts before.
@@ -55,17 +74,14 @@ static void move_part(void *job, size_t part, size_t thread)
     const split_t *split = job;
     const tree_t *t = split->tree;
     const node_t *node = split->node;
-    const desk_t *desk = &t->desks[thread];
-    size_t from = node->start + part * PART, end = part_end(node, from), kept = 0, moved = 0;
-    for (size_t i = from; i < end; i++) {
-        desk->kept[kept] = (int32_t)i; // no branch, as bits are hard to predict
-        desk->moved[moved] = (int32_t)i;
-        kept += !t->set[i];
-        moved += t->set[i];
-    }
     const stand_t *here = &t->stand[node->at], *there = &t->stand[!node->at];
-    copy_rows(t, there, node->start + t->zeros[part], here, desk->kept, kept);
-    copy_rows(t, there, node->start + split->kept + part * PART - t->zeros[part], here, desk->moved, moved);
+    size_t from = node->start + part * PART, end = part_end(node, from), before = t->zeros[part];
+    size_t kept = node->start + before, moved = node->start + split->kept + part * PART - before;
+    (void)thread;
+    if (t->stride == WORD) // told apart, so that a row is one word's copy
+        scatter(t, here, there, from, end, kept, moved, WORD);
+    else
+        scatter(t, here, there, from, end, kept, moved, t->stride);
 }
 
 void tree_split(tree_t *t, node_t *from, node_t *made)
