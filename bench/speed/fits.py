@@ -19,7 +19,7 @@ __all__ = ["choice", "peers", "slope"]
 
 ROWS, COLUMNS = (10**4, 10**5, 10**6, 10**7), 4
 SETS = ("letter", "mnist", "kddcup99_10pct", "skin_segmentation")
-BUDGET, ITERATIONS, REPEATS = 8192, 30, 3
+BUDGET, ITERATIONS, REPEATS = 8192, 30, 5
 CHOICE = (20_000, 64, 16)  # rows, columns, classes that a projection is chosen for
 # k-means chooses nothing: neither how rows deviate nor, with projection="none", what it looks at
 BUILD: dict[str, Any] = {"rank": 0, "noise": 1.0, "spread": "none"}

@@ -99,7 +99,8 @@ PARTS: tuple[tuple[str, str, str, str, Line], ...] = (
         "slope",
         "fit by rows",
         "4 columns of float32, 8 KiB, no projection. Slope 1 is linear. Memory: peak with the"
-        " input, as a multiple of it. Asked: 2.\n",
+        " input, as a multiple of it. Asked: 2. What is condensed at once is bounded, so large"
+        " tables stay below it; beside small ones our own working memory weighs more.\n",
         "| rows | seconds | slope | MB beyond the input | memory | enough |",
         _slope,
     ),
