@@ -349,3 +349,18 @@ def test_labels_of_the_comparison_are_class_indices(digits):
     reps = fitted(digits.X, digits.y)
     with pytest.raises(DataError, match=r"y holds 1..10; class indices 0..9 are needed"):
         all_rows(reps, digits.X, digits.y + 1)
+
+
+@pytest.mark.parametrize("options", [{}, {"soft": 4}, {"spread": "class"}, {"tree": "global"}])
+def test_labels_are_read_where_they_lie(options):
+    """A column of a table, or what may not be written to: the same bytes, and left as it was."""
+    X, y = blobs(n=600)
+    y = y.astype(np.int32)
+    several = np.column_stack([y, y, y])
+    fixed = y.copy()
+    fixed.flags.writeable = False
+    expected = EntroGeDe(budget_bytes=500, **options).fit(X, y.astype(np.int64)).representatives_
+    for given in (y, several[:, 1], fixed, y[:, None]):
+        made = EntroGeDe(budget_bytes=500, **options).fit(X, given).representatives_
+        assert made.rows.to_bytes() == expected.rows.to_bytes()
+    assert (several == fixed[:, None]).all()
