@@ -184,6 +184,17 @@ def test_a_class_that_the_codec_has_not_seen_is_appended():
     assert np.abs(np.sort(first[:, 0]) - np.sort(codec.transform(X)[:, 0])).mean() < 0.5
 
 
+def test_each_seed_has_a_construction_of_its_own():
+    unit, made = Unit("a", "ours", 1000), fold()
+    first, again, other = (build(unit, made, 0, seed) for seed in (0, 0, 1))
+    assert first is again and first.reps.rows.count
+    apart = [each.reps.inputs.to_bytes() + each.reps.rows.to_bytes() for each in (first, other)]
+    assert apart[0] != apart[1]
+    codec = td.EntroGeDe(budget_bytes=1000, task="classification", random_state=1)
+    own = codec.fit(made.X, made.y, groups=made.groups).representatives_
+    assert own.inputs.to_bytes() + own.rows.to_bytes() == apart[1]
+
+
 def test_rows_of_several_weights_are_packed_in_their_order():
     space = Space.of(fold())
     rows = Rows8(space.Z[:6].astype(float), space.label[:6], np.array([9, 1, 4, 1, 9, 4]))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from verbs import wait_for_epochs
 
@@ -117,9 +118,26 @@ def test_damaged_files_of_the_run_are_named(planned):
     assert code == 2 and "plan.bin is damaged" in err and err.count("\n") == 1
 
 
+def test_the_seed_of_compress_decides_what_the_codec_draws_too(verb, table):
+    """On rows that the file holds out itself, nothing else can differ."""
+    x = np.random.default_rng(0).normal(size=(300, 4))
+    np.savez(
+        "apart.npz", x_train=x[:200], y_train=x[:200, 0] > 0, x_test=x[200:], y_test=x[200:, 0] > 0
+    )
+    told = []
+    for seed in (0, 0, 3):
+        assert verb("compress", "apart.npz", "--projection", "trained", "--seed", seed)[0] == 0
+        told.append(Run("run").path("representatives.npz").read_bytes())
+        assert Run("run").read_json("compress.json")["options"]["random_state"] == seed
+    assert told[0] == told[1] != told[2]
+
+
 def test_options_that_contradict_or_make_no_sense_are_refused(verb, table):
     assert "not both" in verb("compress", table, "--budget-bytes", 9, "--representatives", 9)[2]
     assert "--bits is" in verb("compress", table, "--bits", "17")[2]
+    for arguments in (["compress", table], ["refill", table, "--port", "sim"]):
+        code, _, err = verb(*arguments, "--seed", -1)
+        assert code == 2 and "'--seed': -1 is not in the range" in err and err.count("\n") == 1
     verb("compress", table, "--target", "kind")
     assert "--hidden is" in verb("plan", "--board", "native", "--hidden", "a")[2]
     assert "rate must be" in verb("plan", "--board", "native", "--rate", "nan")[2]

@@ -136,7 +136,8 @@ def _by_set(sets: dict[str, dict[str, dict[str, Any]]]) -> str:
             time = f"{row['ours']['seconds']:.1f}" if "ours" in row else ""
             rows.append([name, _kib(budget), *cells, size, time])
     return table(["set", "", *present, "rows of ours", "seconds of ours"], rows) + (
-        "\n\nSeconds: read, compress and train, of one core's time. In brackets: bits of k-means."
+        "\n\nRows and seconds: of the first seed; read, compress and train, of one core's time. In"
+        " brackets: bits of k-means."
     )
 
 

@@ -23,18 +23,10 @@ static void mark_part(void *job, size_t part, size_t thread)
     const node_t *node = split->node;
     const stand_t *stand = &t->stand[node->at];
     size_t from = node->start + part * PART, count = part_end(node, from) - from, ones = 0;
-    size_t column = (size_t)node->column, stride = t->stride;
     uint8_t *restrict set = t->set + from; // a byte may lie anywhere: said not to lie in what is read
-    uint16_t mask = node->mask;
     (void)thread;
-    if (stand->table) {
-        const uint16_t *restrict number = stand->table + from * stride + column;
-        for (size_t i = 0; i < count; i++)
-            ones += set[i] = (number[i * stride] & mask) != 0;
-    } else {
-        for (size_t i = 0; i < count; i++)
-            ones += set[i] = (row_at(t, stand, from + i)[column] & mask) != 0;
-    }
+    for (size_t i = 0; i < count; i++)
+        ones += set[i] = (row_at(t, stand, from + i)[node->column] & node->mask) != 0;
     t->zeros[part] = count - ones;
 }
 
